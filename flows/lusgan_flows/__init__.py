@@ -1,0 +1,1 @@
+"""Prefect flows over lusgan's stages, and the command line."""

@@ -1,0 +1,219 @@
+"""The way of the data, from exams to report, as a chain of stage calls.
+
+Who makes the calls is a *runner*: Prefect tasks (``pipeline``), a look into the store that makes
+none (``peek``, to find out that nothing is new), or this process (``Inline``). Nothing in here
+imports Prefect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lusgan_core.config import RunConfig, describe
+from lusgan_core.domain import ExamRecord, Rejection
+from lusgan_core.errors import (
+    LeaseError,
+    LusganError,
+    TooFewFramesError,
+    TrainingError,
+)
+from lusgan_core.exams import Discovery
+from lusgan_core.frames.dataset import ScoreDataset
+from lusgan_core.provenance import Manifest
+from lusgan_core.registry import Registry
+from lusgan_core.stages import (
+    evaluate,
+    generate,
+    ingest,
+    preprocess,
+    report,
+    run_stage,
+    select,
+    train,
+)
+from lusgan_core.stages.base import StageCall, StageContext, data_of, lookup
+from lusgan_core.store import Store
+
+STAGES = ("train", "generate", "evaluate", "report")
+"""Where a chain may end."""
+
+
+class Runner(Protocol):
+    """Makes stage calls."""
+
+    def one(self, call: StageCall) -> Manifest:
+        """Make one call, in the main thread."""
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """Make several calls, side by side where that is possible; results in the same order."""
+
+
+class RejectedError(LusganError, ValueError):
+    """A clip was rejected and the run is strict."""
+
+
+class ScoresFailedError(LusganError, RuntimeError):
+    """Some scores have no model; the others are done."""
+
+
+@dataclass
+class Outcome:
+    """What a chain came to."""
+
+    exams: int
+    clips: int = 0
+    rejected: tuple[Rejection, ...] = ()
+    scores: dict[int, dict[str, Manifest]] = field(default_factory=dict)
+    """Score -> stage -> manifest."""
+    failures: dict[int, str] = field(default_factory=dict)
+    """Score -> why it has no model."""
+    report: Manifest | None = None
+
+    def check(self) -> None:
+        """Raise ScoresFailedError if a score has no model."""
+        if self.failures:
+            first, reason = next(iter(self.failures.items()))
+            also = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+            raise ScoresFailedError(f"score {first} failed: {reason}{also}")
+
+
+def run_chain(
+    runner: Runner,
+    found: Discovery,
+    config: RunConfig,
+    registry: Registry,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+) -> Outcome:
+    """Take exams all the way to the report, or to the stage ``until``.
+
+    A score that fails does not stop the others. Raises RejectedError when ``strict`` and a clip
+    cannot be used, and whatever is wrong with the store.
+    """
+    outcome = Outcome(exams=len(found.exams))
+    ingested = runner.each([ingest.call(exam, n) for n, exam in enumerate(found.exams, 1)])
+    canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
+    preprocessed = runner.each(
+        [
+            preprocess.call(manifest, config.preprocessing, canvas, n)
+            for n, manifest in enumerate(ingested, 1)
+        ]
+    )
+    outcome.clips = sum(m.counts["shards"] for m in preprocessed)
+    outcome.rejected = all_rejections(found, ingested, preprocessed)
+    if strict and outcome.rejected:
+        first = outcome.rejected[0]
+        raise RejectedError(
+            f"{len(outcome.rejected)} clips cannot be used and the run is strict; the first one: "
+            f"{first.reason}. `lusgan check` lists them"
+        )
+    for score in config.scores:
+        try:
+            outcome.scores[score] = _one_score(
+                runner, preprocessed, score, config, registry, until, outcome
+            )
+        except (TooFewFramesError, TrainingError, LeaseError) as error:
+            outcome.failures[score] = str(error)
+    if until == "report":
+        call = report.call(
+            config.report,
+            describe(config, preset, registry),
+            ingested=ingested,
+            preprocessed=preprocessed,
+            scores=outcome.scores,
+            failures=outcome.failures,
+            rejected=outcome.rejected,
+        )
+        outcome.report = runner.one(call)
+    return outcome
+
+
+def _one_score(
+    runner: Runner,
+    preprocessed: Sequence[Manifest],
+    score: int,
+    config: RunConfig,
+    registry: Registry,
+    until: str,
+    outcome: Outcome,
+) -> dict[str, Manifest]:
+    """Select, train, generate and evaluate one score."""
+    done = outcome.scores.setdefault(score, {})
+    done["select"] = runner.one(select.call(preprocessed, score, config.selection))
+    train.check_enough(data_of(done["select"], ScoreDataset), config.training)
+    sizes = config.preprocessing
+    done["train"] = runner.one(
+        train.call(done["select"], config.training, sizes.image_size, sizes.channels, registry)
+    )
+    if until == "train":
+        return done
+    done["generate"] = runner.one(generate.call(done["train"], config.generation, registry))
+    if until == "generate":
+        return done
+    done["evaluate"] = runner.one(
+        evaluate.call(done["select"], done["generate"], config.evaluation, registry)
+    )
+    return done
+
+
+def all_rejections(
+    found: Discovery, ingested: Sequence[Manifest], preprocessed: Sequence[Manifest]
+) -> tuple[Rejection, ...]:
+    """Every clip that cannot be used, whichever stage found out."""
+    of_exams = [r for m in ingested for r in data_of(m, ExamRecord).rejected]
+    decoded = [r for m in preprocessed for r in data_of(m, preprocess.ExamShards).rejected]
+    return (*found.rejected, *of_exams, *decoded)
+
+
+class Inline:
+    """Makes every call here and now, without Prefect."""
+
+    def __init__(self, context: StageContext) -> None:
+        self.context = context
+
+    def one(self, call: StageCall) -> Manifest:
+        """See Runner.one."""
+        return run_stage(call, self.context)
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """See Runner.each; one after the other."""
+        return [self.one(call) for call in calls]
+
+
+class _NewError(Exception):
+    """A call that was not made yet."""
+
+
+class _Peek:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def one(self, call: StageCall) -> Manifest:
+        manifest = lookup(call, self.store)
+        if manifest is None:
+            raise _NewError
+        return manifest
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        return [self.one(call) for call in calls]
+
+
+def peek(
+    store: Store,
+    found: Discovery,
+    config: RunConfig,
+    registry: Registry,
+    **options: object,
+) -> Outcome | None:
+    """The outcome if everything was done before, None if there is anything to do."""
+    try:
+        return run_chain(_Peek(store), found, config, registry, **options)  # type: ignore[arg-type]
+    except _NewError:
+        return None
+
+
+__all__ = ["Inline", "Outcome", "Runner", "peek", "run_chain"]

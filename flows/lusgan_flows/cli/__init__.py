@@ -1,0 +1,65 @@
+"""The command line: a module a command.
+
+Exit codes: 0 done; 1 the work failed, the reason on the last line of stderr; 2 bad usage or
+configuration; 130 stopped by Ctrl-C, a checkpoint is left.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lusgan_core.errors import (
+    ConfigError,
+    ExamError,
+    LusganError,
+    StoreError,
+    TrainingStopped,
+)
+from lusgan_flows.cli import check, demo, pairs, phantom, plugins, run, stage
+from lusgan_flows.cli.console import err, visible
+
+app = typer.Typer(
+    name="lusgan",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Lung-ultrasound exams in; balanced, checked synthetic frames out: "
+    "one GAN per severity score.",
+    epilog="Start with `lusgan demo`, then `lusgan check EXAMS` and `lusgan run --exams EXAMS`.",
+)
+app.command("demo")(demo.demo)
+app.command("phantom")(phantom.phantom)
+app.command("check")(check.check)
+app.command("run")(run.run)
+app.command("train")(stage.train)
+app.command("generate")(stage.generate)
+app.command("evaluate")(stage.evaluate)
+app.command("pairs")(pairs.pairs)
+app.command("plugins")(plugins.plugins)
+
+
+def main() -> None:
+    """Run a command; every expected error becomes one line and an exit code."""
+    try:
+        app()
+    except (KeyboardInterrupt, TrainingStopped) as stop:
+        said = str(stop) or (
+            "stopped; what is finished is kept: run the same command again to go on"
+        )
+        _fail(said, 130)
+    except (ConfigError, ExamError, StoreError) as error:
+        _fail(str(error), 2)
+    except LusganError as error:
+        _fail(str(error), 1)
+
+
+def _fail(text: str, code: int) -> None:
+    err.print(f"[bold red]lusgan:[/] {visible(text)}")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lusgan_core.config import PRESETS
+from lusgan_core.errors import ConfigError
+
+_presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
+
+Exams = Annotated[
+    Path,
+    typer.Option(help="Folder with PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat", show_default=False),
+]
+Store = Annotated[Path, typer.Option(help="Folder for models, samples and reports")]
+PresetName = Annotated[str, typer.Option(help=f"Where the options start from. {_presets}")]
+ConfigFile = Annotated[
+    list[Path] | None,
+    typer.Option("--config", help="File of options, TOML or JSON, laid over the preset"),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="One option, e.g. `--set training.batch_size=32`; may be repeated",
+    ),
+]
+Scores = Annotated[
+    str | None, typer.Option(help="Scores to work on, e.g. `0,3`; all four unless given")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail, with exit code 1, if any clip cannot be used")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result for a program to read")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
+
+DEFAULT_STORE = Path("lusgan-store")
+
+
+def parse_scores(text: str | None) -> list[int] | None:
+    """``"0,3"`` as numbers. Raises ConfigError for anything but numbers."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.replace(" ", ",").split(",") if part]
+    except ValueError as error:
+        raise ConfigError(f"--scores {text!r}: expected numbers such as 0,3") from error

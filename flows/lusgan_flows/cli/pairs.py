@@ -1,0 +1,5 @@
+"""``lusgan pairs``: placeholder import."""
+
+
+def pairs() -> None:
+    """x"""

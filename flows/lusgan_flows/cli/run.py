@@ -1,0 +1,99 @@
+"""``lusgan run``: the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lusgan_core.config import DEFAULT_PRESET, RunConfig, resolve
+from lusgan_core.registry import installed
+from lusgan_core.store import open_store
+from lusgan_flows.chain import Outcome, peek
+from lusgan_flows.cli import options
+from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
+from lusgan_flows.settings import prepare_prefect
+from lusgan_flows.sources import find_exams
+
+
+def run(
+    exams: options.Exams,
+    store: options.Store = options.DEFAULT_STORE,
+    preset: options.PresetName = DEFAULT_PRESET,
+    config: options.ConfigFile = None,
+    set_: options.Settings = None,
+    scores: options.Scores = None,
+    strict: options.Strict = False,
+    verbose: options.Verbose = False,
+    json: options.Json = False,
+) -> None:
+    """Take exams all the way: ingest, preprocess, train, generate, evaluate, report.
+
+    What was done before and has not changed is not done again: a new exam costs its own ingestion
+    and the scores whose frames it changed. Stop with Ctrl-C and run the same command to go on.
+    """
+    resolved = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
+    outcome = run_pipeline(exams, store, resolved, preset=preset, strict=strict, verbose=verbose)
+    show(outcome, store, json)
+    outcome.check()
+
+
+def run_pipeline(
+    exams: Path,
+    store: Path,
+    config: RunConfig,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+    verbose: bool = False,
+) -> Outcome:
+    """Run the flow, unless a look into the store shows that nothing is new."""
+    where = open_store(store)
+    with progress_shown():
+        found = find_exams(str(exams), str(store))
+        asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
+        outcome = peek(where, found, config, installed(), **asked)
+        if outcome is not None:
+            err.print("nothing is new: everything was done before")
+            return outcome
+        prepare_prefect(store.absolute(), verbose)
+        from lusgan_flows.pipeline import pipeline
+
+        return pipeline(str(exams), str(store), config, **asked)
+
+
+def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
+    """Print what a run came to."""
+    report = store / outcome.report.artifacts["page"].key if outcome.report else None
+    if as_json:
+        print_json(
+            {
+                "exams": outcome.exams,
+                "clips": outcome.clips,
+                "rejected": [r.model_dump() for r in outcome.rejected],
+                "models": {s: m["train"].data["name"] for s, m in done(outcome).items()},
+                "failures": outcome.failures,
+                "report": str(report) if report else None,
+            }
+        )
+        return
+    out.print(f"{outcome.exams} exams, {outcome.clips} clips", end="")
+    rejected = len(outcome.rejected)
+    out.print(f", {rejected} rejected (see the report)" if rejected else "")
+    for score, manifests in done(outcome).items():
+        model = manifests["train"]
+        out.print(
+            f"score {score}: {model.counts['frames']:,} frames of {model.counts['patients']} "
+            f"patients, {model.counts['iterations']:,} iterations"
+        )
+        for warning in model.data["warnings"]:
+            out.print(f"  [yellow]{visible(warning)}[/]")
+    for score, reason in outcome.failures.items():
+        out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
+    if report:
+        out.print(f"report: {visible(str(report))}")
+
+
+def done(outcome: Outcome) -> dict[int, dict[str, Any]]:
+    """The scores that have a model."""
+    return {s: m for s, m in outcome.scores.items() if "train" in m and s not in outcome.failures}

@@ -1,0 +1,34 @@
+"""Finds exams, and remembers in the store what was hashed before."""
+
+from __future__ import annotations
+
+import json
+
+from lusgan_core.errors import MissingArtifactError
+from lusgan_core.exams import Discovery, discover, open_source
+from lusgan_core.progress import track
+from lusgan_core.provenance import digest_bytes
+from lusgan_core.store import open_store
+
+
+def find_exams(exams: str, store: str) -> Discovery:
+    """Discover exams; content whose path, size and time are known is not read again.
+
+    Raises ExamError where there is nothing to find.
+    """
+    source, kept = open_source(exams), open_store(store)
+    key = f"exams/digests-{digest_bytes(source.uri.encode())[:8]}.json"
+    try:
+        known = json.loads(kept.get(key))
+    except (MissingArtifactError, ValueError):
+        known = {}
+    with track("looking at exams", 0, "files") as task:
+
+        def progress(done: int, total: int) -> None:
+            task.total = total
+            task.update(done)
+
+        found = discover(source, known, progress)
+    if found.digests != known:
+        kept.put(key, json.dumps(found.digests, indent=0, sort_keys=True).encode())
+    return found

@@ -1,0 +1,86 @@
+"""One cached Prefect task a stage.
+
+A task is handed a stage call and where to make it. Its cache key is the call's, its result the
+manifest as JSON in the store; a result whose artifacts are gone does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+
+from lusgan_core.domain import Record
+from lusgan_core.exams import open_source
+from lusgan_core.provenance import Manifest
+from lusgan_core.stages import RUNS, run_stage
+from lusgan_core.stages.base import StageCall, StageContext, lookup
+from lusgan_core.store import Store, open_store
+from lusgan_core.training.options import Runtime
+from lusgan_core.training.stop import stop_on_signals
+
+
+class Place(Record):
+    """Where calls are made: addresses alone, so that another machine can follow."""
+
+    store: str
+    exams: str
+    runtime: Runtime = Runtime()
+
+    def context(self) -> StageContext:
+        """Open the store and the exam source."""
+        return StageContext(open_store(self.store), open_source(self.exams), self.runtime)
+
+
+def _cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    return f"{parameters['call'].stage}-{parameters['call'].cache_key}"
+
+
+def _make_task(stage: str) -> Task[..., Any]:
+    def make(call: StageCall, place: Place) -> dict[str, Any]:
+        context = place.context()
+        with stop_on_signals() as context.stop:
+            return run_stage(call, context).model_dump(mode="json")
+
+    return task(
+        make,
+        name=stage,
+        description=f"The stage `{stage}`; cached by its inputs, options and code",
+        task_run_name="{call.label}",
+        persist_result=True,
+        result_serializer="json",
+        cache_policy=CacheKeyFnPolicy(cache_key_fn=_cache_key),
+    )
+
+
+TASKS: dict[str, Task[..., Any]] = {stage: _make_task(stage) for stage in RUNS}
+"""A task for each stage, by name."""
+
+
+class PrefectRunner:
+    """Makes stage calls as Prefect tasks. See ``chain.Runner``."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.store: Store = open_store(place.store)
+
+    def one(self, call: StageCall) -> Manifest:
+        """Call the task here, in the flow's main thread, where a cancellation reaches it."""
+        return Manifest.model_validate(self._task(call)(call, self.place))
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """Submit the tasks side by side and wait for all."""
+        futures = [self._task(call).submit(call, self.place) for call in calls]
+        return [Manifest.model_validate(future.result()) for future in futures]
+
+    def _task(self, call: StageCall) -> Task[..., Any]:
+        known = TASKS[call.stage]
+        if lookup(call, self.store) is None:
+            return known.with_options(refresh_cache=True)
+        return known
+
+
+__all__ = ["TASKS", "Place", "PrefectRunner"]

@@ -1,0 +1,1 @@
+"""lusgan's library: stages from exams to report, which know nothing of Prefect."""

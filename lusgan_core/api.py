@@ -1,0 +1,225 @@
+"""Everything a plugin may import, and nothing else is promised to stay.
+
+A plugin is a module (or package) that an entry point of the group ``lusgan`` names. It holds one
+or more functions marked ``@hookimpl``, each returning records of one kind::
+
+    from lusgan_core.api import Loss, hookimpl
+
+    @hookimpl
+    def register_losses():
+        return [Loss(name="my_loss", description="...", discriminator=..., generator=...)]
+
+``lusgan_core.hookspecs`` shows a whole example for every hook. A plugin may state the version of
+this boundary it was written for as ``LUSGAN_API = 1``.
+
+Shapes: B batch (images), C channels, H height, W width, D latent size, L logits an input,
+P pack (images a discriminator sees side by side).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pluggy
+from pydantic import BaseModel, ConfigDict, Field
+
+from lusgan_core.errors import ConfigError, LusganError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    Frame = NDArray[np.uint8]
+    """(H, W) grey or (H, W, 3) colour, 0..255."""
+
+__all__ = [
+    "API_VERSION",
+    "Backbone",
+    "ConfigError",
+    "Loss",
+    "LusganError",
+    "Metric",
+    "NetworkSpec",
+    "NoOptions",
+    "Options",
+    "PairMetric",
+    "Penalty",
+    "PenaltyOptions",
+    "SetMetric",
+    "Targets",
+    "hookimpl",
+]
+
+API_VERSION = 1
+"""Version of the plugin boundary; a plugin of another version is refused."""
+
+hookimpl = pluggy.HookimplMarker("lusgan")
+"""Marks a function of a plugin as the implementation of the hook of the same name."""
+
+
+class Options(BaseModel):
+    """Base of every options model: frozen, closed, and with a description for each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoOptions(Options):
+    """For plugins without options."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a network must fit: sizes that the run decides, not the backbone.
+
+    Raises ConfigError for a size that no backbone need support.
+    """
+
+    image_size: int
+    """Side of the square images, a power of two from 32 to 512."""
+    channels: int
+    """1 for grey, 3 for RGB."""
+    latent_size: int
+    """D, numbers in a noise vector."""
+    pack: int
+    """Images the discriminator sees at once, stacked as channels (PacGAN); 1 is the usual GAN."""
+
+    def __post_init__(self) -> None:
+        size = self.image_size
+        if not 32 <= size <= 512 or size & (size - 1):
+            raise ConfigError(f"image size {size}: expected a power of two from 32 to 512")
+        if self.channels not in (1, 3):
+            raise ConfigError(f"{self.channels} channels: expected 1 (grey) or 3 (RGB)")
+        if self.latent_size < 1 or self.pack < 1:
+            raise ConfigError(
+                f"latent size {self.latent_size}, pack {self.pack}: expected at least 1 of each"
+            )
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pair of networks.
+
+    ``generator(spec, options)`` returns a module from noise (B, D), standard normal, to images
+    (B, C, H, W) in the model's range. ``discriminator(spec, options)`` returns a module from
+    packed images (B / P, C x P, H, W) to raw logits (B / P, L).
+    """
+
+    name: str
+    description: str
+    generator: Callable[[NetworkSpec, Any], nn.Module]
+    discriminator: Callable[[NetworkSpec, Any], nn.Module]
+    options: type[Options] = NoOptions
+    pack: int = 1
+    """The default of ``training.pack``."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the discriminator should say of real and fake logits, each shaped as its logits.
+
+    1 and 0 unless label smoothing or flipping changed them; for a generator step always 1 and 0.
+    """
+
+    real: Tensor
+    fake: Tensor
+
+
+LossFunction = Callable[["Tensor", "Tensor", Targets, Any], "Tensor"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An adversarial loss on raw logits of the whole global batch.
+
+    ``discriminator`` and ``generator`` take (real_logits, fake_logits, targets, options), logits
+    shaped (N, L), and return a scalar to minimise. ``targets`` names those it reads, of ``real``
+    and ``fake``: smoothing or flipping labels that a loss ignores is refused.
+    """
+
+    name: str
+    description: str
+    discriminator: LossFunction
+    generator: LossFunction
+    options: type[Options] = NoOptions
+    targets: frozenset[Literal["real", "fake"]] = frozenset({"real", "fake"})
+    generator_needs_real: bool = True
+    """Whether the generator's loss reads real logits (relativistic losses do)."""
+
+
+class PenaltyOptions(Options):
+    """What every penalty can be told."""
+
+    weight: float = Field(1.0, ge=0, description="Factor of the penalty in the discriminator loss")
+    every: int = Field(
+        1, ge=1, description="Apply it every so many discriminator steps, that much stronger"
+    )
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A gradient penalty, added to any discriminator loss.
+
+    ``value(discriminator, real, fake, rng, options)`` takes packed images (B / P, C x P, H, W) in
+    the model's range and a ``torch.Generator`` for whatever is drawn by chance; it returns the
+    unweighted scalar, which the training loop multiplies by ``weight``.
+    """
+
+    name: str
+    description: str
+    value: Callable[[nn.Module, Tensor, Tensor, torch.Generator, Any], Tensor]
+    options: type[PenaltyOptions] = PenaltyOptions
+
+
+@dataclass(frozen=True)
+class PairMetric:
+    """How alike two frames are.
+
+    ``value(a, b)`` on two uint8 frames of equal shape is enough. A metric that can share work
+    between pairs also gives ``prepare`` (frames (N, H, W) or (N, H, W, 3) uint8 -> anything) and
+    ``compare`` (two prepared sets -> (N, M) float64); the built-in ones name a ``kernel`` of the
+    all-pairs engine instead, which must give what ``value`` gives.
+    """
+
+    name: str
+    title: str
+    """As shown in tables, e.g. ``MS-SSIM``."""
+    description: str
+    better: Literal["higher", "lower"]
+    """Which direction means more alike."""
+    identical: float
+    """Its value for two identical frames; NaN where that depends on the frame."""
+    value: Callable[[Frame, Frame], float]
+    unit: str = ""
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    symmetric: bool = True
+    min_size: int = 1
+    """Smallest side of a frame, pixels; below, the metric is absent."""
+    channels: frozenset[int] = frozenset({1, 3})
+    """Channel counts it applies to."""
+    prepare: Callable[[NDArray[np.uint8]], Any] | None = None
+    compare: Callable[[Any, Any], NDArray[np.float64]] | None = None
+    kernel: str | None = None
+
+
+@dataclass(frozen=True)
+class SetMetric:
+    """How alike two sets of frames are, from their features.
+
+    ``value(features_a, features_b)`` takes (N, D) and (M, D) float64 arrays.
+    """
+
+    name: str
+    title: str
+    description: str
+    better: Literal["higher", "lower"]
+    identical: float
+    value: Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+    unit: str = ""
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+
+
+Metric = PairMetric | SetMetric

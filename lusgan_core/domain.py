@@ -1,0 +1,148 @@
+"""The words of the field as types: patient, exam, clip, frame, score, fan.
+
+A *patient* has *exams* (one visit, a folder); an exam has *clips* (one .mat file, a cine of one
+*area* of the chest, 1..14); a clip has *frames*, and each labelled frame has a severity *score*,
+0..3. The *fan* is the region of a frame that a convex probe paints.
+
+Everything here is plain, frozen and JSON-serialisable: these are what stages hand to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCORES: tuple[int, ...] = (0, 1, 2, 3)
+"""Severity scores, from A-lines on healthy lung (0) to white lung (3)."""
+
+UNLABELLED = -1
+"""Stands for the score of a frame that nobody scored."""
+
+AREAS = range(1, 15)
+"""Chest areas of the standardised protocol."""
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and closed to fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fan(Record):
+    """A convex region: the part of an annulus between two radii and within a half-angle.
+
+    Lengths are pixels of the frame it belongs to, (0, 0) being the centre of the top left pixel;
+    x grows to the right, y downwards. The apex may lie above the frame (negative y). Angles are
+    radians from the downward vertical, positive to the right.
+    """
+
+    apex_x: float
+    apex_y: float
+    radius_near: float = Field(ge=0)
+    radius_far: float = Field(gt=0)
+    angle_left: float = Field(ge=-math.pi / 2, le=math.pi / 2)
+    angle_right: float = Field(ge=-math.pi / 2, le=math.pi / 2)
+
+
+class SourceObject(Record):
+    """One file of an exam source: where it is, how large, and the digest of its content."""
+
+    key: str
+    """Path below the source, with forward slashes."""
+    size: int
+    digest: str
+    """sha256 of the content, in hex."""
+
+
+class ClipFiles(Record):
+    """The files of one clip, before anything in them was read."""
+
+    patient: str
+    exam: str
+    area: int
+    clip: SourceObject
+    scores: SourceObject | None = None
+    mask: SourceObject | None = None
+
+    @property
+    def name(self) -> str:
+        """The clip's name, e.g. ``convex_1_2_3``."""
+        return self.clip.key.rsplit("/", 1)[-1].removesuffix(".mat")
+
+
+class ExamFiles(Record):
+    """One exam as discovery finds it: files and digests, nothing decoded."""
+
+    patient: str
+    exam: str
+    clips: tuple[ClipFiles, ...]
+    rejected: tuple[Rejection, ...] = ()
+    digest: str
+    """Over the names and digests of all its clips, score matrices and masks."""
+
+
+class Rejection(Record):
+    """A clip that cannot be used, and why. ``file`` is relative to the exam source."""
+
+    file: str
+    reason: str
+    patient: str = ""
+    exam: str = ""
+
+
+class ClipRecord(Record):
+    """What is in one clip, without its pixels."""
+
+    files: ClipFiles
+    mat_version: Literal["v5", "v7.3"]
+    variable: str
+    dtype: str
+    """Type of the stored numbers, as numpy spells it; frames are handed out as uint8 anyway."""
+    height: int
+    width: int
+    channels: int
+    frames: int
+    scores: tuple[int, ...]
+    """One severity score a frame; ``UNLABELLED`` for those beyond the score matrix."""
+
+    @property
+    def labelled(self) -> dict[int, int]:
+        """Number of labelled frames of each score that occurs."""
+        return {s: self.scores.count(s) for s in SCORES if s in self.scores}
+
+
+class ExamRecord(Record):
+    """What is in one exam: its usable clips, and those rejected with the reason."""
+
+    patient: str
+    exam: str
+    digest: str
+    clips: tuple[ClipRecord, ...]
+    rejected: tuple[Rejection, ...] = ()
+
+
+class ScoreCount(Record):
+    """Frames of one score in one shard, and the digest of exactly those frames."""
+
+    frames: int
+    digest: str
+
+
+class ShardRecord(Record):
+    """One clip, preprocessed: where its shard is and what is in it."""
+
+    patient: str
+    exam: str
+    clip: str
+    area: int
+    key: str
+    """Key of the shard in the store."""
+    digest: str
+    frames: int
+    by_score: dict[int, ScoreCount]
+    """Keyed by score; frames nobody scored are under ``UNLABELLED``."""
+
+
+ExamFiles.model_rebuild()

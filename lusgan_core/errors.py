@@ -1,0 +1,77 @@
+"""What can go wrong, by kind. Every message says what, where, what was expected and what to do.
+
+Each error has a standard base beside ``LusganError``, so that code which knows nothing of lusgan
+can still catch it by its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LusganError(Exception):
+    """Base of every error that lusgan raises on purpose; its text is fit to show to a user."""
+
+
+class ConfigError(LusganError, ValueError):
+    """An option, preset, score or file of options that cannot be used; the command exits with 2."""
+
+
+class UnknownNameError(ConfigError, LookupError):
+    """A name that nothing answers to; the message lists the choices and the nearest spelling."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name, self.choices = kind, name, sorted(choices)
+        near = get_close_matches(name, self.choices, n=1)
+        text = f"unknown {kind} {name!r}"
+        text += f"; did you mean {near[0]!r}?" if near else ";"
+        text += f" choices: {', '.join(self.choices) or 'none'}"
+        super().__init__(f"{text}. {hint}" if hint else text)
+
+
+class UnknownPluginError(UnknownNameError):
+    """A backbone, loss, penalty or metric of that name is not installed."""
+
+
+class PluginError(LusganError, RuntimeError):
+    """A plugin that breaks the contract: a name clash, an unknown hook, a wrong API version."""
+
+
+class ExamError(LusganError, ValueError):
+    """An exam source that cannot be used at all: it is missing, unreadable or holds no exam."""
+
+
+class ClipError(LusganError, ValueError):
+    """One clip that cannot be used; the text is the reason shown to the user.
+
+    It never names a patient: who shows it adds the file.
+    """
+
+
+class StoreError(LusganError, OSError):
+    """The store cannot be read or written."""
+
+
+class AlreadyExistsError(StoreError, FileExistsError):
+    """A conditional write found the key taken: somebody else wrote it first."""
+
+
+class MissingArtifactError(StoreError, FileNotFoundError):
+    """A key that the store does not hold."""
+
+
+class TooFewFramesError(LusganError, ValueError):
+    """A score has fewer training frames than one batch needs."""
+
+
+class TrainingError(LusganError, RuntimeError):
+    """Training cannot go on: a value is NaN, or a checkpoint does not fit."""
+
+
+class TrainingStopped(LusganError, RuntimeError):  # noqa: N818 - a stop is no error
+    """Training was asked to stop and has left a checkpoint; the same command goes on from there."""
+
+
+class LeaseError(LusganError, RuntimeError):
+    """Somebody else is training this very model at the moment."""

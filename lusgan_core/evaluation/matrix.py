@@ -1,0 +1,59 @@
+"""The full matrix of a metric's values, written block by block into a .npy file.
+
+``numpy.load(path, mmap_mode="r")`` opens it without reading it. Blocks go through plain writes,
+not through a memory map: on a full disk a write fails with an error that says so, where a store
+to mapped memory kills the process.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+DTYPE = np.dtype("<f8")
+
+
+class MatrixFile:
+    """An (N, M) float64 .npy file; raises OSError where the disk does not hold it."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], fresh: bool) -> None:
+        """Open the file, made anew (all NaN) if ``fresh`` or if it is not there."""
+        self.path, self.shape = path, shape
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if fresh or not path.exists():
+            self._create()
+        with path.open("rb") as stream:
+            self.start = _read_header(stream, path, shape)
+
+    def _create(self) -> None:
+        # Written in full, so that lack of space shows before hours of work, not after them.
+        header = {"descr": DTYPE.str, "fortran_order": False, "shape": self.shape}
+        row = np.full(self.shape[1], np.nan, DTYPE).tobytes()
+        with self.path.open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for _ in range(self.shape[0]):
+                stream.write(row)
+
+    def write(self, i0: int, j0: int, values: NDArray[np.float64]) -> None:
+        """Put a block of values where it belongs."""
+        width = self.shape[1]
+        rows = np.ascontiguousarray(values, DTYPE)
+        with self.path.open("r+b", buffering=0) as stream:
+            for i, row in enumerate(rows):
+                place = self.start + ((i0 + i) * width + j0) * DTYPE.itemsize
+                stream.seek(place)
+                data = memoryview(row).cast("B")
+                while data:
+                    data = data[stream.write(data) :]
+            os.fsync(stream.fileno())
+
+
+def _read_header(stream: object, path: Path, shape: tuple[int, int]) -> int:
+    version = np.lib.format.read_magic(stream)
+    found, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if version != (1, 0) or found != shape or fortran or dtype != DTYPE:
+        raise OSError(f"{path} holds a {found} array of {dtype}, expected {shape} of {DTYPE}")
+    return int(stream.tell())  # type: ignore[attr-defined]

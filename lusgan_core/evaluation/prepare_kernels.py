@@ -1,0 +1,171 @@
+"""What the compiled kernels need to know of single frames, compiled too.
+
+The same maps as in `single`, which says where they come from, in the layout of `strips`. Sums are
+exact integers, the pyramid of MS-SSIM is in double precision until it is stored. Every function
+fills rows ``first .. last`` of arrays with N frames in front, so that threads can share the work.
+
+Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.strips import BAND, lay_image, lay_map
+
+I32 = np.int32
+NOWHERE = 1e30
+"""Spread of a window that a map does not have: whatever it is divided into is nothing."""
+
+
+@inlined
+def _window_sums(values: NDArray[Any], side: int, across: NDArray[Any], out: NDArray[Any]) -> None:
+    """Sums of side x side numbers of (H, W) int32 at all (H - side + 1, W - side + 1) places."""
+    height, width = values.shape
+    places = width - side + 1
+    for r in range(height):
+        source, target = values[r], across[r]
+        for c in range(places):
+            target[c] = source[c]
+        for shift in range(1, side):
+            moved = source[shift:]
+            for c in range(places):
+                target[c] = I32(target[c] + moved[c])
+    for r in range(height - side + 1):
+        source, target = across[r], out[r]
+        for c in range(places):
+            target[c] = source[c]
+        for shift in range(1, side):
+            moved = across[r + shift]
+            for c in range(places):
+                target[c] = I32(target[c] + moved[c])
+
+
+@inlined
+def _squares(values: NDArray[Any], out: NDArray[Any]) -> None:
+    for r in range(values.shape[0]):
+        source, target = values[r], out[r]
+        for c in range(len(source)):
+            target[c] = I32(source[c] * source[c])
+
+
+@compiled
+def fill_images(
+    planes: NDArray[np.uint8], strips: int, rows: int, first: int, last: int, out: NDArray[np.int16]
+) -> None:
+    """Frames as they are: (N, C, image) int16."""
+    for i in range(first, last):
+        for c in range(planes.shape[1]):
+            lay_image(planes[i, c], 0, strips, rows, out[i, c])
+
+
+@compiled
+def fill_weights(
+    planes: NDArray[np.uint8],
+    shares: NDArray[np.float64],
+    strips: int,
+    first: int,
+    last: int,
+    out: NDArray[np.float32],
+) -> None:
+    """RASE: 100 / mean of a window, the channels weighed by ``shares`` (C,); (N, 1, map)."""
+    channels, height, width = planes.shape[1:]
+    values = np.empty((height, width), I32)
+    across, sums = np.empty((height, width), I32), np.empty((height, width), I32)
+    means = np.empty((height - BAND, width - BAND))
+    for i in range(first, last):
+        means[:] = 0
+        for c in range(channels):
+            values[:] = planes[i, c]
+            _window_sums(values, BAND, across, sums)
+            for r in range(height - BAND):
+                for k in range(width - BAND):
+                    means[r, k] += sums[r, k] * (shares[c] / 64)
+        for r in range(height - BAND):
+            for k in range(width - BAND):
+                means[r, k] = 100 / means[r, k] if means[r, k] > 0 else 0.0
+        lay_map(means, strips, 0.0, out[i, 0])
+
+
+@compiled
+def fill_moments(
+    planes: NDArray[np.uint8],
+    side: int,
+    trim: int,
+    strips: int,
+    first: int,
+    last: int,
+    sums_out: NDArray[np.float32],
+    spread_out: NDArray[np.float32],
+) -> None:
+    """UQI (side 8, without the last ``trim`` = 1 row and column) and SSIM (side 11): sums, spreads.
+
+    The spread is sewar's: for UQI the sum of squares less sum^2 / 4096, for SSIM 121 times the sum
+    of squares less sum^2.
+    """
+    channels, height, width = planes.shape[1:]
+    values, squares = np.empty((height, width), I32), np.empty((height, width), I32)
+    across = np.empty((height, width), I32)
+    sums, totals = np.empty((height, width), I32), np.empty((height, width), I32)
+    spread = np.empty((height - side + 1 - trim, width - side + 1 - trim))
+    area, share = (1.0, 1 / 4096) if trim else (121.0, 1.0)
+    for i in range(first, last):
+        for c in range(channels):
+            values[:] = planes[i, c]
+            _squares(values, squares)
+            _window_sums(values, side, across, sums)
+            _window_sums(squares, side, across, totals)
+            for r in range(spread.shape[0]):
+                for k in range(spread.shape[1]):
+                    total = float(sums[r, k])
+                    spread[r, k] = area * totals[r, k] - share * total * total
+            # A place that a map lacks: sum 1 (UQI) or 0 (SSIM) over an endless spread gives 0.
+            lay_map(sums[: spread.shape[0], : spread.shape[1]], strips, trim, sums_out[i, c])
+            lay_map(spread, strips, NOWHERE, spread_out[i, c])
+
+
+@compiled
+def fill_laplacians(
+    planes: NDArray[np.uint8],
+    strips: int,
+    rows: int,
+    first: int,
+    last: int,
+    out: NDArray[np.int16],
+    inverse_out: NDArray[np.float32],
+    drift_out: NDArray[np.float32],
+) -> None:
+    """SCC: the Laplacian, four rows down; 8 / root of a window's spread, sum / root."""
+    channels, height, width = planes.shape[1:]
+    edged = np.empty((height + 2, width + 2), I32)
+    around = np.empty((height + 2, width + 2), I32)
+    high = np.zeros((height + 7, width + 7), I32)  # a window reaches 4 before and 3 beyond
+    across, squares = np.zeros(high.shape, I32), np.zeros(high.shape, I32)
+    sums, totals = np.empty(high.shape, I32), np.empty(high.shape, I32)
+    inverse, drift = np.empty((height, width)), np.empty((height, width))
+    for i in range(first, last):
+        for c in range(channels):
+            edged[1:-1, 1:-1] = planes[i, c]
+            edged[0], edged[-1] = edged[1], edged[-2]
+            edged[:, 0], edged[:, -1] = edged[:, 1], edged[:, -2]
+            _window_sums(edged, 3, across, around)
+            for r in range(height):
+                for k in range(width):
+                    high[r + 4, k + 4] = I32(9 * edged[r + 1, k + 1] - around[r, k])
+            _squares(high, squares)
+            _window_sums(high, BAND, across, sums)
+            _window_sums(squares, BAND, across, totals)
+            for r in range(height):
+                for k in range(width):
+                    total = float(sums[r, k])
+                    spread = 64.0 * totals[r, k] - total * total
+                    root = 1 / math.sqrt(spread) if spread > 0 else 0.0
+                    inverse[r, k], drift[r, k] = 8 * root, total * root
+            lay_image(high[4:-3, 4:-3], 4, strips, rows, out[i, c])
+            lay_map(inverse, strips, 0.0, inverse_out[i, c])
+            lay_map(drift, strips, 0.0, drift_out[i, c])

@@ -1,0 +1,177 @@
+"""MS-SSIM's contrast and structure of all pairs, compiled: a Gaussian of 11 x 11 on the product.
+
+What depends on one frame (blurred mean, variance) is in its maps; a pair costs one multiplication
+and one separable filter. Down the rows, 18 products give 8 filtered rows of a strip; across, 14
+of those give 4 strips (`strips` tells the layout). One function serves single and double
+precision. Written out instead of in loops, so that everything stays in vector registers.
+
+G taps 0..5 of the window, which is symmetric, then SSIM's constants C1 and C2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.strips import BAND, CELL, LANES, STEP, wrap
+
+SIDE = 11
+TILE = 4
+"""Bands that a group of first frames is kept in the cache for."""
+GROUP = 4
+"""First frames in a group: they share what is read of each second frame."""
+NOTHING = 5e17
+"""Variance where a map has nothing: no contrast is left, and squares of it stay finite."""
+
+
+@inlined
+def _taps(  # noqa: PLR0913 - eleven neighbours in registers
+    G: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any, j: Any, k: Any
+) -> Any:
+    """The filtered value of eleven neighbours."""
+    return (
+        (G[5] * f + G[4] * (e + g))
+        + (G[3] * (d + h) + G[2] * (c + i))
+        + (G[1] * (b + j) + G[0] * (a + k))
+    )
+
+
+@inlined
+def _down(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    row: int,
+    strips: int,
+    rows: int,
+    G: Any,
+    buffer: NDArray[Any],
+) -> None:
+    """Filter the products of a band's rows down the columns, into ``buffer`` (K, 8, 16)."""
+    for k in range(strips):
+        start = (k * rows + row) * LANES
+        X, Y = x[start : start + 288], y[start : start + 288]
+        B = buffer[k * CELL : (k + 1) * CELL]
+        for m in range(LANES):
+            p0 = X[m] * Y[m]
+            p1 = X[m + 16] * Y[m + 16]
+            p2 = X[m + 32] * Y[m + 32]
+            p3 = X[m + 48] * Y[m + 48]
+            p4 = X[m + 64] * Y[m + 64]
+            p5 = X[m + 80] * Y[m + 80]
+            p6 = X[m + 96] * Y[m + 96]
+            p7 = X[m + 112] * Y[m + 112]
+            p8 = X[m + 128] * Y[m + 128]
+            p9 = X[m + 144] * Y[m + 144]
+            p10 = X[m + 160] * Y[m + 160]
+            p11 = X[m + 176] * Y[m + 176]
+            p12 = X[m + 192] * Y[m + 192]
+            p13 = X[m + 208] * Y[m + 208]
+            p14 = X[m + 224] * Y[m + 224]
+            p15 = X[m + 240] * Y[m + 240]
+            p16 = X[m + 256] * Y[m + 256]
+            p17 = X[m + 272] * Y[m + 272]
+            B[m] = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10)
+            B[m + 16] = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11)
+            B[m + 32] = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+            B[m + 48] = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13)
+            B[m + 64] = _taps(G, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14)
+            B[m + 80] = _taps(G, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)
+            B[m + 96] = _taps(G, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16)
+            B[m + 112] = _taps(G, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)
+
+
+@inlined
+def _across(
+    buffer: NDArray[Any],
+    mean_a: NDArray[Any],
+    mean_b: NDArray[Any],
+    var_a: NDArray[Any],
+    var_b: NDArray[Any],
+    G: Any,
+    total: NDArray[Any],
+) -> None:
+    """Filter four strips across and add up (2 cov + C2) / (var + var + C2) over them.
+
+    The variances hold C2 / 2 each. Two quotients share a division.
+    """
+    C2 = G[7]
+    for m in range(CELL):
+        p0 = buffer[m]
+        p1 = buffer[m + 128]
+        p2 = buffer[m + 256]
+        p3 = buffer[m + 384]
+        p4 = buffer[m + 512]
+        p5 = buffer[m + 640]
+        p6 = buffer[m + 768]
+        p7 = buffer[m + 896]
+        p8 = buffer[m + 1024]
+        p9 = buffer[m + 1152]
+        p10 = buffer[m + 1280]
+        p11 = buffer[m + 1408]
+        p12 = buffer[m + 1536]
+        p13 = buffer[m + 1664]
+        f0 = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) - mean_a[m] * mean_b[m]
+        f1 = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) - (
+            mean_a[m + 128] * mean_b[m + 128]
+        )
+        f2 = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) - (
+            mean_a[m + 256] * mean_b[m + 256]
+        )
+        f3 = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) - (
+            mean_a[m + 384] * mean_b[m + 384]
+        )
+        v0, v1 = var_a[m] + var_b[m], var_a[m + 128] + var_b[m + 128]
+        v2, v3 = var_a[m + 256] + var_b[m + 256], var_a[m + 384] + var_b[m + 384]
+        n0, n1, n2, n3 = f0 + f0 + C2, f1 + f1 + C2, f2 + f2 + C2, f3 + f3 + C2
+        total[m] += (n0 * v1 + n1 * v0) / (v0 * v1) + (n2 * v3 + n3 * v2) / (v2 * v3)
+
+
+@compiled
+def structure_sums(
+    x: NDArray[Any],
+    mean_x: NDArray[Any],
+    var_x: NDArray[Any],
+    y: NDArray[Any],
+    mean_y: NDArray[Any],
+    var_y: NDArray[Any],
+    channel: int,
+    strips: int,
+    rows: int,
+    bands: int,
+    G: Any,
+    out: NDArray[np.float64],
+) -> None:
+    """Add to ``out`` (n, m) the sums over one channel of contrast-structure of all pairs.
+
+    Images are (n, C, image size), maps (n, C, map size), all of one type, float32 or float64.
+    """
+    buffer = np.zeros((strips + SIDE - 1) * CELL, x.dtype)
+    total = np.zeros(CELL, x.dtype)
+    band_size = strips * CELL
+    for tile in range(0, bands, TILE):
+        for group in range(0, len(x), GROUP):
+            for j in range(len(y)):
+                for i in range(group, min(group + GROUP, len(x))):
+                    total[:] = 0
+                    for band in range(tile, min(tile + TILE, bands)):
+                        _down(x[i, channel], y[j, channel], band * BAND, strips, rows, G, buffer)
+                        wrap(buffer, strips, 0, SIDE - 1)
+                        for k in range(0, strips, STEP):
+                            start = band * band_size + k * CELL
+                            stop = start + STEP * CELL
+                            _across(
+                                buffer[k * CELL : (k + STEP + SIDE - 1) * CELL],
+                                mean_x[i, channel, start:stop],
+                                mean_y[j, channel, start:stop],
+                                var_x[i, channel, start:stop],
+                                var_y[j, channel, start:stop],
+                                G,
+                                total,
+                            )
+                    found = 0.0
+                    for m in range(CELL):
+                        found += total[m]
+                    out[i, j] += found

@@ -1,0 +1,233 @@
+"""What is kept of a stream of pair values: moments, a histogram, and each frame's nearest.
+
+Everything here is independent of the order and the size of the blocks it is fed with: moments are
+merged in float64 (Chan, Golub and LeVeque 1979), ties between neighbours go to the lower index,
+and the histogram's bins are aligned to powers of two, so that coarsening it is exact.
+
+Shapes: n and m frames of the two sides of a block, M frames of the whole side, k neighbours kept.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.domain import Record
+
+Floats = NDArray[np.float64]
+State = dict[str, NDArray[Any]]
+
+
+class Summary(Record):
+    """A metric's values over all pairs; JSON-serialisable.
+
+    Moments, extremes and the histogram are those of the finite values; infinite ones (the PSNR of
+    identical frames) and NaN (a metric that is undefined for a pair) are counted beside them. The
+    five numbers are None where no value is finite.
+    """
+
+    count: int
+    """Pairs, of which ``infinite`` and ``undefined`` are left out of what follows."""
+    infinite: int
+    undefined: int
+    mean: float | None
+    sd: float | None
+    """Population standard deviation."""
+    min: float | None
+    max: float | None
+    edges: tuple[float, ...]
+    """Edges of the histogram's bins, one more than ``counts``; multiples of a power of two."""
+    counts: tuple[int, ...]
+
+
+class Moments:
+    """Count, mean, sum of squared deviations and extremes of the finite values fed to it."""
+
+    def __init__(self) -> None:
+        self.total = self.infinite = self.undefined = 0
+        self.mean = self.squares = 0.0
+        self.low, self.high = math.inf, -math.inf
+
+    def add(self, values: Floats) -> Floats:
+        """Take in values of any shape; returns the finite ones, flat."""
+        finite = values[np.isfinite(values)]
+        seen, undefined = self.total - self.infinite - self.undefined, int(np.isnan(values).sum())
+        self.total += values.size
+        self.undefined += undefined
+        self.infinite += values.size - finite.size - undefined
+        if finite.size:
+            mean = float(finite.mean())
+            squares = float(np.square(finite - mean).sum())
+            shift, share = mean - self.mean, finite.size / (seen + finite.size)
+            self.mean += shift * share
+            self.squares += squares + shift * shift * seen * share
+            self.low, self.high = min(self.low, finite.min()), max(self.high, finite.max())
+        return finite
+
+    def state(self) -> State:
+        """All of it, for a checkpoint."""
+        counts = np.array([self.total, self.infinite, self.undefined])
+        return {
+            "counts": counts,
+            "moments": np.array([self.mean, self.squares, self.low, self.high]),
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back what `state` gave."""
+        self.total, self.infinite, self.undefined = (int(n) for n in state["counts"])
+        self.mean, self.squares, self.low, self.high = (float(x) for x in state["moments"])
+
+
+class Histogram:
+    """Counts in at most ``bins`` bins of width 2^e whose edges are multiples of it.
+
+    e is the smallest exponent for which the range seen so far fits, so it only grows, and a bin of
+    the coarser histogram is the union of two of the finer: no value is ever placed twice.
+    """
+
+    def __init__(self, bins: int) -> None:
+        self.bins = bins
+        self.exponent = 0
+        self.first = 0
+        """Number of the first bin: it starts at ``first * 2**exponent``."""
+        self.counts = np.zeros(0, np.int64)
+
+    def add(self, finite: Floats, low: float, high: float) -> None:
+        """Count finite values; ``low`` and ``high`` are the extremes of all seen, these too."""
+        if not finite.size:
+            return
+        exponent = self._exponent(low, high)
+        width = math.ldexp(1.0, exponent)
+        first, last = math.floor(low / width), math.floor(high / width)
+        counts = np.zeros(last - first + 1, np.int64)
+        if self.counts.size:
+            old = (np.arange(self.counts.size) + self.first) >> (exponent - self.exponent)
+            np.add.at(counts, old - first, self.counts)
+        places = np.floor(finite / width).astype(np.int64) - first
+        counts += np.bincount(places, minlength=counts.size)
+        self.exponent, self.first, self.counts = exponent, first, counts
+
+    def _exponent(self, low: float, high: float) -> int:
+        # Never finer than 2^-40 of 1 or of the largest value: rounding noise is no shape.
+        exponent = max(0, math.frexp(max(abs(low), abs(high)))[1]) - 40
+        if high > low:
+            exponent = max(exponent, math.frexp((high - low) / self.bins)[1] - 1)
+        while math.floor(math.ldexp(high, -exponent)) - math.floor(
+            math.ldexp(low, -exponent)
+        ) >= max(self.bins, 2):
+            exponent += 1
+        return exponent
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Edges of the bins, ascending; empty where nothing was counted."""
+        if not self.counts.size:
+            return ()
+        return tuple(
+            math.ldexp(float(self.first + i), self.exponent) for i in range(self.counts.size + 1)
+        )
+
+    def state(self) -> State:
+        """All of it, for a checkpoint."""
+        return {"bins": np.array([self.exponent, self.first]), "histogram": self.counts}
+
+    def restore(self, state: State) -> None:
+        """Put back what `state` gave."""
+        self.exponent, self.first = (int(n) for n in state["bins"])
+        self.counts = state["histogram"].astype(np.int64)
+
+
+class Nearest:
+    """For each of M frames the k best values against the other side, best first.
+
+    ``values`` (M, k) float64, NaN where there were fewer than k; ``indices`` (M, k) int64, -1
+    there. NaN is never a neighbour; of equal values the lower index comes first.
+    """
+
+    def __init__(self, frames: int, top: int, better: Literal["higher", "lower"]) -> None:
+        self.sign = 1.0 if better == "lower" else -1.0
+        self.keys = np.full((frames, top), np.nan)
+        """Values, negated where higher is better: ascending, then NaN."""
+        self.indices = np.full((frames, top), -1, np.int64)
+
+    @property
+    def values(self) -> Floats:
+        """The k best values of each frame, (M, k)."""
+        return self.sign * self.keys
+
+    def offer(self, values: Floats, others: NDArray[np.int64], start: int) -> None:
+        """Let frames ``start`` .. ``start + m`` choose among ``others``.
+
+        ``values`` is (n, m), a row for each of ``others`` (n,); NaN hides a pair.
+        """
+        top = self.keys.shape[1]
+        keys = self.sign * values
+        # Most blocks have nothing new for most frames: only those that have are sorted. A value
+        # equal to the worst kept one still counts, its index may be lower.
+        worst = np.nan_to_num(self.keys[start : start + keys.shape[1], -1], nan=np.inf)
+        with np.errstate(invalid="ignore"):
+            chosen = np.flatnonzero((keys <= worst).any(axis=0))
+        if not chosen.size or not top:
+            return
+        rows = chosen + start
+        keys = np.concatenate([self.keys[rows], keys[:, chosen].T], axis=1)
+        block = np.broadcast_to(others, (chosen.size, others.size))
+        indices = np.concatenate([self.indices[rows], block], axis=1)
+        indices = np.where(np.isnan(keys), -1, indices)
+        order = np.lexsort((indices, keys), axis=1)[:, :top]
+        self.keys[rows] = np.take_along_axis(keys, order, axis=1)
+        self.indices[rows] = np.take_along_axis(indices, order, axis=1)
+
+    def state(self) -> State:
+        """All of it, for a checkpoint."""
+        return {"keys": self.keys, "indices": self.indices}
+
+    def restore(self, state: State) -> None:
+        """Put back what `state` gave."""
+        self.keys, self.indices = state["keys"], state["indices"]
+
+
+class Tally:
+    """All that is kept of one metric."""
+
+    def __init__(
+        self, frames: int, top: int, better: Literal["higher", "lower"], bins: int
+    ) -> None:
+        self.moments = Moments()
+        self.histogram = Histogram(bins)
+        self.nearest = Nearest(frames, top, better)
+
+    def count(self, values: Floats) -> None:
+        """Take values into the moments and the histogram."""
+        finite = self.moments.add(values)
+        self.histogram.add(finite, self.moments.low, self.moments.high)
+
+    def summary(self) -> Summary:
+        """What was seen so far."""
+        moments = self.moments
+        finite = moments.total - moments.infinite - moments.undefined
+        some = finite > 0
+        return Summary(
+            count=moments.total,
+            infinite=moments.infinite,
+            undefined=moments.undefined,
+            mean=moments.mean if some else None,
+            sd=math.sqrt(moments.squares / finite) if some else None,
+            min=moments.low if some else None,
+            max=moments.high if some else None,
+            edges=self.histogram.edges,
+            counts=tuple(int(n) for n in self.histogram.counts),
+        )
+
+    def state(self) -> State:
+        """All of it, for a checkpoint."""
+        return self.moments.state() | self.histogram.state() | self.nearest.state()
+
+    def restore(self, state: State) -> None:
+        """Put back what `state` gave."""
+        self.moments.restore(state)
+        self.histogram.restore(state)
+        self.nearest.restore(state)

@@ -1,0 +1,389 @@
+"""RASE, SCC, UQI and SSIM of all pairs, compiled: sums over square windows, in exact integers.
+
+All four need, for each window, the sum of a product (or of a squared difference) of two frames;
+the rest is in maps of one frame. Down the rows a sum slides over a band: 15 products give the 8
+sums of 8 rows; across, 11 of those give 4 windows (`strips` tells the layout). Integers neither
+round nor drift. The maps of a frame:
+
+    RASE   100 / mean (first frame), nothing
+    SCC    8 / sqrt(64 sum(h^2) - sum(h)^2), sum(h) / that root, of the Laplacian h
+    UQI    sum, sum of squares - sum^2 / 4096
+    SSIM   sum, 121 sum of squares - sum^2, windows of 11
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.strips import BAND, CELL, LANES, STEP, wrap
+
+RASE, SCC, UQI, SSIM = range(4)
+SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
+"""Side of each kind's windows, pixels."""
+LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
+"""Columns left of the frame at which windows start: SCC's begin four before their pixel."""
+TILE = GROUP = 4
+"""As in `structure_kernel`."""
+
+I32, F32 = np.int32, np.float32
+FOUR, ONE, AREA2 = F32(4), F32(1), F32(4096)
+AREA11 = I32(121)
+C1, C2 = F32(6.5025 * 14641), F32(58.5225 * 14641)
+"""SSIM's constants, in sums over 121 pixels instead of means."""
+
+
+@inlined
+def _add(a: Any, b: Any) -> Any:
+    return I32(a + b)
+
+
+@inlined
+def _less(a: Any, b: Any) -> Any:
+    return I32(a - b)
+
+
+@inlined
+def _product(a: Any, b: Any) -> Any:
+    return I32(I32(a) * I32(b))
+
+
+@inlined
+def _error(a: Any, b: Any) -> Any:
+    difference = I32(I32(a) - I32(b))
+    return I32(difference * difference)
+
+
+@inlined
+def _products_down(
+    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
+) -> None:
+    """Sums of 8 products down the columns, for the 8 rows of a band."""
+    for k in range(strips):
+        start = (k * rows + row) * LANES
+        X, Y = x[start : start + 240], y[start : start + 240]
+        B = buffer[k * CELL : (k + 1) * CELL]
+        for m in range(LANES):
+            p0 = _product(X[m], Y[m])
+            p1 = _product(X[m + 16], Y[m + 16])
+            p2 = _product(X[m + 32], Y[m + 32])
+            p3 = _product(X[m + 48], Y[m + 48])
+            p4 = _product(X[m + 64], Y[m + 64])
+            p5 = _product(X[m + 80], Y[m + 80])
+            p6 = _product(X[m + 96], Y[m + 96])
+            p7 = _product(X[m + 112], Y[m + 112])
+            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
+            B[m] = s
+            s = _add(s, _less(_product(X[m + 128], Y[m + 128]), p0))
+            B[m + 16] = s
+            s = _add(s, _less(_product(X[m + 144], Y[m + 144]), p1))
+            B[m + 32] = s
+            s = _add(s, _less(_product(X[m + 160], Y[m + 160]), p2))
+            B[m + 48] = s
+            s = _add(s, _less(_product(X[m + 176], Y[m + 176]), p3))
+            B[m + 64] = s
+            s = _add(s, _less(_product(X[m + 192], Y[m + 192]), p4))
+            B[m + 80] = s
+            s = _add(s, _less(_product(X[m + 208], Y[m + 208]), p5))
+            B[m + 96] = s
+            s = _add(s, _less(_product(X[m + 224], Y[m + 224]), p6))
+            B[m + 112] = s
+
+
+@inlined
+def _errors_down(
+    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
+) -> None:
+    """Sums of 8 squared differences down the columns, for the 8 rows of a band."""
+    for k in range(strips):
+        start = (k * rows + row) * LANES
+        X, Y = x[start : start + 240], y[start : start + 240]
+        B = buffer[k * CELL : (k + 1) * CELL]
+        for m in range(LANES):
+            p0 = _error(X[m], Y[m])
+            p1 = _error(X[m + 16], Y[m + 16])
+            p2 = _error(X[m + 32], Y[m + 32])
+            p3 = _error(X[m + 48], Y[m + 48])
+            p4 = _error(X[m + 64], Y[m + 64])
+            p5 = _error(X[m + 80], Y[m + 80])
+            p6 = _error(X[m + 96], Y[m + 96])
+            p7 = _error(X[m + 112], Y[m + 112])
+            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
+            B[m] = s
+            s = _add(s, _less(_error(X[m + 128], Y[m + 128]), p0))
+            B[m + 16] = s
+            s = _add(s, _less(_error(X[m + 144], Y[m + 144]), p1))
+            B[m + 32] = s
+            s = _add(s, _less(_error(X[m + 160], Y[m + 160]), p2))
+            B[m + 48] = s
+            s = _add(s, _less(_error(X[m + 176], Y[m + 176]), p3))
+            B[m + 64] = s
+            s = _add(s, _less(_error(X[m + 192], Y[m + 192]), p4))
+            B[m + 80] = s
+            s = _add(s, _less(_error(X[m + 208], Y[m + 208]), p5))
+            B[m + 96] = s
+            s = _add(s, _less(_error(X[m + 224], Y[m + 224]), p6))
+            B[m + 112] = s
+
+
+@inlined
+def _wide_down(
+    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
+) -> None:
+    """Sums of 11 products down the columns, for the 8 rows of a band."""
+    for k in range(strips):
+        start = (k * rows + row) * LANES
+        X, Y = x[start : start + 288], y[start : start + 288]
+        B = buffer[k * CELL : (k + 1) * CELL]
+        for m in range(LANES):
+            p0 = _product(X[m], Y[m])
+            p1 = _product(X[m + 16], Y[m + 16])
+            p2 = _product(X[m + 32], Y[m + 32])
+            p3 = _product(X[m + 48], Y[m + 48])
+            p4 = _product(X[m + 64], Y[m + 64])
+            p5 = _product(X[m + 80], Y[m + 80])
+            p6 = _product(X[m + 96], Y[m + 96])
+            p7 = _product(X[m + 112], Y[m + 112])
+            p8 = _product(X[m + 128], Y[m + 128])
+            p9 = _product(X[m + 144], Y[m + 144])
+            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
+            s = _add(_add(s, _add(p8, p9)), _product(X[m + 160], Y[m + 160]))
+            B[m] = s
+            s = _add(s, _less(_product(X[m + 176], Y[m + 176]), p0))
+            B[m + 16] = s
+            s = _add(s, _less(_product(X[m + 192], Y[m + 192]), p1))
+            B[m + 32] = s
+            s = _add(s, _less(_product(X[m + 208], Y[m + 208]), p2))
+            B[m + 48] = s
+            s = _add(s, _less(_product(X[m + 224], Y[m + 224]), p3))
+            B[m + 64] = s
+            s = _add(s, _less(_product(X[m + 240], Y[m + 240]), p4))
+            B[m + 80] = s
+            s = _add(s, _less(_product(X[m + 256], Y[m + 256]), p5))
+            B[m + 96] = s
+            s = _add(s, _less(_product(X[m + 272], Y[m + 272]), p6))
+            B[m + 112] = s
+
+
+@inlined
+def _across(b: NDArray[Any], m: int) -> Any:
+    """Sums of 8 strips, for four strips one after another."""
+    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
+    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
+    s0 = _add(s0, _add(b[m + 768], b[m + 896]))
+    s1 = _add(s0, _less(b[m + 1024], p0))
+    s2 = _add(s1, _less(b[m + 1152], p1))
+    return s0, s1, s2, _add(s2, _less(b[m + 1280], p2))
+
+
+@inlined
+def _wide_across(b: NDArray[Any], m: int) -> Any:
+    """Sums of 11 strips, for four strips one after another."""
+    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
+    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
+    s0 = _add(_add(s0, _add(b[m + 768], b[m + 896])), _add(b[m + 1024], b[m + 1152]))
+    s0 = _add(s0, b[m + 1280])
+    s1 = _add(s0, _less(b[m + 1408], p0))
+    s2 = _add(s1, _less(b[m + 1536], p1))
+    return s0, s1, s2, _add(s2, _less(b[m + 1664], p2))
+
+
+@inlined
+def _rase(b: NDArray[Any], w: NDArray[Any], total: NDArray[Any]) -> None:
+    for m in range(CELL):
+        s0, s1, s2, s3 = _across(b, m)
+        total[m] += (math.sqrt(F32(s0)) * w[m] + math.sqrt(F32(s1)) * w[m + 128]) + (
+            math.sqrt(F32(s2)) * w[m + 256] + math.sqrt(F32(s3)) * w[m + 384]
+        )
+
+
+@inlined
+def _scc(
+    b: NDArray[Any],
+    inverse_a: NDArray[Any],
+    inverse_b: NDArray[Any],
+    drift_a: NDArray[Any],
+    drift_b: NDArray[Any],
+    total: NDArray[Any],
+) -> None:
+    for m in range(CELL):
+        s0, s1, s2, s3 = _across(b, m)
+        v0 = F32(s0) * (inverse_a[m] * inverse_b[m]) - drift_a[m] * drift_b[m]
+        v1 = (
+            F32(s1) * (inverse_a[m + 128] * inverse_b[m + 128])
+            - drift_a[m + 128] * drift_b[m + 128]
+        )
+        v2 = (
+            F32(s2) * (inverse_a[m + 256] * inverse_b[m + 256])
+            - drift_a[m + 256] * drift_b[m + 256]
+        )
+        v3 = (
+            F32(s3) * (inverse_a[m + 384] * inverse_b[m + 384])
+            - drift_a[m + 384] * drift_b[m + 384]
+        )
+        total[m] += (v0 + v1) + (v2 + v3)
+
+
+@inlined
+def _quality(s: Any, sum_a: Any, sum_b: Any, spread_a: Any, spread_b: Any) -> Any:
+    """UQI of one window; 1 where both frames are black, 0 where a map has nothing."""
+    both = sum_a * sum_b
+    squares = sum_a * sum_a + sum_b * sum_b
+    top = FOUR * (F32(s) - both / AREA2) * both
+    bottom = (spread_a + spread_b) * squares
+    return top / bottom if bottom != 0 else ONE
+
+
+@inlined
+def _uqi(
+    b: NDArray[Any],
+    sum_a: NDArray[Any],
+    sum_b: NDArray[Any],
+    spread_a: NDArray[Any],
+    spread_b: NDArray[Any],
+    total: NDArray[Any],
+) -> None:
+    for m in range(CELL):
+        s0, s1, s2, s3 = _across(b, m)
+        n1, n2, n3 = m + 128, m + 256, m + 384
+        total[m] += (
+            _quality(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
+            + _quality(s1, sum_a[n1], sum_b[n1], spread_a[n1], spread_b[n1])
+        ) + (
+            _quality(s2, sum_a[n2], sum_b[n2], spread_a[n2], spread_b[n2])
+            + _quality(s3, sum_a[n3], sum_b[n3], spread_a[n3], spread_b[n3])
+        )
+
+
+@inlined
+def _similarity(s: Any, sum_a: Any, sum_b: Any, spread_a: Any, spread_b: Any) -> Any:
+    """SSIM of one window of 11; 0 where a map has nothing (an infinite spread)."""
+    whole_a, whole_b = I32(sum_a), I32(sum_b)
+    covariance = F32(_less(I32(s * AREA11), I32(whole_a * whole_b)))
+    light = F32(2) * sum_a * sum_b + C1
+    lights = sum_a * sum_a + sum_b * sum_b + C1
+    return (light / lights) * ((F32(2) * covariance + C2) / (spread_a + spread_b + C2))
+
+
+@inlined
+def _ssim(
+    b: NDArray[Any],
+    sum_a: NDArray[Any],
+    sum_b: NDArray[Any],
+    spread_a: NDArray[Any],
+    spread_b: NDArray[Any],
+    total: NDArray[Any],
+) -> None:
+    for m in range(CELL):
+        s0, s1, s2, s3 = _wide_across(b, m)
+        n1, n2, n3 = m + 128, m + 256, m + 384
+        total[m] += (
+            _similarity(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
+            + _similarity(s1, sum_a[n1], sum_b[n1], spread_a[n1], spread_b[n1])
+        ) + (
+            _similarity(s2, sum_a[n2], sum_b[n2], spread_a[n2], spread_b[n2])
+            + _similarity(s3, sum_a[n3], sum_b[n3], spread_a[n3], spread_b[n3])
+        )
+
+
+@inlined
+def _sums_down(
+    kind: int,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    row: int,
+    strips: int,
+    rows: int,
+    buffer: NDArray[Any],
+    spare: NDArray[Any],
+) -> None:
+    """Window sums down the columns of one channel; RASE takes all channels together."""
+    if kind == RASE:
+        _errors_down(x[0], y[0], row, strips, rows, buffer)
+        for c in range(1, len(x)):
+            _errors_down(x[c], y[c], row, strips, rows, spare)
+            for m in range(strips * CELL):
+                buffer[m] += spare[m]
+    elif kind == SSIM:
+        _wide_down(x[0], y[0], row, strips, rows, buffer)
+    else:
+        _products_down(x[0], y[0], row, strips, rows, buffer)
+
+
+@compiled
+def window_sums(
+    kind: int,
+    x: NDArray[np.int16],
+    one_x: NDArray[np.float32],
+    two_x: NDArray[np.float32],
+    y: NDArray[np.int16],
+    one_y: NDArray[np.float32],
+    two_y: NDArray[np.float32],
+    channel: int,
+    strips: int,
+    rows: int,
+    bands: int,
+    lead: int,
+    side: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Add to ``out`` (n, m) the sums of a kind's map over one channel, of all pairs.
+
+    Images are (n, C, image size) int16, maps (n, C, map size); of RASE, channel 0 has it all.
+    """
+    buffer = np.zeros((lead + strips + side - 1) * CELL, np.int32)
+    spare = np.zeros(strips * CELL, np.int32)
+    total = np.zeros(CELL, np.float32)
+    inner = buffer[lead * CELL :]
+    last = len(x[0]) if kind == RASE else channel + 1
+    for tile in range(0, bands, TILE):
+        for group in range(0, len(x), GROUP):
+            for j in range(len(y)):
+                for i in range(group, min(group + GROUP, len(x))):
+                    total[:] = 0
+                    for band in range(tile, min(tile + TILE, bands)):
+                        xs, ys = x[i, channel:last], y[j, channel:last]
+                        _sums_down(kind, xs, ys, band * BAND, strips, rows, inner, spare)
+                        wrap(buffer, strips, lead, side - 1 - lead)
+                        for k in range(0, strips, STEP):
+                            start = (band * strips + k) * CELL
+                            stop = start + STEP * CELL
+                            sums = buffer[k * CELL : (k + STEP + side - 1) * CELL]
+                            one_a = one_x[i, channel, start:stop]
+                            two_a = two_x[i, channel, start:stop]
+                            one_b = one_y[j, channel, start:stop]
+                            two_b = two_y[j, channel, start:stop]
+                            if kind == RASE:
+                                _rase(sums, one_a, total)
+                            elif kind == SCC:
+                                _scc(sums, one_a, one_b, two_a, two_b, total)
+                            elif kind == UQI:
+                                _uqi(sums, one_a, one_b, two_a, two_b, total)
+                            else:
+                                _ssim(sums, one_a, one_b, two_a, two_b, total)
+                    found = 0.0
+                    for m in range(CELL):
+                        found += total[m]
+                    out[i, j] += found
+
+
+@compiled
+def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
+    """Put into ``out`` (n, m, C) the exact sums of products of (n, C, pixels) frames."""
+    pixels = x.shape[2]
+    out[:] = 0
+    for start in range(0, pixels, 8192):
+        stop = min(start + 8192, pixels)
+        for group in range(0, len(x), 8):
+            for j in range(len(y)):
+                for i in range(group, min(group + 8, len(x))):
+                    for c in range(x.shape[1]):
+                        X, Y = x[i, c, start:stop], y[j, c, start:stop]
+                        found = I32(0)
+                        for m in range(len(X)):
+                            found = _add(found, _product(X[m], Y[m]))
+                        out[i, j, c] += found

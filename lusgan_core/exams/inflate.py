@@ -1,0 +1,128 @@
+"""Byte streams of bounded memory: a section of a file as it is, or inflated on the way.
+
+Inflation is igzip's (package ``isal``), about twice as fast as zlib. Small buffers are faster
+than large ones, since the output stays in the processor's cache: measured best at 16 and 64 KiB.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Protocol
+
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
+
+from lusgan_core.errors import ClipError
+
+INPUT_BYTES = 16 << 10
+OUTPUT_BYTES = 64 << 10
+
+Damaged: type[Exception] = IsalError  # type: ignore[assignment] # its stub calls it an instance
+
+
+class ByteStream(Protocol):
+    """Something to read forwards."""
+
+    def readinto(self, target: memoryview) -> None:
+        """Fill the whole of ``target`` (bytes); raises ClipError where the stream ends before."""
+        ...
+
+    def finish(self) -> None:
+        """Check that the stream ends here, and its checksum; raises ClipError."""
+        ...
+
+
+def read_exactly(stream: ByteStream, count: int) -> bytes:
+    """The next ``count`` bytes; raises ClipError where the stream ends before."""
+    data = bytearray(count)
+    stream.readinto(memoryview(data))
+    return bytes(data)
+
+
+def skip(stream: ByteStream, count: int) -> None:
+    """Read ``count`` bytes and forget them."""
+    scratch = memoryview(bytearray(min(count, OUTPUT_BYTES)))
+    while count > 0:
+        part = scratch[: min(count, len(scratch))]
+        stream.readinto(part)
+        count -= len(part)
+
+
+class Section:
+    """``size`` bytes of a file from ``start`` on, as they are."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._position, self._left = file, start, size
+
+    def readinto(self, target: memoryview) -> None:
+        """See ``ByteStream``."""
+        if len(target) > self._left:
+            raise ClipError("a data element is shorter than what it declares to hold: damaged file")
+        self._file.seek(self._position)  # several streams may share the file
+        self._position += len(target)
+        self._left -= len(target)
+        while len(target):
+            data = self._file.read(min(len(target), OUTPUT_BYTES))
+            if not data:
+                raise ClipError("the file ends in the middle of its data: truncated")
+            target[: len(data)] = data
+            target = target[len(data) :]
+
+    def finish(self) -> None:
+        """See ``ByteStream``; there is no checksum, and what follows was found before."""
+
+
+class Inflated:
+    """The zlib stream in ``size`` bytes of a file from ``start`` on, inflated as it is read."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._position, self._left = file, start, size
+        self._inflater = isal_zlib.decompressobj()
+
+    def readinto(self, target: memoryview) -> None:
+        """See ``ByteStream``."""
+        filled = 0
+        while filled < len(target):
+            data = self._next(min(OUTPUT_BYTES, len(target) - filled))
+            if not data:
+                raise ClipError("compressed data ends before the declared size: damaged file")
+            target[filled : filled + len(data)] = data
+            filled += len(data)
+
+    def finish(self) -> None:
+        """See ``ByteStream``. Only here has zlib's checksum been seen."""
+        if self._next(1):
+            raise ClipError("compressed data goes on beyond the declared size: damaged file")
+        if not self._inflater.eof:
+            raise ClipError("compressed data ends without its checksum: truncated file")
+
+    def _next(self, limit: int) -> bytes:
+        """1 to ``limit`` bytes; none at the end of the stream."""
+        while not self._inflater.eof:
+            data: bytes = self._inflater.unconsumed_tail
+            if not data:
+                self._file.seek(self._position)  # several streams may share the file
+                data = self._file.read(min(INPUT_BYTES, self._left))
+                self._position += len(data)
+                self._left -= len(data)
+            # igzip may hold back output that did not fit the last limit: ask even without input
+            try:
+                output: bytes = self._inflater.decompress(data, limit)
+            except Damaged as error:
+                raise ClipError(f"compressed data is damaged ({error})") from error
+            if output:
+                return output
+            if not data:
+                break
+        return b""
+
+
+def inflate_exactly(data: bytes, size: int) -> bytes:
+    """Inflate a whole zlib stream that must give ``size`` bytes; raises ClipError."""
+    inflater = isal_zlib.decompressobj()
+    try:
+        output: bytes = inflater.decompress(data, size + 1)
+    except Damaged as error:
+        raise ClipError(f"compressed data is damaged ({error})") from error
+    if len(output) != size or not inflater.eof:
+        raise ClipError(f"a block of {len(output)} bytes or more, expected {size}: damaged file")
+    return output

@@ -1,0 +1,75 @@
+"""Tells whoever listens how far long work has come; knows nothing of terminals or servers.
+
+A stage opens a ``Task`` and advances it; listeners (a bar on a terminal, plain lines in a log, an
+artifact in the Prefect UI) are added once a process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass
+class Task:
+    """One piece of work under way: ``done`` of ``total`` units, and a note for people."""
+
+    label: str
+    total: int
+    unit: str = ""
+    done: int = 0
+    note: str = ""
+    finished: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def advance(self, by: int = 1, note: str | None = None) -> None:
+        """Count units as done, from any thread."""
+        with self._lock:
+            self.done += by
+            if note is not None:
+                self.note = note
+        _tell(self)
+
+    def update(self, done: int, note: str | None = None) -> None:
+        """Set the number of units done."""
+        self.advance(done - self.done, note)
+
+
+class Listener(Protocol):
+    """Hears of every task: when it starts, after each advance, and when it is ``finished``."""
+
+    def __call__(self, task: Task) -> None:
+        """Take notice; must be quick and must not raise."""
+
+
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let a listener hear of all work in this process for the length of a block."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+@contextmanager
+def track(label: str, total: int, unit: str = "") -> Iterator[Task]:
+    """Open a task; it counts as finished when the block ends, however it ends."""
+    task = Task(label, total, unit)
+    _tell(task)
+    try:
+        yield task
+    finally:
+        task.finished = True
+        _tell(task)
+
+
+def _tell(task: Task) -> None:
+    for listener in tuple(_listeners):
+        listener(task)

@@ -1,0 +1,78 @@
+"""The store's contract: six methods over keys that a person can read.
+
+A key is a path with forward slashes. An object appears whole or not at all; a conditional put
+(``if_absent``) is won by exactly one writer. Data goes first and its manifest last, so whoever
+finds a manifest finds all it names.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+from lusgan_core.domain import Record
+from lusgan_core.errors import MissingArtifactError, StoreError
+
+
+class StoredObject(Record):
+    """What listing says of an object."""
+
+    key: str
+    size: int
+
+
+class Store(ABC):
+    """Artifacts in a folder or in S3-compatible storage."""
+
+    uri: str
+
+    @abstractmethod
+    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> None:
+        """Write an object whole, from bytes or from a local file (which stays where it is).
+
+        Raises AlreadyExistsError with ``if_absent`` where the key is taken, StoreError where it
+        cannot be written; nothing half-written is left in either case.
+        """
+
+    @abstractmethod
+    def get(self, key: str) -> bytes:
+        """The whole object; raises MissingArtifactError."""
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """A seekable stream over the object; raises MissingArtifactError."""
+
+    @abstractmethod
+    def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Objects whose key starts with the prefix, sorted by key, in bounded memory."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    @abstractmethod
+    def local_copy(self, key: str) -> AbstractContextManager[Path]:
+        """A local file with the object's content, to read, for the length of a block."""
+
+
+def check_key(key: str) -> str:
+    """Return the key if it is one: relative, no empty, ``.`` or ``..`` part, no control character.
+
+    Raises StoreError otherwise.
+    """
+    parts = key.split("/")
+    if any(p in ("", ".", "..") for p in parts) or not key.isprintable() or "\\" in key:
+        raise StoreError(f"{key!r} is not a key: expected parts joined by single slashes")
+    return key
+
+
+def missing(key: str, uri: str) -> MissingArtifactError:
+    """The error for a key that is not there."""
+    return MissingArtifactError(f"{key} is not in the store {uri}: was it deleted by hand?")

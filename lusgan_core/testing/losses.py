@@ -1,0 +1,139 @@
+"""The contract of an adversarial loss.
+
+Shapes: N inputs of the discriminator, L logits an input; logits and targets are (N, L).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lusgan_core.api import Loss, Options, Targets
+from lusgan_core.testing.records import RecordContract
+
+
+class LossContract(RecordContract):
+    """Set ``record``; values are computed in float64."""
+
+    record: Loss
+    record_options: Options | None = None
+    """Options to compute with; None for the defaults."""
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """Both sides of the game."""
+        return {"discriminator": self.record.discriminator, "generator": self.record.generator}
+
+    def both(self, real: Tensor, fake: Tensor, targets: Targets | None = None) -> list[Tensor]:
+        """Return the discriminator's and the generator's loss."""
+        options = self.record_options or self.record.options()
+        plain = plain_targets(real, fake)
+        return [
+            self.record.discriminator(real, fake, targets or plain, options),
+            self.record.generator(real, fake, plain, options),
+        ]
+
+    def test_value_is_a_finite_scalar(self) -> None:
+        """A loss is one number, for one logit an input or for several."""
+        for logits_each in (1, 4):
+            for value in self.both(*logits(6, logits_each)):
+                assert value.shape == (), f"shape {tuple(value.shape)}, expected a scalar"
+                assert torch.isfinite(value), f"value {value}"
+
+    def test_large_logits_overflow_nothing(self) -> None:
+        """Confident logits of either sign give finite float32 values and gradients."""
+        for size in (100.0, -100.0):
+            real = torch.full((4, 1), size, requires_grad=True)
+            fake = torch.full((4, 1), -size, requires_grad=True)
+            for value in self.both(real, fake):
+                grads = torch.autograd.grad(value, (real, fake), allow_unused=True)
+                assert torch.isfinite(value), f"value {value} for logits of +-{abs(size)}"
+                for grad in grads:
+                    assert grad is None or torch.isfinite(grad).all(), "gradient is not finite"
+
+    def test_gradients_reach_the_logits(self) -> None:
+        """Both kinds of logits train the discriminator, the fake ones the generator."""
+        real, fake = (x.requires_grad_() for x in logits(6, 2))
+        discriminator, generator = self.both(real, fake)
+        for title, value, inputs in (
+            ("discriminator", discriminator, (real, fake)),
+            ("generator", generator, (fake,)),
+        ):
+            for gradient in torch.autograd.grad(value, inputs, allow_unused=True):
+                assert gradient is not None, f"{title}: a kind of logits has no gradient"
+                assert torch.isfinite(gradient).all(), f"{title}: a gradient is not finite"
+                assert gradient.any(), f"{title}: a gradient is zero throughout"
+
+    def test_each_side_wants_the_opposite(self) -> None:
+        """The discriminator gains from real logits above fake ones, the generator loses."""
+        high, low = torch.ones(4, 1), -torch.ones(4, 1)
+        told_apart, fooled = self.both(high, low), self.both(low, high)
+        assert told_apart[0] < fooled[0], "the discriminator is not rewarded for being right"
+        assert told_apart[1] > fooled[1], "the generator is not rewarded for fooling it"
+
+    def test_order_within_the_batch_is_nothing(self) -> None:
+        """Shuffling inputs, real and fake alike, leaves both values as they are."""
+        real, fake = logits(7, 3)
+        targets = smoothed(real, fake)
+        order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
+        shuffled = Targets(targets.real[order], targets.fake[order])
+        before = self.both(real, fake, targets)
+        after = self.both(real[order], fake[order], shuffled)
+        for one, two in zip(before, after, strict=True):
+            torch.testing.assert_close(one, two, msg="the order of the batch changes the loss")
+
+    def test_batch_size_is_nothing(self) -> None:
+        """The same batch twice has the loss of the batch: losses are means, not sums."""
+        real, fake = logits(5, 2)
+        once = self.both(real, fake)
+        twice = self.both(real.repeat(2, 1), fake.repeat(2, 1))
+        for one, two in zip(once, twice, strict=True):
+            torch.testing.assert_close(one, two, msg="the loss grows with the batch")
+
+    def test_reads_the_targets_that_it_names_and_no_others(self) -> None:
+        """Smoothed targets change the discriminator's loss exactly where they are declared."""
+        real, fake = logits(6, 2)
+        plain, smooth = plain_targets(real, fake), smoothed(real, fake)
+        before = self.both(real, fake, plain)[0]
+        for kind, targets in (
+            ("real", Targets(smooth.real, plain.fake)),
+            ("fake", Targets(plain.real, smooth.fake)),
+        ):
+            reads = not torch.equal(before, self.both(real, fake, targets)[0])
+            said = kind in self.record.targets
+            assert reads == said, (
+                f"{self.record.name} {'reads' if reads else 'ignores'} {kind} targets, "
+                f"but names {sorted(self.record.targets)}"
+            )
+
+    def test_generator_reads_real_logits_if_it_says_so(self) -> None:
+        """``generator_needs_real`` is true exactly where real logits change the value."""
+        real, fake = logits(6, 2)
+        reads = not torch.equal(self.both(real, fake)[1], self.both(real + 1, fake)[1])
+        assert reads == self.record.generator_needs_real, (
+            f"{self.record.name}: the generator {'reads' if reads else 'ignores'} real logits, but "
+            f"generator_needs_real is {self.record.generator_needs_real}"
+        )
+
+
+def logits(inputs: int, logits_each: int) -> tuple[Tensor, Tensor]:
+    """Real and fake logits (N, L), float64, the same in every call."""
+    rng = torch.Generator().manual_seed(0)
+    shape = (2, inputs, logits_each)
+    real, fake = torch.randn(shape, generator=rng, dtype=torch.float64)
+    return real, fake
+
+
+def plain_targets(real: Tensor, fake: Tensor) -> Targets:
+    """Ones and zeros."""
+    return Targets(torch.ones_like(real), torch.zeros_like(fake))
+
+
+def smoothed(real: Tensor, fake: Tensor) -> Targets:
+    """Targets smoothed as in the report: 0.7 to 1.2, and 0 to 0.3."""
+    rng = torch.Generator().manual_seed(1)
+    up = torch.rand(real.shape, generator=rng, dtype=real.dtype)
+    down = torch.rand(fake.shape, generator=rng, dtype=fake.dtype)
+    return Targets(0.7 + 0.5 * up, 0.3 * down)

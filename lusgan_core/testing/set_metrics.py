@@ -1,0 +1,70 @@
+"""The contract of a metric on two sets of frames, given as features.
+
+Shapes: N and M frames, D features a frame; features are float64 (N, D) and (M, D).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.api import SetMetric
+from lusgan_core.testing.records import RecordContract
+
+Features = NDArray[np.float64]
+
+
+class SetMetricContract(RecordContract):
+    """Set ``record``; set ``tolerance`` where the arithmetic is coarser."""
+
+    record: SetMetric
+    tolerance: float = 1e-6
+    """Relative to the value at the greatest distance tried."""
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The value."""
+        return {"value": self.record.value}
+
+    def scale(self) -> float:
+        """Size of the metric's values: what a far set gives, or 1."""
+        return max(1.0, abs(self.record.value(features(0), features(1, shift=8.0))))
+
+    def test_value_is_a_float_within_bounds(self) -> None:
+        """Sets of unequal size have a float within the bounds."""
+        low, high = self.record.bounds
+        slack = self.tolerance * self.scale()
+        for shift in (0.0, 1.0, 8.0):
+            value = self.record.value(features(0, 200), features(1, 150, shift))
+            assert type(value) is float, f"{type(value).__name__}, expected a float"
+            assert low - slack <= value <= high + slack, f"{value} outside {self.record.bounds}"
+
+    def test_identical_sets_have_the_stated_value(self) -> None:
+        """A set beside itself gives ``identical``, unless that is NaN."""
+        if math.isnan(self.record.identical):
+            return
+        value = self.record.value(features(0), features(0))
+        near = math.isclose(value, self.record.identical, abs_tol=self.tolerance * self.scale())
+        assert near, f"a set beside itself: {value}, expected {self.record.identical}"
+
+    def test_order_of_frames_is_nothing(self) -> None:
+        """Shuffling either set leaves the value as it is."""
+        one, two = features(0), features(1, shift=1.0)
+        before = self.record.value(one, two)
+        after = self.record.value(one[::-1].copy(), two[::-1].copy())
+        near = math.isclose(before, after, abs_tol=self.tolerance * self.scale())
+        assert near, f"{before} in one order of frames, {after} in another"
+
+    def test_gets_worse_with_distance(self) -> None:
+        """``better`` is the right way round: a set further away is never better."""
+        near, far = (self.record.value(features(0), features(1, shift=s)) for s in (0.0, 8.0))
+        worse = far > near if self.record.better == "lower" else far < near
+        assert worse, f"{near} for a near set, {far} for a far one, better is {self.record.better}"
+
+
+def features(seed: int, frames: int = 200, shift: float = 0.0) -> Features:
+    """Normal features (N, 8) around ``shift``."""
+    return np.random.default_rng(seed).standard_normal((frames, 8)) + shift

@@ -1,0 +1,40 @@
+"""What the discriminator is told: labels smoothed, flipped one by one, or flipped as a whole."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lusgan_core.api import Targets
+from lusgan_core.training.options import TrainingOptions
+
+
+def plain(real_logits: Tensor, fake_logits: Tensor) -> Targets:
+    """1 for real and 0 for synthetic, shaped as the logits."""
+    return Targets(torch.ones_like(real_logits), torch.zeros_like(fake_logits))
+
+
+def drawn(
+    real_logits: Tensor, fake_logits: Tensor, options: TrainingOptions, rng: torch.Generator
+) -> Targets:
+    """Labels of one discriminator step, drawn as the options say (report, section 4.3).
+
+    ``rng`` lives on the CPU, so that a GPU sees the same labels.
+    """
+    real = _smoothed(real_logits, options.smooth_real, 1.0, rng)
+    fake = _smoothed(fake_logits, options.smooth_fake, 0.0, rng)
+    if options.flip_labels:
+        flip_real, flip_fake = torch.rand((2, *real.shape), generator=rng) < options.flip_labels
+        real, fake = torch.where(flip_real, fake, real), torch.where(flip_fake, real, fake)
+    if options.flip_batch and torch.rand((), generator=rng).item() < options.flip_batch:
+        real, fake = fake, real
+    return Targets(real.to(real_logits), fake.to(fake_logits))
+
+
+def _smoothed(
+    logits: Tensor, interval: tuple[float, float] | None, value: float, rng: torch.Generator
+) -> Tensor:
+    if interval is None:
+        return torch.full(logits.shape, value)
+    low, high = interval
+    return low + (high - low) * torch.rand(logits.shape, generator=rng)

@@ -1,0 +1,274 @@
+"""The training of one score, from its frames to a generator.
+
+Running it again goes on from the last checkpoint, and a training that was killed and resumed ends
+in the same weights, bit for bit on the CPU, as one that was not.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from lusgan_core.errors import TooFewFramesError, TrainingError, TrainingStopped
+from lusgan_core.progress import Task, track
+from lusgan_core.registry import Registry
+from lusgan_core.store import Store
+from lusgan_core.training import monitor, previews
+from lusgan_core.training.chance import latent
+from lusgan_core.training.checkpoint import load_state, network_bytes, save_state
+from lusgan_core.training.lease import Lease
+from lusgan_core.training.options import Runtime, TrainingOptions
+from lusgan_core.training.state import (
+    HISTORY,
+    GeneratorRecord,
+    fresh_state,
+    recipe,
+)
+from lusgan_core.training.step import Trainer
+from lusgan_core.training.stop import StopFlag
+from lusgan_core.training.values import value_map
+
+LOG_EVERY = 20
+"""Iterations between two looks at the losses (each makes a GPU wait)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where a training writes, and what it is called there."""
+
+    store: Store
+    folder: str
+    """Key prefix of the model's folder in the store."""
+    identity: str
+    """The training's cache key: data, options and code."""
+    label: str = "training"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training leaves."""
+
+    record: GeneratorRecord
+    artifacts: dict[str, str]
+    """Name -> key in the store."""
+    warnings: list[str]
+    images_seen: int
+    seconds: float
+    device: str
+    """``cpu``, or the name of the GPU."""
+    resumed_from: int
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is a GPU where there is one. Raises TrainingError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(
+            f"no device {name!r} here ({str(error).splitlines()[0]}); use runtime.device=cpu"
+        ) from error
+    return device
+
+
+def train(
+    frames: NDArray[np.uint8],
+    options: TrainingOptions,
+    job: Job,
+    registry: Registry,
+    runtime: Runtime,
+    stop: StopFlag,
+) -> TrainedModel:
+    """Train on a score's frames (N, S, S) or (N, S, S, 3).
+
+    Raises TooFewFramesError where they do not fill a batch, TrainingStopped after a stop was
+    asked for (a checkpoint is left), TrainingError where a value is not finite, LeaseError where
+    somebody else trains this model.
+    """
+    if len(frames) < options.batch_size:
+        raise TooFewFramesError(
+            f"{len(frames)} training frames do not fill a batch of {options.batch_size}: add "
+            "exams, or lower training.batch_size"
+        )
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    device = pick_device(runtime.device)
+    with Lease(job.store, f"{job.folder}/lease.json") as lease:
+        run = _Run(frames, options, job, registry, runtime, device, lease)
+        return run.to_the_end(stop)
+
+
+@dataclass
+class _Run:
+    """One training under way."""
+
+    frames: NDArray[np.uint8]
+    options: TrainingOptions
+    job: Job
+    registry: Registry
+    runtime: Runtime
+    device: torch.device
+    lease: Lease
+    _pending: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        channels = 3 if self.frames.ndim == 4 else 1
+        frames = torch.from_numpy(self.frames)
+        values = value_map(options, frames)
+        self.recipe = recipe(options, self.frames.shape[1], channels, values, self.registry)
+        self.trainer = Trainer(options, self.recipe, frames.to(self.device))
+        self.state = fresh_state(options, self.recipe, self.device, self.registry)
+        noise = latent(options.seed, 0, options.preview_frames, options.latent_size)
+        self.preview_noise = noise.to(self.device)
+        self.preview_at = set(previews.preview_iterations(options.iterations, options.previews))
+
+    def to_the_end(self, stop: StopFlag) -> TrainedModel:
+        options, state, job = self.options, self.state, self.job
+        resumed_from = self._resume()
+        started = last_saved = time.monotonic()
+        with (
+            tempfile.TemporaryDirectory(prefix="lusgan-") as logs,
+            track(job.label, options.iterations, "it") as task,
+        ):
+            task.update(state.iteration)
+            board = SummaryWriter(logs, purge_step=resumed_from or None)
+            while state.iteration < options.iterations:
+                self._pending.append(self.trainer.iterate(state))
+                done = state.iteration
+                if done % LOG_EVERY == 0 or done == options.iterations:
+                    self._flush(task, board)
+                if done in self.preview_at:
+                    self._preview(board)
+                due = time.monotonic() - last_saved > self.runtime.checkpoint_s
+                if due or stop.requested or done == options.iterations:
+                    self._flush(task, board)
+                    self._save(board, Path(logs))
+                    last_saved = time.monotonic()
+                if stop.requested and done < options.iterations:
+                    raise TrainingStopped(
+                        f"stopped after iteration {done:,} of {options.iterations:,}; a checkpoint "
+                        "is saved: run the same command again to go on from there"
+                    )
+            board.close()
+            self._upload(Path(logs))
+        return self._finish(resumed_from, time.monotonic() - started)
+
+    def _resume(self) -> int:
+        """Go to the newest checkpoint, if any; returns its iteration."""
+        saved = self._checkpoints()
+        if not saved:
+            return 0
+        load_state(self.state, self.job.store.get(saved[-1]), self.job.identity)
+        return self.state.iteration
+
+    def _checkpoints(self) -> list[str]:
+        return sorted(o.key for o in self.job.store.list(f"{self.job.folder}/checkpoints/"))
+
+    def _flush(self, task: Task, board: SummaryWriter) -> None:
+        """Bring the losses of the last iterations from the device; check, keep and log them."""
+        if not self._pending:
+            return
+        rows = torch.stack(self._pending).cpu().numpy()
+        self._pending.clear()
+        done = self.state.iteration
+        self.state.history[done - len(rows) : done] = rows
+        column = monitor.find_nonfinite(rows)
+        if column:
+            raise TrainingError(
+                f"{column} became NaN or infinite before iteration {done:,}: lower the learning "
+                "rates, or choose another loss or penalty; the last checkpoint is kept"
+            )
+        latest = dict(zip(HISTORY, rows[-1].tolist(), strict=True))
+        for name, value in latest.items():
+            board.add_scalar(name, value, done)
+        board.add_scalar("images_seen", done * self.options.batch_size, done)
+        note = f"D {latest['loss_discriminator']:.3f} G {latest['loss_generator']:.3f}"
+        task.update(done, note)
+        self.lease.renew()
+
+    def _preview(self, board: SummaryWriter) -> None:
+        generator = self.state.best_generator
+        frames = previews.preview_frames(generator, self.preview_noise, self.recipe.record.values)
+        image = previews.tile(frames)
+        done = self.state.iteration
+        self.job.store.put(f"{self.job.folder}/previews/{done:07d}.png", previews.png_bytes(image))
+        layout = "HW" if image.ndim == 2 else "HWC"
+        board.add_image("fixed noise", image, done, dataformats=layout)
+
+    def _save(self, board: SummaryWriter, logs: Path) -> None:
+        """Write a checkpoint, then drop the older ones."""
+        older = self._checkpoints()
+        key = f"{self.job.folder}/checkpoints/{self.state.iteration:07d}.safetensors"
+        self.job.store.put(key, save_state(self.state, self.job.identity))
+        for other in older:
+            if other != key:
+                self.job.store.delete(other)
+        board.flush()
+        self._upload(logs)
+
+    def _upload(self, logs: Path) -> None:
+        for path in sorted(logs.rglob("*")):
+            if path.is_file():
+                self.job.store.put(f"{self.job.folder}/tensorboard/{path.name}", path)
+
+    def _finish(self, resumed_from: int, seconds: float) -> TrainedModel:
+        options, state, job = self.options, self.state, self.job
+        record, folder = self.recipe.record, job.folder
+        header = {"generator": record.model_dump(mode="json")}
+        weights = network_bytes(state.best_generator, header)
+        job.store.put(f"{folder}/generator.safetensors", weights)
+        pictures = _pictures(job.store, f"{folder}/previews/")
+        job.store.put(f"{folder}/progress.gif", previews.animation(pictures))
+        job.store.put(f"{folder}/history.csv", _history_csv(state.history))
+        synthetic = previews.preview_frames(state.best_generator, self.preview_noise, record.values)
+        step = max(1, len(self.frames) // len(synthetic))
+        real = self.frames[::step][: len(synthetic)]
+        return TrainedModel(
+            record=record,
+            artifacts={
+                "generator": f"{folder}/generator.safetensors",
+                "checkpoint": self._checkpoints()[-1],
+                "progress": f"{folder}/progress.gif",
+                "history": f"{folder}/history.csv",
+            },
+            warnings=monitor.warnings(options, self.recipe, state.history, synthetic, real),
+            images_seen=options.iterations * options.discriminator_steps * options.batch_size,
+            seconds=seconds,
+            device=_device_name(self.device),
+            resumed_from=resumed_from,
+        )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _pictures(store: Store, prefix: str) -> list[tuple[int, bytes]]:
+    """Previews in the store as (iteration, PNG file), in order."""
+    found = []
+    for item in store.list(prefix):
+        match = re.search(r"(\d+)\.png$", item.key)
+        if match:
+            found.append((int(match[1]), store.get(item.key)))
+    return found
+
+
+def _history_csv(history: NDArray[np.float32]) -> bytes:
+    rows = [",".join(("iteration", *HISTORY))]
+    rows += [
+        f"{number}," + ",".join(f"{value:.7g}" for value in row)
+        for number, row in enumerate(history.tolist(), start=1)
+    ]
+    return ("\n".join(rows) + "\n").encode()

@@ -1,0 +1,74 @@
+"""Pictures of how a training comes along: the same noise, again and again, as an animation."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from lusgan_core.training.values import ValueMap
+
+CAPTION_PX = 22
+FRAME_MS = 220
+LAST_MS = 2500
+"""How long a picture of the animation stays, and the last one."""
+
+
+def preview_iterations(iterations: int, count: int) -> tuple[int, ...]:
+    """After which iterations a preview is made: dense at first, when most changes; last included.
+
+    At most ``count`` numbers, rising.
+    """
+    spread = np.linspace(0, 1, count) ** 1.5 * iterations
+    return tuple(sorted({max(1, round(float(value))) for value in spread}))
+
+
+@torch.no_grad()
+def preview_frames(generator: nn.Module, noise: Tensor, values: ValueMap) -> NDArray[np.uint8]:
+    """Frames (B, H, W[, 3]) uint8 from fixed noise (B, D), in eval mode as when generating."""
+    was_training = generator.training
+    generator.eval()
+    frames = values.to_uint8(generator(noise)).cpu().numpy()
+    generator.train(was_training)
+    return frames
+
+
+def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames (B, H, W[, 3]) side by side in a grid as square as can be; the rest is black."""
+    columns = int(np.ceil(np.sqrt(len(frames))))
+    rows = -(-len(frames) // columns)
+    blank = np.zeros((rows * columns - len(frames), *frames.shape[1:]), np.uint8)
+    cells = np.concatenate([frames, blank]).reshape(rows, columns, *frames.shape[1:])
+    height, width = frames.shape[1:3]
+    return np.ascontiguousarray(
+        cells.swapaxes(1, 2).reshape(rows * height, columns * width, *frames.shape[3:])
+    )
+
+
+def png_bytes(image: NDArray[np.uint8]) -> bytes:
+    """A PNG file of an image (H, W) or (H, W, 3)."""
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+def animation(pictures: Sequence[tuple[int, bytes]]) -> bytes:
+    """A GIF of (iteration, PNG file) pairs, the iteration written below each picture."""
+    font = ImageFont.load_default(14)
+    frames = []
+    for iteration, png in pictures:
+        picture = Image.open(io.BytesIO(png))
+        canvas = Image.new(picture.mode, (picture.width, picture.height + CAPTION_PX))
+        canvas.paste(picture)
+        ink = ImageDraw.Draw(canvas)
+        ink.text((6, picture.height + 3), f"iteration {iteration:,}", fill="white", font=font)
+        frames.append(canvas)
+    out = io.BytesIO()
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return out.getvalue()

@@ -1,0 +1,132 @@
+"""One iteration: discriminator steps, then generator steps.
+
+Shapes: B batch, C channels, H height, W width, P pack. Networks take values in the model's range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+
+from lusgan_core.training import labels
+from lusgan_core.training.chance import Batches, derive, generator
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.state import Recipe, TrainingState
+
+
+def pack(images_BCHW: Tensor, count: int) -> Tensor:
+    """Put ``count`` images side by side as channels (PacGAN): (B / P, C x P, H, W)."""
+    if count == 1:
+        return images_BCHW
+    batch, channels, height, width = images_BCHW.shape
+    return images_BCHW.reshape(batch // count, count * channels, height, width)
+
+
+@dataclass
+class Trainer:
+    """What an iteration needs beside the state. ``frames`` (N, H, W[, 3]) uint8 on the device."""
+
+    options: TrainingOptions
+    recipe: Recipe
+    frames: Tensor
+    gather: Callable[[Tensor], Tensor] = lambda logits: logits
+    """Collects logits across processes, so that a loss sees the whole global batch."""
+
+    def __post_init__(self) -> None:
+        self._batches = Batches(len(self.frames), self.options.batch_size, self.options.seed)
+        self._device = self.frames.device
+
+    def iterate(self, state: TrainingState) -> Tensor:
+        """Train one iteration; returns its row of the history, on the device."""
+        options, number = self.options, state.iteration
+        torch.manual_seed(derive(options.seed, "layers", number))  # dropout and noise layers
+        lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number
+        lr_G = options.lr_generator * (1 - options.decay_generator) ** number
+        _set_rate(state.optimiser_D, lr_D)
+        _set_rate(state.optimiser_G, lr_G)
+        state.discriminator.requires_grad_(True)
+        for step in range(options.discriminator_steps):
+            of_D = self._discriminator_step(state, number * options.discriminator_steps + step)
+        state.discriminator.requires_grad_(False)
+        for step in range(options.generator_steps):
+            loss_G = self._generator_step(state, number * options.generator_steps + step)
+            if state.average:
+                seen = (number * options.generator_steps + step + 1) * options.batch_size
+                state.average.update(state.generator, options.batch_size, seen)
+        state.iteration += 1
+        loss_D, penalty, real, fake, sign = of_D
+        rates = torch.tensor([lr_D, lr_G], device=self._device)
+        return torch.cat([torch.stack([loss_D, loss_G, penalty, real, fake, sign]), rates])
+
+    def _discriminator_step(self, state: TrainingState, step: int) -> tuple[Tensor, ...]:
+        options, made = self.options, self.recipe
+        chance = generator(options.seed, "discriminator", step)
+        real = self._seen(self._real("discriminator", step), chance)
+        with torch.no_grad():
+            fake = self._seen(state.generator(self._noise(chance)), chance)
+        real_logits = self.gather(state.discriminator(real))
+        fake_logits = self.gather(state.discriminator(fake))
+        targets = labels.drawn(real_logits, fake_logits, options, chance)
+        loss = made.loss.discriminator(real_logits, fake_logits, targets, made.loss_options)
+        penalty = torch.zeros((), device=self._device)
+        for kind, given in made.penalties:
+            if step % given.every == 0:
+                rng = generator(options.seed, kind.name, step, device=self._device.type)
+                value = kind.value(state.discriminator, real, fake, rng, given)
+                penalty = penalty + given.weight * given.every * value
+        state.optimiser_D.zero_grad(set_to_none=True)
+        (loss + penalty).backward()  # type: ignore[no-untyped-call]
+        state.optimiser_D.step()
+        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
+        sign = (real_logits - fake_logits).sign().mean()
+        return loss.detach(), penalty.detach(), real_logits.mean(), fake_logits.mean(), sign
+
+    def _generator_step(self, state: TrainingState, step: int) -> Tensor:
+        options, made = self.options, self.recipe
+        chance = generator(options.seed, "generator", step)
+        fake = self._seen(state.generator(self._noise(chance)), chance)
+        fake_logits = self.gather(state.discriminator(fake))
+        if made.loss.generator_needs_real:
+            with torch.no_grad():
+                real = self._seen(self._real("generator", step), chance)
+                real_logits = self.gather(state.discriminator(real))
+        else:
+            real_logits = torch.zeros_like(fake_logits)
+        targets = labels.plain(real_logits, fake_logits)
+        loss = made.loss.generator(real_logits, fake_logits, targets, made.loss_options)
+        state.optimiser_G.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimiser_G.step()
+        return loss.detach()
+
+    def _real(self, purpose: str, step: int) -> Tensor:
+        """The next batch of real images (B, C, H, W). Both networks draw from one sequence."""
+        options = self.options
+        iteration, within = divmod(
+            step,
+            options.discriminator_steps if purpose == "discriminator" else options.generator_steps,
+        )
+        offset = within if purpose == "discriminator" else options.discriminator_steps + within
+        position = iteration * (options.discriminator_steps + options.generator_steps) + offset
+        indices = self._batches[position].to(self._device)
+        return self.recipe.record.values.to_model(self.frames[indices])
+
+    def _noise(self, chance: torch.Generator) -> Tensor:
+        shape = (self.options.batch_size, self.options.latent_size)
+        return torch.randn(shape, generator=chance).to(self._device)
+
+    def _seen(self, images_BCHW: Tensor, chance: torch.Generator) -> Tensor:
+        """What the discriminator is shown: white noise added if asked for, and packed."""
+        if self.options.input_noise:
+            noise = torch.randn(images_BCHW.shape, generator=chance).to(images_BCHW)
+            images_BCHW = images_BCHW + self.options.input_noise * noise
+        return pack(images_BCHW, self.recipe.record.pack)
+
+
+def _set_rate(optimiser: Adam, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,51 @@
+"""Asks training to stop between two steps: Ctrl-C, SIGTERM, or whoever calls ``request``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopFlag:
+    """Set once, read between steps."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def request(self) -> None:
+        """Ask for a stop."""
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether anybody asked."""
+        return self._event.is_set()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopFlag]:
+    """Turn the first SIGINT or SIGTERM into a request for the length of a block.
+
+    A second one goes to whoever handled the signal before. Outside the main thread signals
+    cannot be caught, and the flag is only set by ``request``.
+    """
+    flag = StopFlag()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        flag.request()
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

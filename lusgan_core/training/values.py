@@ -1,0 +1,55 @@
+"""The one place where grey levels become network values and back.
+
+Stored frames are uint8, 0..255; a network sees ``level * scale + offset``.
+Shapes: B batch, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lusgan_core.domain import Record
+from lusgan_core.errors import TrainingError
+from lusgan_core.training.options import TrainingOptions
+
+
+class ValueMap(Record):
+    """An affine map from grey levels 0..255 to network values."""
+
+    scale: float
+    offset: float
+
+    @property
+    def black(self) -> float:
+        """The network value of grey level 0."""
+        return self.offset
+
+    def to_model(self, frames: Tensor) -> Tensor:
+        """Bring uint8 frames (B, H, W) or (B, H, W, 3) to float32 (B, C, H, W)."""
+        images_BCHW = frames.unsqueeze(1) if frames.ndim == 3 else frames.permute(0, 3, 1, 2)
+        return images_BCHW.float() * self.scale + self.offset
+
+    def to_uint8(self, images_BCHW: Tensor) -> Tensor:
+        """Bring network values (B, C, H, W) to uint8 (B, H, W) or (B, H, W, 3), clipped, rounded."""
+        levels = ((images_BCHW.float() - self.offset) / self.scale).clamp(0, 255).round()
+        frames = levels.to(torch.uint8)
+        return frames.squeeze(1) if frames.shape[1] == 1 else frames.permute(0, 2, 3, 1)
+
+
+def value_map(options: TrainingOptions, frames: Tensor) -> ValueMap:
+    """The map that the options ask for; ``frames`` (N, ...) uint8 give mean and deviation.
+
+    Raises TrainingError where frames without any contrast should be standardised.
+    """
+    low, high = (0.0, 1.0) if options.value_range == "0..1" else (-1.0, 1.0)
+    scale, offset = (high - low) / 255, low
+    if options.standardise:
+        counts = torch.bincount(frames.flatten(), minlength=256).double()
+        levels = torch.arange(256, dtype=torch.float64)
+        mean = (counts @ levels / counts.sum()).item()
+        deviation = (counts @ (levels - mean) ** 2 / counts.sum()).sqrt().item()
+        if deviation == 0:
+            raise TrainingError("frames of one grey level only cannot be standardised")
+        scale, offset = 1 / deviation, -mean / deviation
+    return ValueMap(scale=scale, offset=offset)

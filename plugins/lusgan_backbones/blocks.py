@@ -1,0 +1,125 @@
+"""What the built-in backbones share: how sizes become layers, noise, and the first weights.
+
+Shapes: N inputs of a network (images, or packs of them), C channels, D latent size, L logits.
+
+All of them climb from 4 x 4 to the image in factors of two and descend the same way, so a network
+is little more than a list of widths, and each module says where those come from. The two
+DCGAN-like backbones are built here by ``transposed_generator`` and ``strided_layers``; their
+weights start as in DCGAN (Radford et al., arXiv 1511.06434): normal(0, 0.02).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from lusgan_core.api import NetworkSpec, Options
+
+LEAK = 0.2
+"""Slope of the leaky ReLU for negative inputs."""
+
+
+class GeneratorOptions(Options):
+    """What every built-in generator can be told."""
+
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of channels dropped after each block of the generator, in training only",
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Standard deviation of the Gaussian noise added after each block of the "
+        "generator, in training only",
+    )
+
+
+class GaussianNoise(nn.Module):
+    """Adds Gaussian noise of a fixed standard deviation in training, and nothing in eval mode."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` (any shape), with noise drawn from torch's own random state."""
+        return x + self.std * torch.randn_like(x) if self.training else x
+
+    def extra_repr(self) -> str:
+        """Show the deviation when the network is printed."""
+        return f"std={self.std}"
+
+
+def doublings(spec: NetworkSpec, start: int = 4) -> int:
+    """Number of factor-two steps between ``start`` pixels and the side of the image."""
+    return (spec.image_size // start).bit_length() - 1
+
+
+def regularisers(options: GeneratorOptions) -> list[nn.Module]:
+    """The dropout and noise layers of one generator block; none where an option is zero."""
+    layers: list[nn.Module] = []
+    if options.dropout:
+        layers.append(nn.Dropout2d(options.dropout))
+    if options.noise:
+        layers.append(GaussianNoise(options.noise))
+    return layers
+
+
+def transposed_generator(
+    spec: NetworkSpec, widths: Sequence[int], options: GeneratorOptions, *, batch_norm: bool = True
+) -> nn.Sequential:
+    """Build a DCGAN generator: noise (N, D) to images (N, C, H, W) in -1..1.
+
+    ``widths`` are the channels at 4, 8, 16 ... pixels; one more 4 x 4 transposed convolution of
+    stride 2 leads from the last of them to the image. A block without batch norm has a bias.
+    """
+    layers: list[nn.Module] = [nn.Unflatten(1, (spec.latent_size, 1, 1))]
+    before = spec.latent_size
+    for i, width in enumerate(widths):
+        stride, padding = (2, 1) if i else (1, 0)  # the first makes 4 x 4 of 1 x 1
+        layers.append(nn.ConvTranspose2d(before, width, 4, stride, padding, bias=not batch_norm))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers += [nn.ReLU(), *regularisers(options)]
+        before = width
+    layers += [nn.ConvTranspose2d(before, spec.channels, 4, 2, 1, bias=False), nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+def strided_layers(
+    spec: NetworkSpec, widths: Sequence[int], *, batch_norm: bool = True
+) -> list[nn.Module]:
+    """Build the trunk of a DCGAN discriminator: a 4 x 4 convolution of stride 2 a width.
+
+    Takes packed images (N, C x P, H, W). Batch norm follows the third layer and later ones; where
+    it is switched off a bias takes the place of its shift.
+    """
+    layers: list[nn.Module] = []
+    before = spec.channels * spec.pack
+    for i, width in enumerate(widths):
+        late = i >= 2
+        layers.append(nn.Conv2d(before, width, 4, 2, 1, bias=late and not batch_norm))
+        if late and batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers.append(nn.LeakyReLU(LEAK))
+        before = width
+    return layers
+
+
+def initialise_dcgan(network: nn.Module) -> None:
+    """Draw first weights as DCGAN does: normal(0, 0.02), normal(1, 0.02) for batch norm's scale."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

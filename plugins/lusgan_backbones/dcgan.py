@@ -1,0 +1,91 @@
+"""The networks of the code behind the report: a DCGAN whose discriminator sees single images.
+
+At 256 x 256 and with the default options these are its generator (1024-512-256-128-64-32, dropout
+0.5 after each block) and its discriminator (32-64-128-256-512-1024-1, batch norm from the 128
+layer on, 11.2 million weights for grey images).
+
+``width`` is the number of channels next to the image. It doubles with each halving of the side, up
+to 32 times, in both networks; so at 64 x 64 they have 32-64-128-256. Small widths without dropout
+and without batch norm in the discriminator train well on a CPU.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import nn
+
+from lusgan_backbones.blocks import (
+    GeneratorOptions,
+    doublings,
+    initialise_dcgan,
+    strided_layers,
+    transposed_generator,
+)
+from lusgan_core.api import Backbone, NetworkSpec
+
+GROWTH = 32
+"""The widest layer has this many times the channels of the one next to the image."""
+
+
+class DcganOptions(GeneratorOptions):
+    """Options of the DCGAN."""
+
+    dropout: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Share of channels dropped after each block of the generator, in training only",
+    )
+    width: int = Field(
+        32,
+        ge=4,
+        le=256,
+        description="Channels next to the image; they double with each halving, up to 32 times",
+    )
+    generator_norm: Literal["batch", "none"] = Field(
+        "batch", description="Normalisation in the generator"
+    )
+    discriminator_norm: Literal["batch", "none"] = Field(
+        "batch",
+        description="Normalisation in the discriminator; none goes better with a gradient penalty",
+    )
+
+
+def widths_from_image(spec: NetworkSpec, options: DcganOptions) -> list[int]:
+    """Return channels at half the side of the image, a quarter ... down to 4 pixels."""
+    return [options.width * min(2**i, GROWTH) for i in range(doublings(spec))]
+
+
+def generator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
+    """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    network = transposed_generator(
+        spec,
+        widths_from_image(spec, options)[::-1],
+        options,
+        batch_norm=options.generator_norm == "batch",
+    )
+    initialise_dcgan(network)
+    return network
+
+
+def discriminator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
+    """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 1)."""
+    widths = widths_from_image(spec, options)
+    network = nn.Sequential(
+        *strided_layers(spec, widths, batch_norm=options.discriminator_norm == "batch"),
+        nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False),
+        nn.Flatten(),
+    )
+    initialise_dcgan(network)
+    return network
+
+
+BACKBONE = Backbone(
+    name="dcgan",
+    description="The DCGAN of the report's code, unpacked, 11.2M discriminator; any width",
+    generator=generator,
+    discriminator=discriminator,
+    options=DcganOptions,
+)

@@ -1,0 +1,89 @@
+"""Losses made of binary cross-entropy: SGAN, RSGAN and RaSGAN.
+
+Write a for the logits of real inputs, b for those of fake ones, both (N, L), a' and b' for their
+means over the whole batch, and L(x, y) for the cross-entropy of sigmoid(x) with target y, averaged
+over all logits.
+
+==========  ===================================  ===================================
+loss        discriminator                        generator
+==========  ===================================  ===================================
+SGAN        L(a, 1) + L(b, 0)                    L(b, 1)
+RSGAN       L(a - b, 1)                          L(b - a, 1)
+RaSGAN      [L(a - b', 1) + L(b - a', 0)] / 2    [L(a - b', 0) + L(b - a', 1)] / 2
+==========  ===================================  ===================================
+
+In the discriminator the 1 of a real and the 0 of a fake input are the targets, smoothed or flipped
+as the run has it; RSGAN has only the former. In the generator they are 1 and 0.
+
+Sources: Goodfellow et al., arXiv 1406.2661 (SGAN, non-saturating); Jolicoeur-Martineau, arXiv
+1807.00734, section 4 and algorithms 1 and 2 (the relativistic two). RSGAN is the RpGAN of R3GAN
+(NeurIPS 2024).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+from torch.nn.functional import softplus
+
+from lusgan_core.api import Loss, NoOptions, Targets
+
+# L(x, 1) = softplus(-x) and L(x, 0) = softplus(x): generators need no tensor of targets.
+
+
+def sgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """L(a, y) + L(b, y0) for targets y and y0."""
+    return cross_entropy(real, targets.real) + cross_entropy(fake, targets.fake)
+
+
+def sgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """L(b, 1): real logits play no part."""
+    return softplus(-fake).mean()
+
+
+def rsgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """L(a - b, y): each real input beside one fake input."""
+    return cross_entropy(real - fake, targets.real)
+
+
+def rsgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """L(b - a, 1)."""
+    return softplus(real - fake).mean()
+
+
+def rasgan_discriminator(
+    real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
+) -> Tensor:
+    """[L(a - b', y) + L(b - a', y0)] / 2: each input beside the average of the other kind."""
+    real_above = cross_entropy(real - fake.mean(), targets.real)
+    fake_above = cross_entropy(fake - real.mean(), targets.fake)
+    return (real_above + fake_above) / 2
+
+
+def rasgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """[L(a - b', 0) + L(b - a', 1)] / 2."""
+    return (softplus(real - fake.mean()).mean() + softplus(real.mean() - fake).mean()) / 2
+
+
+SGAN = Loss(
+    name="SGAN",
+    description="Standard GAN, non-saturating cross-entropy",
+    discriminator=sgan_discriminator,
+    generator=sgan_generator,
+    generator_needs_real=False,
+)
+
+RSGAN = Loss(
+    name="RSGAN",
+    description="Relativistic standard GAN (RpGAN): each real input against one fake input",
+    discriminator=rsgan_discriminator,
+    generator=rsgan_generator,
+    targets=frozenset({"real"}),
+)
+
+RASGAN = Loss(
+    name="RaSGAN",
+    description="Relativistic average standard GAN: each input against the average of the others",
+    discriminator=rasgan_discriminator,
+    generator=rasgan_generator,
+)

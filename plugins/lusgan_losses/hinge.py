@@ -1,0 +1,66 @@
+"""Losses made of hinges: Hinge and RaHinge. They read no targets: labels cannot be smoothed.
+
+Write a for the logits of real inputs, b for those of fake ones, both (N, L), a' and b' for their
+means over the whole batch; hinges are averaged over all logits.
+
+=======  ======================================================  =======================
+loss     discriminator                                           generator
+=======  ======================================================  =======================
+Hinge    relu(1 - a) + relu(1 + b)                               -b
+RaHinge  [relu(1 - (a - b')) + relu(1 + (b - a'))] / 2           the same, signs swapped
+=======  ======================================================  =======================
+
+Sources: Lim and Ye, arXiv 1705.02894; Miyato et al., arXiv 1802.05957 (Hinge); Jolicoeur-Martineau,
+arXiv 1807.00734, appendix (RaHinge).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from lusgan_core.api import Loss, NoOptions, Targets
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """relu(1 - a) + relu(1 + b)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def hinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """-b: real logits play no part."""
+    return -fake.mean()
+
+
+def rahinge_discriminator(
+    real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
+) -> Tensor:
+    """[relu(1 - (a - b')) + relu(1 + (b - a'))] / 2."""
+    real_above = relu(1 - (real - fake.mean())).mean()
+    fake_below = relu(1 + (fake - real.mean())).mean()
+    return (real_above + fake_below) / 2
+
+
+def rahinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
+    """[relu(1 + (a - b')) + relu(1 - (b - a'))] / 2."""
+    real_below = relu(1 + (real - fake.mean())).mean()
+    fake_above = relu(1 - (fake - real.mean())).mean()
+    return (real_below + fake_above) / 2
+
+
+HINGE = Loss(
+    name="Hinge",
+    description="Hinge loss; ignores labels",
+    discriminator=hinge_discriminator,
+    generator=hinge_generator,
+    targets=frozenset(),
+    generator_needs_real=False,
+)
+
+RAHINGE = Loss(
+    name="RaHinge",
+    description="Relativistic average hinge loss; ignores labels",
+    discriminator=rahinge_discriminator,
+    generator=rahinge_generator,
+    targets=frozenset(),
+)

@@ -1,0 +1,35 @@
+"""PSNR: peak signal-to-noise ratio, 10 log10(255^2 / MSE) in dB.
+
+Infinite for identical frames; 0 dB where one is all black and the other all white.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sewar import full_ref
+
+from lusgan_core.api import PairMetric
+from lusgan_metrics.frames import checked
+
+if TYPE_CHECKING:
+    from lusgan_core.api import Frame
+
+
+def value(a: Frame, b: Frame) -> float:
+    """Return the ratio in dB, 0 to inf; raises ConfigError for unfit frames."""
+    with checked(a, b):
+        return float(full_ref.psnr(a, b))
+
+
+METRIC = PairMetric(
+    name="psnr",
+    title="PSNR",
+    description="Peak signal-to-noise ratio; infinite for identical frames",
+    better="higher",
+    identical=float("inf"),
+    value=value,
+    unit="dB",
+    bounds=(0.0, float("inf")),
+    kernel="psnr",
+)

@@ -1,0 +1,39 @@
+"""SAM: spectral angle mapper, the angle between two pixels' colours, averaged, in radians.
+
+Pixels that are black in either frame are left out; NaN if none remain. A grey pixel has no colour,
+so on grey frames, and on colour ones of three equal channels, the angle is 0 (to rounding, 1e-8)
+whatever they show. (sewar up to 0.4.8 took one angle over the whole image instead; the pairs engine
+offers that as ``compat``.) Source: Yuhas, Goetz and Boardman, JPL AVIRIS workshop 1992.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sewar import full_ref
+
+from lusgan_core.api import PairMetric
+from lusgan_metrics.frames import checked
+
+if TYPE_CHECKING:
+    from lusgan_core.api import Frame
+
+
+def value(a: Frame, b: Frame) -> float:
+    """Return the mean angle in radians, 0 to pi/2, or NaN; raises ConfigError for unfit frames."""
+    with checked(a, b):
+        return float(full_ref.sam(a, b))
+
+
+METRIC = PairMetric(
+    name="sam",
+    title="SAM",
+    description="Mean angle between pixels' colours; always 0 on grey frames",
+    better="lower",
+    identical=0.0,
+    value=value,
+    unit="rad",
+    bounds=(0.0, math.pi / 2),
+    kernel="sam",
+)

@@ -1,0 +1,41 @@
+"""SSIM: structural similarity of luminance, contrast and structure.
+
+Windows of 11 x 11 equal weights (sewar's default; the paper's are Gaussian), inside the frame
+only, K1 = 0.01 and K2 = 0.03, averaged over windows, then channels. Source: Wang, Bovik, Sheikh and
+Simoncelli, IEEE TIP 13(4), 2004.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sewar import full_ref
+
+from lusgan_core.api import PairMetric
+from lusgan_metrics.frames import checked
+
+if TYPE_CHECKING:
+    from lusgan_core.api import Frame
+
+MIN_SIZE = 11
+"""One window."""
+
+
+def value(a: Frame, b: Frame) -> float:
+    """Return the mean index, -1 to 1; raises ConfigError for unfit frames."""
+    with checked(a, b, min_size=MIN_SIZE):
+        similarity, _contrast_structure = full_ref.ssim(a, b)
+        return float(similarity)
+
+
+METRIC = PairMetric(
+    name="ssim",
+    title="SSIM",
+    description="Structural similarity in 11 x 11 windows",
+    better="higher",
+    identical=1.0,
+    value=value,
+    bounds=(-1.0, 1.0),
+    min_size=MIN_SIZE,
+    kernel="ssim",
+)

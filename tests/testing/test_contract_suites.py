@@ -1,0 +1,459 @@
+"""The contract suites themselves: each lets a good record pass and catches each broken one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
+
+from lusgan_core.api import (
+    Backbone,
+    Loss,
+    NetworkSpec,
+    NoOptions,
+    Options,
+    PairMetric,
+    Penalty,
+    PenaltyOptions,
+    SetMetric,
+)
+from lusgan_core.testing import (
+    BackboneContract,
+    LossContract,
+    PairMetricContract,
+    PenaltyContract,
+    SetMetricContract,
+)
+from lusgan_core.testing.records import RecordContract
+
+# --- good records, as small as can be ------------------------------------------------------------
+
+
+def generator(spec: NetworkSpec, options: Any) -> nn.Module:
+    side = spec.image_size
+    return nn.Sequential(
+        nn.Linear(spec.latent_size, spec.channels * side**2),
+        nn.Tanh(),
+        nn.Unflatten(1, (spec.channels, side, side)),
+    )
+
+
+def discriminator(spec: NetworkSpec, options: Any) -> nn.Module:
+    pixels = spec.pack * spec.channels * spec.image_size**2
+    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1))
+
+
+BACKBONE = Backbone("dense", "Dense layers", generator, discriminator)
+
+
+def critic(real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+    return nn.functional.softplus(fake - real).mean()
+
+
+def forger(real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+    return nn.functional.softplus(real - fake).mean()
+
+
+LOSS = Loss("pairs", "Relativistic, without targets", critic, forger, targets=frozenset())
+
+
+def drift(network: nn.Module, real: Tensor, fake: Tensor, rng: Any, options: Any) -> Tensor:
+    return network(real).square().mean()
+
+
+PENALTY = Penalty("drift", "Keeps real logits near zero", drift)
+
+
+def mae(a: Any, b: Any) -> float:
+    return float(np.abs(a.astype(float) - b).mean())
+
+
+def prepare(frames: Any) -> Any:
+    return frames.astype(float)
+
+
+def compare(a: Any, b: Any) -> Any:
+    return np.array([[np.abs(x - y).mean() for y in b] for x in a])
+
+
+MAE = PairMetric(
+    "mae",
+    "MAE",
+    "Mean absolute difference",
+    better="lower",
+    identical=0.0,
+    value=mae,
+    bounds=(0, 255),
+    prepare=prepare,
+    compare=compare,
+)
+
+
+def mean_gap(a: Any, b: Any) -> float:
+    return float(np.linalg.norm(a.mean(0) - b.mean(0)))
+
+
+GAP = SetMetric(
+    "gap",
+    "Gap",
+    "Distance of means",
+    better="lower",
+    identical=0.0,
+    value=mean_gap,
+    bounds=(0, np.inf),
+)
+
+GOOD: dict[type[RecordContract], Any] = {
+    BackboneContract: BACKBONE,
+    LossContract: LOSS,
+    PenaltyContract: PENALTY,
+    PairMetricContract: MAE,
+    SetMetricContract: GAP,
+}
+
+
+def names_of(suite: type[RecordContract]) -> list[str]:
+    return [name for name in dir(suite) if name.startswith("test_")]
+
+
+def run(suite: type[RecordContract], record: Any, name: str) -> None:
+    """Run one test of a suite on a record, as pytest would."""
+    test_class = type("TestIt", (suite,), {"record": record})
+    getattr(test_class(), name)()
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"), [(suite, name) for suite in GOOD for name in names_of(suite)]
+)
+def test_good_records_pass(suite: type[RecordContract], name: str) -> None:
+    """A small record that keeps the contract passes every test of its suite."""
+    run(suite, GOOD[suite], name)
+
+
+# --- broken records: each with the test that must catch it ---------------------------------------
+
+
+class Thawed(BaseModel):
+    size: int = Field(1, ge=0, description="Not derived from Options")
+
+
+class Undescribed(Options):
+    size: int = Field(1, ge=0)
+
+
+class Unbounded(Options):
+    size: int | None = Field(1, description="A number without bounds")
+
+
+class Required(Options):
+    size: int = Field(ge=0, description="Without a default")
+
+
+def networks(**parts: Callable[[NetworkSpec, Any], nn.Module]) -> Backbone:
+    return replace(BACKBONE, **parts)
+
+
+class Frozen(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.zeros_like(x))
+
+
+class Chancy(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x + 0.1 * torch.randn_like(x))
+
+
+class Batchy(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(0))
+
+
+class FirstOnly(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.cat([x[:, :1], torch.zeros_like(x[:, 1:])], 1))
+
+
+class Hidden(nn.Module):
+    """Keeps a number that no state_dict holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = torch.randn(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.offset
+
+
+def with_spare(network: nn.Module) -> nn.Module:
+    network.register_parameter("spare", nn.Parameter(torch.zeros(3)))
+    return network
+
+
+def seeded(spec: NetworkSpec, options: Any) -> nn.Module:
+    torch.manual_seed(0)
+    return generator(spec, options)
+
+
+def cut(spec: NetworkSpec, options: Any) -> nn.Module:
+    layers = list(discriminator(spec, options))
+    return nn.Sequential(layers[0], layers[1], nn.Flatten(0), nn.Linear(8, 2))
+
+
+class Detached(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.detach()) + x.sum(dim=(1, 2, 3))[:, None]
+
+
+BROKEN_BACKBONES = [
+    (replace(BACKBONE, name="den-se"), "name_and_description_can_be_shown"),
+    (replace(BACKBONE, description=" "), "name_and_description_can_be_shown"),
+    (replace(BACKBONE, description="two\nlines"), "name_and_description_can_be_shown"),
+    (replace(BACKBONE, options=Thawed), "options_are_frozen_described_and_bounded"),
+    (replace(BACKBONE, options=Undescribed), "options_are_frozen_described_and_bounded"),
+    (replace(BACKBONE, options=Unbounded), "options_are_frozen_described_and_bounded"),
+    (replace(BACKBONE, options=Required), "options_are_frozen_described_and_bounded"),
+    (networks(generator=functools.partial(generator)), "code_can_be_fingerprinted"),
+    (replace(BACKBONE, pack=0), "default_pack_is_a_number_of_images"),
+    (
+        networks(generator=lambda s, o: generator(replace(s, image_size=2 * s.image_size), o)),
+        "images_and_logits_have_the_promised_shapes",
+    ),
+    (
+        networks(generator=lambda s, o: generator(s, o).append(nn.Flatten())),
+        "images_and_logits_have_the_promised_shapes",
+    ),
+    (networks(discriminator=cut), "images_and_logits_have_the_promised_shapes"),
+    (
+        networks(generator=lambda s, o: nn.Sequential(*list(generator(s, o))[::2])),
+        "images_stay_in_range",
+    ),
+    (networks(generator=lambda s, o: Frozen(*generator(s, o))), "noise_decides_the_image"),
+    (
+        networks(discriminator=lambda s, o: FirstOnly(*discriminator(s, o))),
+        "every_image_of_a_pack_counts",
+    ),
+    (
+        networks(generator=lambda s, o: with_spare(generator(s, o))),
+        "gradients_reach_every_weight",
+    ),
+    (
+        networks(discriminator=lambda s, o: Detached(*discriminator(s, o))),
+        "gradient_penalties_work",
+    ),
+    (networks(generator=seeded), "same_seed_gives_same_weights"),
+    (
+        networks(generator=lambda s, o: Chancy(*generator(s, o))),
+        "generator_is_deterministic_in_eval_mode",
+    ),
+    (
+        networks(generator=lambda s, o: Batchy(*generator(s, o))),
+        "generator_is_deterministic_in_eval_mode",
+    ),
+    (
+        networks(generator=lambda s, o: nn.Sequential(Hidden(), *generator(s, o))),
+        "weights_can_be_saved_and_copied",
+    ),
+]
+
+
+def logs(real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+    return -(1 - torch.sigmoid(fake - real)).log().mean()
+
+
+def first_heavy(real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+    return critic(real, fake, targets, options) + (fake - real)[0].mean()
+
+
+def reads_real_targets(real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+    return nn.functional.softplus(fake - targets.real * real).mean()
+
+
+BROKEN_LOSSES = [
+    (
+        replace(LOSS, discriminator=lambda a, b, t, o: (b - a).mean(1)),
+        "value_is_a_finite_scalar",
+    ),
+    (replace(LOSS, discriminator=logs), "large_logits_overflow_nothing"),
+    (
+        replace(LOSS, generator=lambda a, b, t, o: forger(a, b.detach(), t, o)),
+        "gradients_reach_the_logits",
+    ),
+    (replace(LOSS, discriminator=forger), "each_side_wants_the_opposite"),
+    (replace(LOSS, generator=critic), "each_side_wants_the_opposite"),
+    (replace(LOSS, discriminator=first_heavy), "order_within_the_batch_is_nothing"),
+    (
+        replace(LOSS, generator=lambda a, b, t, o: (a - b).exp().sum()),
+        "batch_size_is_nothing",
+    ),
+    (
+        replace(LOSS, targets=frozenset({"real"})),
+        "reads_the_targets_that_it_names_and_no_others",
+    ),
+    (
+        replace(LOSS, discriminator=reads_real_targets),
+        "reads_the_targets_that_it_names_and_no_others",
+    ),
+    (replace(LOSS, generator_needs_real=False), "generator_reads_real_logits_if_it_says_so"),
+    (
+        replace(LOSS, generator=lambda a, b, t, o: -b.mean()),
+        "generator_reads_real_logits_if_it_says_so",
+    ),
+]
+
+
+def backward_inside(d: nn.Module, real: Tensor, fake: Tensor, rng: Any, o: Any) -> Tensor:
+    torch.autograd.backward(d(real).square().mean())
+    return d(real).square().mean()
+
+
+def in_place(d: nn.Module, real: Tensor, fake: Tensor, rng: Any, o: Any) -> Tensor:
+    return d(real.mul_(0.5)).square().mean()
+
+
+def own_chance(d: nn.Module, real: Tensor, fake: Tensor, rng: Any, o: Any) -> Tensor:
+    return d(real + torch.randn_like(real)).square().mean()
+
+
+BROKEN_PENALTIES = [
+    (replace(PENALTY, options=NoOptions), "options_have_weight_and_interval"),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: d(r).square().flatten()),
+        "value_is_a_finite_scalar",
+    ),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: d(r).square().mean().detach()),
+        "gradients_reach_the_discriminator",
+    ),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: 0 * d(r).mean()),
+        "gradients_reach_the_discriminator",
+    ),
+    (replace(PENALTY, value=backward_inside), "leaves_no_trace"),
+    (replace(PENALTY, value=in_place), "leaves_no_trace"),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: d(f).square().mean()),
+        "does_not_train_the_generator",
+    ),
+    (replace(PENALTY, value=own_chance), "chance_comes_from_the_given_generator_alone"),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: o.weight * d(r).square().mean()),
+        "value_is_unweighted",
+    ),
+    (
+        replace(PENALTY, value=lambda d, r, f, g, o: o.every * d(r).square().mean()),
+        "value_is_unweighted",
+    ),
+]
+
+
+def overwrites(a: Any, b: Any) -> float:
+    b[0] = a[0]
+    return mae(a, b)
+
+
+def directed(a: Any, b: Any) -> float:
+    return mae(a, b) / (1 + float(a.mean()))
+
+
+BROKEN_PAIR_METRICS = [
+    (replace(MAE, title=""), "can_be_shown"),
+    (replace(MAE, better="larger"), "can_be_shown"),
+    (replace(MAE, channels=frozenset({2})), "can_be_shown"),
+    (replace(MAE, bounds=(0, 1)), "value_is_a_float_within_bounds"),
+    (
+        replace(MAE, value=lambda a, b: np.float64(mae(a, b))),
+        "value_is_a_float_within_bounds",
+    ),
+    (
+        replace(MAE, value=lambda a, b: mae(a[8:], b[8:]) if len(a) > 8 else np.nan, min_size=8),
+        "smallest_frames_work",
+    ),
+    (replace(MAE, identical=1.0), "identical_frames_have_the_stated_value"),
+    (replace(MAE, value=directed), "symmetric_exactly_if_said"),
+    (replace(MAE, symmetric=False), "symmetric_exactly_if_said"),
+    (replace(MAE, better="higher"), "gets_worse_with_growing_noise"),
+    (replace(MAE, value=lambda a, b: 0.0), "gets_worse_with_growing_noise"),
+    (replace(MAE, compare=None), "batched_values_are_the_single_ones"),
+    (
+        replace(MAE, compare=lambda a, b: compare(a, b).T),
+        "batched_values_are_the_single_ones",
+    ),
+    (
+        replace(MAE, compare=lambda a, b: compare(a, b).astype(np.float32)),
+        "batched_values_are_the_single_ones",
+    ),
+    (
+        replace(MAE, compare=lambda a, b: compare(a, b) * 1.001),
+        "batched_values_are_the_single_ones",
+    ),
+]
+
+BROKEN_SET_METRICS = [
+    (replace(GAP, bounds=(-1, 1)), "value_is_a_float_within_bounds"),
+    (replace(GAP, identical=1.0), "identical_sets_have_the_stated_value"),
+    (
+        replace(GAP, value=lambda a, b: float(abs(a[0] - b[0]).sum())),
+        "order_of_frames_is_nothing",
+    ),
+    (replace(GAP, better="higher"), "gets_worse_with_distance"),
+]
+
+
+@pytest.mark.parametrize(
+    ("suite", "record", "name"),
+    [
+        (suite, record, name)
+        for suite, broken in (
+            (BackboneContract, BROKEN_BACKBONES),
+            (LossContract, BROKEN_LOSSES),
+            (PenaltyContract, BROKEN_PENALTIES),
+            (PairMetricContract, BROKEN_PAIR_METRICS),
+            (SetMetricContract, BROKEN_SET_METRICS),
+        )
+        for record, name in broken
+    ],
+    ids=lambda case: case if isinstance(case, str) else "",
+)
+def test_broken_records_are_caught(suite: type[RecordContract], record: Any, name: str) -> None:
+    """A record broken in one way fails the test that is there for it, with a text that says so."""
+    with pytest.raises(AssertionError) as caught:
+        run(suite, record, f"test_{name}")
+    assert len(str(caught.value)) > 10
+
+
+def test_writing_to_frames_is_caught() -> None:
+    """A metric that writes to its frames meets read-only ones, and numpy refuses."""
+    with pytest.raises(ValueError, match="read-only"):
+        run(PairMetricContract, replace(MAE, value=overwrites), "test_frames_are_left_alone")
+
+
+def test_every_test_is_shown_to_fail() -> None:
+    """No test of a suite is without a broken record that it catches."""
+    caught = {name for _, name in (
+        *BROKEN_BACKBONES, *BROKEN_LOSSES, *BROKEN_PENALTIES,
+        *BROKEN_PAIR_METRICS, *BROKEN_SET_METRICS,
+    )} | {"frames_are_left_alone"}  # fmt: skip
+    every = {name.removeprefix("test_") for suite in GOOD for name in names_of(suite)}
+    assert every == caught
+
+
+def test_suites_import_without_pytest() -> None:
+    """The suites are part of the library, which does not depend on pytest."""
+    import subprocess
+    import sys
+
+    code = "import sys; sys.modules['pytest'] = None; import lusgan_core.testing"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_lazy_penalty_options_are_inherited() -> None:
+    """PenaltyOptions themselves pass the options test that every record's must."""
+    assert issubclass(PENALTY.options, PenaltyOptions)
+    run(PenaltyContract, PENALTY, "test_options_are_frozen_described_and_bounded")
