@@ -19,7 +19,8 @@ from pydantic import BaseModel, Field, ValidationError
 from lusgan_core.api import NoOptions, Options
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, UnknownNameError
-from lusgan_core.frames import PreprocessOptions
+from lusgan_core.frames.preprocess import PreprocessOptions
+from lusgan_core.presets import PRESETS
 from lusgan_core.registry import Registry
 from lusgan_core.stages.evaluate import EvaluationOptions
 from lusgan_core.stages.generate import GenerationOptions
@@ -34,80 +35,25 @@ class RunConfig(Options):
     """Options of the pipeline, a section a stage."""
 
     scores: tuple[int, ...] = Field(SCORES, min_length=1, description="Severity scores to train")
-    preprocessing: PreprocessOptions = Field(default_factory=PreprocessOptions)
-    selection: SelectionOptions = Field(default_factory=SelectionOptions)
-    training: TrainingOptions = Field(default_factory=TrainingOptions)
-    generation: GenerationOptions = Field(default_factory=GenerationOptions)
-    evaluation: EvaluationOptions = Field(default_factory=EvaluationOptions)
-    report: ReportOptions = Field(default_factory=ReportOptions)
+    preprocessing: PreprocessOptions = Field(
+        default_factory=PreprocessOptions, description="How frames become square images"
+    )
+    selection: SelectionOptions = Field(
+        default_factory=SelectionOptions, description="Which patients are held out"
+    )
+    training: TrainingOptions = Field(
+        default_factory=TrainingOptions, description="How each score's GAN is trained"
+    )
+    generation: GenerationOptions = Field(
+        default_factory=GenerationOptions, description="Which synthetic frames are made"
+    )
+    evaluation: EvaluationOptions = Field(
+        default_factory=EvaluationOptions, description="What is compared, and how much of it"
+    )
+    report: ReportOptions = Field(default_factory=ReportOptions, description="How the report looks")
     runtime: Runtime = Field(
         default_factory=Runtime, description="How to run; changes no result, so it is in no key"
     )
-
-
-class Preset(BaseModel):
-    """A named starting point."""
-
-    description: str
-    settings: dict[str, Any]
-    """Nested as in RunConfig; what is not named keeps its default."""
-    deviations: tuple[str, ...] = ()
-    """Where it departs from the reference that the report follows (RelativisticGAN)."""
-
-
-PRESETS: dict[str, Preset] = {
-    "paper": Preset(
-        description="the report as published: Figure 1 and section 5, 256 x 256 grey, 4,000 "
-        "iterations; wants a GPU",
-        settings={"selection": {"held_out": 0.0}},
-        deviations=(
-            "The discriminator is Figure 1's: 6-32-64-128-64-32-16-1 channels with 2 x 2 logits "
-            "(0.34 million weights); the reference goes up to 1024 channels.",
-            "The first two layers of the discriminator have no batch normalisation; the "
-            "reference normalises all middle layers.",
-            "The generator ends at the image's channels; Figure 1 ends at 16, a slip.",
-            "Real images stay in 0..1 against a generator that ends in tanh (-1..1): section 5 "
-            "does not normalise, and negative values are clipped to black; the reference uses "
-            "-1..1.",
-            "Labels are smoothed to 0.7..1.2 and 0..0.3, and each is flipped with probability "
-            "0.05 (2 of 48); the reference uses plain labels.",
-            "Three generator steps follow each discriminator step, at rates 4e-4 and 2e-4; the "
-            "reference takes one each at 2e-4.",
-            "The discriminator's rate shrinks by 0.0005 an iteration. That gives 9.2e-5 after "
-            "1,550 iterations; the report's 4.6e-5 fits a start of 1e-4.",
-            "4,000 iterations of 48 images; the reference takes 100,000 of 32.",
-            "Seed 999 is applied to everything; the report's own code never applied it.",
-            "Frames are padded to the largest frame of the whole dataset; the report's code took "
-            "the largest of each score, which lets the aspect ratio give the score away.",
-        ),
-    ),
-    "demo": Preset(
-        description="64 x 64 on two CPU cores, about a minute a score",
-        settings={
-            "preprocessing": {"image_size": 64, "geometry": "fit", "intensity": "percentile"},
-            "training": {
-                "backbone": "dcgan",
-                "backbone_options": {"width": 16, "dropout": 0.0, "discriminator_norm": "none"},
-                "loss": "RSGAN",
-                "penalties": {"r1": {"weight": 1.0, "every": 4}},
-                "iterations": 600,
-                "batch_size": 32,
-                "generator_steps": 1,
-                "lr_generator": 1e-3,
-                "lr_discriminator": 1e-3,
-                "betas": [0.0, 0.99],
-                "decay_discriminator": 0.0,
-                "smooth_real": None,
-                "smooth_fake": None,
-                "flip_labels": 0.0,
-                "value_range": "-1..1",
-                "ema_half_life": 5000,
-            },
-            "generation": {"count": 64},
-        },
-    ),
-}
-DEFAULT_PRESET = "paper"
 
 
 def resolve(
@@ -201,6 +147,10 @@ OPEN = {"backbone_options", "loss_options", "penalties"}
 """Sections whose names belong to plugins."""
 
 
+class _Whole(dict[str, Any]):
+    """A section given as one value (``--set training.penalties={...}``), not a name at a time."""
+
+
 def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
     try:
         config = RunConfig.model_validate(values)
@@ -253,7 +203,7 @@ def _one_line(error: ValidationError, model: type[BaseModel], above: str = "") -
     if first["type"] == "extra_forbidden":
         known = _known(model, first["loc"][:-1])
         near = get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
         choices = ", ".join(known) or "none" if model is not NoOptions else "none"
         return f"unknown option {path}{hint} choices: {choices}"
     message = first["msg"].removeprefix("Value error, ")
@@ -272,10 +222,15 @@ def _known(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
 
 
 def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Lay options over others; another backbone or loss starts from its own defaults."""
+    """Lay options over others; another backbone or loss starts from its own defaults.
+
+    An open section that is given as a whole, or empty, takes the place of what was there.
+    """
     for name, value in sorted(more.items()):  # a plugin's name comes before its options
         below = values.get(name)
-        if isinstance(value, Mapping):
+        if name in OPEN and (isinstance(value, _Whole) or value == {}):
+            values[name] = _Whole(value)
+        elif isinstance(value, Mapping):
             values[name] = below = below if isinstance(below, dict) else {}
             _merge(below, value)
         else:
@@ -292,14 +247,15 @@ def _nested(name: str, value: Any) -> dict[str, Any]:
 def _literal(text: str) -> Any:
     """A value as JSON spells it; anything else is text."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return _Whole(value) if isinstance(value, dict) else value
     except ValueError:
         return None if text.lower() in ("none", "") else text
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"--config {path}: {error.strerror}") from error

@@ -25,6 +25,15 @@ from lusgan_core.domain import Record
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "h5py", "opencv-python-headless", "sewar")
 CHUNK = 1 << 20
+PLUMBING = (
+    "lusgan_core.errors",
+    "lusgan_core.hookspecs",
+    "lusgan_core.progress",
+    "lusgan_core.registry",
+    "lusgan_core.store",
+)
+"""Modules (with all below them) that carry results and speak of them, but compute none: a better
+error message must not train every model again."""
 
 
 def digest_bytes(data: bytes) -> str:
@@ -57,23 +66,28 @@ def code_fingerprint(*modules: str) -> str:
 
     Two installations with the same fingerprint compute the same thing, library versions aside.
     """
-    sources: dict[str, str] = {}
+    return digest_json({name: digest_file(path) for name, path in code_closure(*modules).items()})
+
+
+def code_closure(*modules: str) -> dict[str, Path]:
+    """Modules and all they import from their own top-level package, with their source files.
+
+    Imports inside of functions count; what is ``PLUMBING`` is left out.
+    """
+    found: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in sources:
+        if name in found or any(f"{name}.".startswith(f"{module}.") for module in PLUMBING):
             continue
         path = _source_of(name)
-        if path is None:
-            continue
-        text = path.read_bytes()
-        sources[name] = digest_bytes(text)
-        home = name.partition(".")[0]
-        waiting += [m for m in _imports(name, path, text) if m.partition(".")[0] == home]
-    return digest_json(sources)
+        if path is not None:
+            found[name] = path
+            home = name.partition(".")[0]
+            waiting += [m for m in _imports(name, path) if m.partition(".")[0] == home]
+    return found
 
 
-@cache
 def _source_of(module: str) -> Path | None:
     """The source file of a module; None for what is no module (an imported name) or has none."""
     try:
@@ -85,10 +99,10 @@ def _source_of(module: str) -> Path | None:
     return Path(spec.origin)
 
 
-def _imports(module: str, path: Path, text: bytes) -> Iterable[str]:
+def _imports(module: str, path: Path) -> Iterable[str]:
     """Names of modules, and of things that may be modules, that a source file imports."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MEMORY_BYTES = 640 << 20
+MEMORY_BYTES = 1000 << 20
 """What prepared frames may take, all together."""
-ROWS = 64
-"""First frames in a block; a multiple of every number of threads that is likely."""
 COLUMNS = 1024
 """Second frames in a block, at most: what a first frame costs to prepare is shared by so many."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows ``i0 .. i1`` against columns ``j0 .. j1``, part of the column block ``left .. right``."""
+    """Rows ``i0 .. i1`` against columns ``j0 .. j1`` of the column block ``left .. right``."""
 
     i0: int
     i1: int
@@ -63,14 +61,18 @@ class Plan:
 
 
 def make_plan(
-    first: int, second: int | None, frame_bytes: int, slow: bool, memory: int = MEMORY_BYTES
+    first: int,
+    second: int | None,
+    frame_bytes: int,
+    rows: int,
+    memory: int = MEMORY_BYTES,
 ) -> Plan:
     """Blocks that fit into memory; ``second`` is None for a set with itself.
 
-    ``frame_bytes`` is what one prepared frame takes. ``slow`` says that pairs cost milliseconds:
-    blocks are then small, so that progress is seen and an interruption loses little.
+    ``frame_bytes`` is what one prepared frame takes, ``rows`` the fewest first frames that keep
+    all threads busy. Cheap frames are taken in larger blocks.
     """
-    rows = 1 if slow else ROWS
-    columns = max(1, min(COLUMNS, memory // max(1, frame_bytes) - 2 * rows))
-    rows = min(rows, max(1, memory // max(1, 4 * frame_bytes)))
+    room = max(2, memory // max(1, frame_bytes))
+    rows = min(rows * max(1, min(64, room // 16) // rows), max(1, room // 4))
+    columns = max(1, min(COLUMNS, room - 2 * rows))
     return Plan(first, first if second is None else second, rows, columns, second is None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
-from numba.core.errors import NumbaWarning
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,11 +32,10 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compile(function: Callable[P, R], cache: bool, **options: bool) -> Callable[P, R]:
-    options |= {"nogil": True, "boundscheck": False}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbaWarning)
-        try:
-            made = numba.njit(function, cache=cache, fastmath=FAST, error_model="numpy", **options)
-        except RuntimeError:  # "no locator available": nowhere to keep a cache
-            made = numba.njit(function, fastmath=FAST, error_model="numpy", **options)
+    njit: Any = numba.njit
+    rules = {"nogil": True, "boundscheck": False, "fastmath": FAST, "error_model": "numpy"}
+    try:
+        made = njit(function, cache=cache, **rules, **options)
+    except RuntimeError:  # "no locator available": there is nowhere to keep a cache
+        made = njit(function, **rules, **options)
     return cast("Callable[P, R]", made)

@@ -14,7 +14,7 @@ from lusgan_core.evaluation.torch_engine import TorchEngine
 
 Choice = Literal["auto", "numba", "torch"]
 
-COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi", "vif"})
+COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi"})
 """Terms that the numba engine has kernels for; it leaves the rest to torch."""
 WORTH_COMPILING = 2000
 """Pairs from which on the compiled kernels repay loading them (a second), measured."""

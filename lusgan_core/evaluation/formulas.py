@@ -27,7 +27,7 @@ SAM Yuhas 1992; UQI Wang and Bovik 2002; SSIM Wang 2004; MS-SSIM Wang 2003; VIF 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -68,6 +68,13 @@ class FrameSums:
     def __getitem__(self, block: slice) -> FrameSums:
         parts = {f.name: getattr(self, f.name) for f in fields(self)[2:]}
         return FrameSums(self.pixels, self.side, **{k: v[block] for k, v in parts.items()})
+
+
+def join_sums(parts: Sequence[FrameSums]) -> FrameSums:
+    """Sums of several blocks as those of one."""
+    names = [f.name for f in fields(FrameSums)[2:]]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return FrameSums(parts[0].pixels, parts[0].side, **joined)
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,8 @@ def _rmse(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
 
 def _psnr(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
     # In dB; infinite for identical frames.
-    return 10 * np.log10(255.0**2 / _mse(terms, a, b, compat))
+    decibels: Floats = 10 * np.log10(255.0**2 / _mse(terms, a, b, compat))
+    return decibels
 
 
 def _psnrb(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
@@ -126,13 +134,14 @@ def _psnrb(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
     peak = np.full(len(b.maximum), 255.0)
     if compat == "0.4.6":
         peak = np.where(b.maximum > 2, 255.0, 1.0)
-    return 10 * np.log10(peak**2 / (errors + b.blocking))
+    decibels: Floats = 10 * np.log10(peak**2 / (errors + b.blocking))
+    return decibels
 
 
 def _ergas(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
     errors = squared_errors(terms, a, b) / a.pixels
     means = (a.sums / a.pixels)[:, None]
-    return 25.0 * np.sqrt((errors / means**2).mean(axis=2))
+    return np.asarray(25.0 * np.sqrt((errors / means**2).mean(axis=2)))
 
 
 def _sam(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
@@ -141,7 +150,7 @@ def _sam(terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
     dot = terms["dot"]
     if compat == "0.4.6":
         norms = np.sqrt(a.squares)[:, None] * np.sqrt(b.squares)[None]
-        return np.arccos(np.clip(dot / norms, -1, 1)).mean(axis=2)
+        return np.asarray(np.arccos(np.clip(dot / norms, -1, 1)).mean(axis=2))
     # A grey pixel has a direction but no angle: 0 where any pixel is lit in both, else undefined.
     return np.where(dot[:, :, 0] > 0, 0.0, np.nan)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +52,9 @@ class MatrixFile:
             os.fsync(stream.fileno())
 
 
-def _read_header(stream: object, path: Path, shape: tuple[int, int]) -> int:
+def _read_header(stream: BinaryIO, path: Path, shape: tuple[int, int]) -> int:
     version = np.lib.format.read_magic(stream)
     found, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     if version != (1, 0) or found != shape or fortran or dtype != DTYPE:
         raise OSError(f"{path} holds a {found} array of {dtype}, expected {shape} of {DTYPE}")
-    return int(stream.tell())  # type: ignore[attr-defined]
+    return int(stream.tell())

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, UnknownNameError
 from lusgan_core.evaluation import checkpoint as checkpoints
-from lusgan_core.evaluation.blocks import Block, Plan, make_plan
+from lusgan_core.evaluation.blocks import MEMORY_BYTES, Block, Plan, make_plan
 from lusgan_core.evaluation.engines import Choice, check_device, make_engine
 from lusgan_core.evaluation.formulas import KERNELS, check_compat
 from lusgan_core.evaluation.frameset import FrameSet, group_codes
@@ -323,11 +323,13 @@ def _plan(
         r.engine.bytes_per_frame(*shape) if isinstance(r, KernelRunner) else 16 * np.prod(shape)
         for r in runners
     )
-    slow = any(isinstance(r, PlainRunner) and r.slow for r in runners)
-    plan = make_plan(len(a), None if b is None else len(b), int(size), slow)
+    rows = max([r.engine.rows for r in runners if isinstance(r, KernelRunner)], default=16)
+    if any(isinstance(r, PlainRunner) and r.slow for r in runners):
+        rows = 1  # milliseconds a pair: small blocks, so that progress shows and a stop loses little
+    memory = MEMORY_BYTES
     if device.startswith("cuda"):
-        free = torch.cuda.mem_get_info(torch.device(device))[0]
-        plan = make_plan(len(a), None if b is None else len(b), int(size), slow, free // 2)
+        memory = torch.cuda.mem_get_info(torch.device(device))[0] // 2
+    plan = make_plan(len(a), None if b is None else len(b), int(size), rows, memory)
     if block is None:
         return plan
     if min(block) < 1:

@@ -1,8 +1,8 @@
 """What the compiled kernels need to know of single frames, compiled too.
 
 The same maps as in `single`, which says where they come from, in the layout of `strips`. Sums are
-exact integers, the pyramid of MS-SSIM is in double precision until it is stored. Every function
-fills rows ``first .. last`` of arrays with N frames in front, so that threads can share the work.
+exact integers, the pyramid of MS-SSIM is in double precision until it is stored. They fill arrays
+that the caller made.
 
 Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
 """
@@ -10,12 +10,11 @@ Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.compiled import compiled
 from lusgan_core.evaluation.strips import BAND, lay_image, lay_map
 
 I32 = np.int32
@@ -23,9 +22,24 @@ NOWHERE = 1e30
 """Spread of a window that a map does not have: whatever it is divided into is nothing."""
 
 
-@inlined
-def _window_sums(values: NDArray[Any], side: int, across: NDArray[Any], out: NDArray[Any]) -> None:
-    """Sums of side x side numbers of (H, W) int32 at all (H - side + 1, W - side + 1) places."""
+# Loops instead of slices assigned to and whole-array arithmetic throughout: numba takes seconds to
+# compile those, and milliseconds for a loop.
+
+
+@compiled
+def _widen(plane: NDArray[np.uint8], top: int, out: NDArray[np.int32]) -> None:
+    """Copy an (H, W) plane to ``top`` rows down and columns right."""
+    for r in range(plane.shape[0]):
+        source, target = plane[r], out[r + top]
+        for c in range(len(source)):
+            target[c + top] = source[c]
+
+
+@compiled
+def _window_sums(
+    values: NDArray[np.int32], side: int, across: NDArray[np.int32], out: NDArray[np.int32]
+) -> None:
+    """Sums of side x side numbers of (H, W) at all (H - side + 1, W - side + 1) places."""
     height, width = values.shape
     places = width - side + 1
     for r in range(height):
@@ -46,8 +60,8 @@ def _window_sums(values: NDArray[Any], side: int, across: NDArray[Any], out: NDA
                 target[c] = I32(target[c] + moved[c])
 
 
-@inlined
-def _squares(values: NDArray[Any], out: NDArray[Any]) -> None:
+@compiled
+def _squares(values: NDArray[np.int32], out: NDArray[np.int32]) -> None:
     for r in range(values.shape[0]):
         source, target = values[r], out[r]
         for c in range(len(source)):
@@ -55,13 +69,13 @@ def _squares(values: NDArray[Any], out: NDArray[Any]) -> None:
 
 
 @compiled
-def fill_images(
-    planes: NDArray[np.uint8], strips: int, rows: int, first: int, last: int, out: NDArray[np.int16]
-) -> None:
+def fill_images(planes: NDArray[np.uint8], strips: int, out: NDArray[np.int16]) -> None:
     """Frames as they are: (N, C, image) int16."""
-    for i in range(first, last):
+    values = np.empty(planes.shape[2:], I32)
+    for i in range(len(planes)):
         for c in range(planes.shape[1]):
-            lay_image(planes[i, c], 0, strips, rows, out[i, c])
+            _widen(planes[i, c], 0, values)
+            lay_image(values, 0, strips, out[i, c])
 
 
 @compiled
@@ -69,27 +83,25 @@ def fill_weights(
     planes: NDArray[np.uint8],
     shares: NDArray[np.float64],
     strips: int,
-    first: int,
-    last: int,
     out: NDArray[np.float32],
 ) -> None:
     """RASE: 100 / mean of a window, the channels weighed by ``shares`` (C,); (N, 1, map)."""
     channels, height, width = planes.shape[1:]
     values = np.empty((height, width), I32)
     across, sums = np.empty((height, width), I32), np.empty((height, width), I32)
-    means = np.empty((height - BAND, width - BAND))
-    for i in range(first, last):
-        means[:] = 0
+    weights = np.empty((height - BAND, width - BAND))
+    for i in range(len(planes)):
         for c in range(channels):
-            values[:] = planes[i, c]
+            _widen(planes[i, c], 0, values)
             _window_sums(values, BAND, across, sums)
             for r in range(height - BAND):
                 for k in range(width - BAND):
-                    means[r, k] += sums[r, k] * (shares[c] / 64)
+                    before = weights[r, k] if c > 0 else 0.0
+                    weights[r, k] = before + sums[r, k] * (shares[c] / 64)
         for r in range(height - BAND):
             for k in range(width - BAND):
-                means[r, k] = 100 / means[r, k] if means[r, k] > 0 else 0.0
-        lay_map(means, strips, 0.0, out[i, 0])
+                weights[r, k] = 100 / weights[r, k] if weights[r, k] > 0 else 0.0
+        lay_map(weights, strips, 0.0, out[i, 0])
 
 
 @compiled
@@ -98,8 +110,6 @@ def fill_moments(
     side: int,
     trim: int,
     strips: int,
-    first: int,
-    last: int,
     sums_out: NDArray[np.float32],
     spread_out: NDArray[np.float32],
 ) -> None:
@@ -112,20 +122,22 @@ def fill_moments(
     values, squares = np.empty((height, width), I32), np.empty((height, width), I32)
     across = np.empty((height, width), I32)
     sums, totals = np.empty((height, width), I32), np.empty((height, width), I32)
-    spread = np.empty((height - side + 1 - trim, width - side + 1 - trim))
+    places = (height - side + 1 - trim, width - side + 1 - trim)
+    light, spread = np.empty(places), np.empty(places)
     area, share = (1.0, 1 / 4096) if trim else (121.0, 1.0)
-    for i in range(first, last):
+    for i in range(len(planes)):
         for c in range(channels):
-            values[:] = planes[i, c]
+            _widen(planes[i, c], 0, values)
             _squares(values, squares)
             _window_sums(values, side, across, sums)
             _window_sums(squares, side, across, totals)
-            for r in range(spread.shape[0]):
-                for k in range(spread.shape[1]):
+            for r in range(places[0]):
+                for k in range(places[1]):
                     total = float(sums[r, k])
+                    light[r, k] = total
                     spread[r, k] = area * totals[r, k] - share * total * total
             # A place that a map lacks: sum 1 (UQI) or 0 (SSIM) over an endless spread gives 0.
-            lay_map(sums[: spread.shape[0], : spread.shape[1]], strips, trim, sums_out[i, c])
+            lay_map(light, strips, float(trim), sums_out[i, c])
             lay_map(spread, strips, NOWHERE, spread_out[i, c])
 
 
@@ -133,9 +145,6 @@ def fill_moments(
 def fill_laplacians(
     planes: NDArray[np.uint8],
     strips: int,
-    rows: int,
-    first: int,
-    last: int,
     out: NDArray[np.int16],
     inverse_out: NDArray[np.float32],
     drift_out: NDArray[np.float32],
@@ -143,20 +152,23 @@ def fill_laplacians(
     """SCC: the Laplacian, four rows down; 8 / root of a window's spread, sum / root."""
     channels, height, width = planes.shape[1:]
     edged = np.empty((height + 2, width + 2), I32)
-    around = np.empty((height + 2, width + 2), I32)
     high = np.zeros((height + 7, width + 7), I32)  # a window reaches 4 before and 3 beyond
     across, squares = np.zeros(high.shape, I32), np.zeros(high.shape, I32)
     sums, totals = np.empty(high.shape, I32), np.empty(high.shape, I32)
+    inside = np.empty((height, width), I32)
     inverse, drift = np.empty((height, width)), np.empty((height, width))
-    for i in range(first, last):
+    for i in range(len(planes)):
         for c in range(channels):
-            edged[1:-1, 1:-1] = planes[i, c]
-            edged[0], edged[-1] = edged[1], edged[-2]
-            edged[:, 0], edged[:, -1] = edged[:, 1], edged[:, -2]
-            _window_sums(edged, 3, across, around)
+            _widen(planes[i, c], 1, edged)
+            for r in range(height):
+                edged[r + 1, 0], edged[r + 1, width + 1] = edged[r + 1, 1], edged[r + 1, width]
+            for k in range(width + 2):
+                edged[0, k], edged[height + 1, k] = edged[1, k], edged[height, k]
+            _window_sums(edged, 3, across, sums)
             for r in range(height):
                 for k in range(width):
-                    high[r + 4, k + 4] = I32(9 * edged[r + 1, k + 1] - around[r, k])
+                    inside[r, k] = I32(9 * edged[r + 1, k + 1] - sums[r, k])
+                    high[r + 4, k + 4] = inside[r, k]
             _squares(high, squares)
             _window_sums(high, BAND, across, sums)
             _window_sums(squares, BAND, across, totals)
@@ -166,6 +178,6 @@ def fill_laplacians(
                     spread = 64.0 * totals[r, k] - total * total
                     root = 1 / math.sqrt(spread) if spread > 0 else 0.0
                     inverse[r, k], drift[r, k] = 8 * root, total * root
-            lay_image(high[4:-3, 4:-3], 4, strips, rows, out[i, c])
+            lay_image(inside, 4, strips, out[i, c])
             lay_map(inverse, strips, 0.0, inverse_out[i, c])
             lay_map(drift, strips, 0.0, drift_out[i, c])

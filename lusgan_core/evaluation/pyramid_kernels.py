@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.compiled import compiled
 from lusgan_core.evaluation.strips import lay_image, lay_map
 from lusgan_core.evaluation.structure_kernel import NOTHING, SIDE
 
+I32 = np.int32
 
-@inlined
+
+@compiled
 def _blur(image: NDArray[Any], G: Any, across: NDArray[Any], out: NDArray[Any]) -> None:
     """Gaussian of 11 x 11 where it lies inside (H, W): fills (H - 10, W - 10) of ``out``."""
     height, width = image.shape[0], image.shape[1] - SIDE + 1
@@ -32,7 +34,8 @@ def _blur(image: NDArray[Any], G: Any, across: NDArray[Any], out: NDArray[Any]) 
             )
     for r in range(height - SIDE + 1):
         t = out[r]
-        t[:width] = 0.0
+        for c in range(width):
+            t[c] = 0.0
         for q in range(SIDE):
             tap, s = G[min(q, SIDE - 1 - q)], across[r + q]
             for c in range(width):
@@ -40,120 +43,153 @@ def _blur(image: NDArray[Any], G: Any, across: NDArray[Any], out: NDArray[Any]) 
 
 
 @compiled
-def centres(planes: NDArray[np.uint8], first: int, last: int, out: NDArray[np.float64]) -> None:
-    """The commonest grey level of each frame (the lowest, if several are), all channels together."""
-    for i in range(first, last):
-        counts = np.zeros(256, np.int64)
-        for value in planes[i].ravel():
-            counts[value] += 1
-        out[i] = counts.argmax()
-
-
-@inlined
-def _halve(images: NDArray[Any], out: NDArray[Any]) -> None:
-    """The next scale of (C, H, W): means of pixels 2k - 1 and 2k, the edge replicated.
-
-    Channels but the first take in half of the one before them, as sewar's do.
-    """
-    channels, height, width = out.shape
-    for c in range(channels - 1, -1, -1):
-        for r in range(height):
-            above, below = images[c, max(2 * r - 1, 0)], images[c, 2 * r]
-            for k in range(width):
-                left = max(2 * k - 1, 0)
-                out[c, r, k] = 0.25 * ((above[left] + above[2 * k]) + (below[left] + below[2 * k]))
-    for c in range(channels - 1, 0, -1):
-        for r in range(height):
-            for k in range(width):
-                out[c, r, k] = 0.5 * (out[c, r, k] + out[c - 1, r, k])
+def centres(planes: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
+    """The commonest grey level of each frame, all channels together; the lowest of several."""
+    _, channels, height, width = planes.shape
+    counts = np.empty(256, np.int64)
+    for i in range(len(planes)):
+        for value in range(256):
+            counts[value] = 0
+        for c in range(channels):
+            for r in range(height):
+                for k in range(width):
+                    counts[planes[i, c, r, k]] += 1
+        best = 0
+        for value in range(256):
+            if counts[value] > counts[best]:
+                best = value
+        out[i] = best
 
 
 @compiled
-def fill_scale(
+def halve(images: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """The next scale of (N, C, H, W): means of pixels 2k - 1 and 2k, the edge replicated.
+
+    Channels but the first take in half of the one before them, as sewar's do.
+    """
+    count, channels, height, width = out.shape
+    for i in range(count):
+        for c in range(channels - 1, -1, -1):
+            for r in range(height):
+                above, below = images[i, c, max(2 * r - 1, 0)], images[i, c, 2 * r]
+                for k in range(width):
+                    left = max(2 * k - 1, 0)
+                    top, bottom = above[left] + above[2 * k], below[left] + below[2 * k]
+                    out[i, c, r, k] = 0.25 * (top + bottom)
+        for c in range(channels - 1, 0, -1):
+            for r in range(height):
+                for k in range(width):
+                    out[i, c, r, k] = 0.5 * (out[i, c, r, k] + out[i, c - 1, r, k])
+
+
+@compiled
+def fill_fine(
     images: NDArray[np.float64],
     G: Any,
+    factor: float,
     strips: int,
-    rows: int,
-    first: int,
-    last: int,
-    x_out: NDArray[Any],
-    mean_out: NDArray[Any],
-    variance_out: NDArray[Any],
+    x_out: NDArray[np.int16],
+    mean_out: NDArray[np.float32],
+    variance_out: NDArray[np.float32],
 ) -> None:
-    """One scale, from images (N, C, H, W): laid-out image, blurred mean, variance + C2 / 2."""
+    """A fine scale of (N, C, H, W), laid out: image times ``factor``, mean, variance + C2 / 2.
+
+    The factor makes the image's numbers integers: halving divides them by 4 (by 8 in colour).
+    """
     _, channels, height, width = images.shape
     across = np.empty((height, width))
     mean, square = np.empty((height - 10, width - 10)), np.empty((height - 10, width - 10))
-    for i in range(first, last):
+    work, whole = np.empty((height, width)), np.empty((height, width), I32)
+    for i in range(len(images)):
         for c in range(channels):
-            image = images[i, c]
-            _blur(image, G, across, mean)
-            _blur(image * image, G, across, square)
-            for r in range(height - 10):
-                for k in range(width - 10):
-                    square[r, k] += G[7] / 2 - mean[r, k] * mean[r, k]
-            lay_image(image, 0, strips, rows, x_out[i, c])
+            _moments(images[i, c], G, work, across, mean, square)
+            for r in range(height):
+                for k in range(width):
+                    whole[r, k] = I32(images[i, c, r, k] * factor)
+            lay_image(whole, 0, strips, x_out[i, c])
             lay_map(mean, strips, 0.0, mean_out[i, c])
             lay_map(square, strips, NOTHING, variance_out[i, c])
 
 
 @compiled
-def fill_coarsest(
+def fill_coarse(
     images: NDArray[np.float64],
     G: Any,
-    first: int,
-    last: int,
     mean_out: NDArray[np.float64],
     variance_out: NDArray[np.float64],
 ) -> None:
-    """The last scale, as it is: blurred mean and variance + C2 / 2, (N, C, H - 10, W - 10)."""
+    """A coarse scale, as it is: blurred mean and variance + C2 / 2, (N, C, H - 10, W - 10)."""
     _, channels, height, width = images.shape
-    across = np.empty((height, width))
-    square = np.empty((height - 10, width - 10))
-    for i in range(first, last):
+    across, work = np.empty((height, width)), np.empty((height, width))
+    for i in range(len(images)):
         for c in range(channels):
-            image, mean = images[i, c], mean_out[i, c]
-            _blur(image, G, across, mean)
-            _blur(image * image, G, across, square)
-            variance_out[i, c] = square - mean * mean + G[7] / 2
+            _moments(images[i, c], G, work, across, mean_out[i, c], variance_out[i, c])
 
 
 @compiled
-def halve_all(images: NDArray[np.float64], first: int, last: int, out: NDArray[np.float64]) -> None:
-    """The next scale of all frames."""
-    for i in range(first, last):
-        _halve(images[i], out[i])
+def _moments(
+    image: NDArray[Any],
+    G: Any,
+    work: NDArray[Any],
+    across: NDArray[Any],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+) -> None:
+    """Blurred mean, and variance + C2 / 2, of one image."""
+    _blur(image, G, across, mean)
+    for r in range(image.shape[0]):
+        for k in range(image.shape[1]):
+            work[r, k] = image[r, k] * image[r, k]
+    _blur(work, G, across, variance)
+    for r in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            variance[r, k] += G[7] / 2 - mean[r, k] * mean[r, k]
 
 
 @compiled
-def coarsest_sums(
+def coarse_sums(
+    light: bool,
+    G: Any,
+    centre_x: NDArray[np.float64],
+    centre_y: NDArray[np.float64],
     x: NDArray[np.float64],
     mean_x: NDArray[np.float64],
     var_x: NDArray[np.float64],
-    centre_x: NDArray[np.float64],
     y: NDArray[np.float64],
     mean_y: NDArray[np.float64],
     var_y: NDArray[np.float64],
-    centre_y: NDArray[np.float64],
-    G: Any,
     out: NDArray[np.float64],
 ) -> None:
-    """Put into ``out`` (n, m) the sums, over channels and places, of SSIM at the last scale."""
+    """Put into ``out`` (n, m) the sums, over channels and places, of a coarse scale of all pairs.
+
+    Of contrast-structure, or with ``light`` of all of SSIM, as the last scale wants it.
+    """
     _, channels, height, width = x.shape
     across = np.empty((height, width))
     products, filtered = np.empty((height, width)), np.empty((height - 10, width - 10))
+    row = np.empty(width)
     C1, C2 = G[6], G[7]
     for i in range(len(x)):
         for j in range(len(y)):
             found = 0.0
             for c in range(channels):
-                products[:] = x[i, c] * y[j, c]
+                for r in range(height):
+                    u, v, t = x[i, c, r], y[j, c, r], products[r]
+                    for k in range(width):
+                        t[k] = u[k] * v[k]
                 _blur(products, G, across, filtered)
+                for k in range(width):
+                    row[k] = 0.0
                 for r in range(height - 10):
+                    mean_a, mean_b, covariance = mean_x[i, c, r], mean_y[j, c, r], filtered[r]
+                    var_a, var_b = var_x[i, c, r], var_y[j, c, r]
                     for k in range(width - 10):
-                        a, b = mean_x[i, c, r, k], mean_y[j, c, r, k]
-                        variance = var_x[i, c, r, k] + var_y[j, c, r, k]
-                        structure = (2 * (filtered[r, k] - a * b) + C2) / variance
-                        a, b = a + centre_x[i], b + centre_y[j]
-                        found += structure * (2 * a * b + C1) / (a * a + b * b + C1)
+                        a, b = mean_a[k], mean_b[k]
+                        value = (2 * (covariance[k] - a * b) + C2) / (var_a[k] + var_b[k])
+                        if light:
+                            a, b = a + centre_x[i], b + centre_y[j]
+                            value *= (2 * a * b + C1) / (a * a + b * b + C1)
+                        row[k] += value
+                for k in range(width - 10):
+                    found += row[k]
             out[i, j] = found

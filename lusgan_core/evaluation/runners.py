@@ -48,6 +48,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """What it is, for people: the path, its version and the hardware."""
 
+    @property
+    def rows(self) -> int:
+        """How many first frames keep it busy."""
+
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
         """Memory that one prepared frame takes, roughly."""
 

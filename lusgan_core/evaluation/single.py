@@ -7,6 +7,7 @@ their own layout.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,7 @@ def blocking_effect(frame: Frames, wrapped: bool = False) -> float:
     does on uint8 frames. The counts of edges are sewar's.
     """
     height, width = frame.shape
-    kind = np.uint8 if wrapped else np.int32
-    values = frame.astype(kind)
+    values: NDArray[Any] = frame if wrapped else frame.astype(np.int32)
     across = np.square(values[:, :-1] - values[:, 1:]).sum(axis=0, dtype=np.int64)
     down = np.square(values[:-1] - values[1:]).sum(axis=1, dtype=np.int64)
     at_edges = int(across[WINDOW - 1 :: WINDOW].sum() + down[WINDOW - 1 :: WINDOW].sum())
@@ -57,7 +57,7 @@ def blocking_effect(frame: Frames, wrapped: bool = False) -> float:
     edges = edges_across + edges_down
     others = height * (width - 1) - edges_across + width * (height - 1) - edges_down
     excess = at_edges / edges - inside / others
-    return max(0.0, math.log2(WINDOW) / math.log2(min(height, width)) * excess)
+    return max(0.0, float(math.log2(WINDOW) / math.log2(min(height, width)) * excess))
 
 
 def window_sums(values: Ints, side: int = WINDOW) -> Ints:
@@ -76,7 +76,7 @@ def window_sums(values: Ints, side: int = WINDOW) -> Ints:
 def zero_map(frame: Frames) -> NDArray[np.bool_]:
     """Which of RASE's windows, (H - 8, W - 8), are zero in every channel of an (H, W, C) frame."""
     lit = (frame != 0).any(axis=2).astype(np.int64)
-    return window_sums(lit)[:-1, :-1] == 0
+    return np.asarray(window_sums(lit)[:-1, :-1] == 0)
 
 
 def rase_shares(channels: int, compat: Compat) -> Floats:

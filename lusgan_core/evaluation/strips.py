@@ -5,8 +5,10 @@ A row of W pixels is cut into 16 *lanes* of K columns: lane l of strip k holds c
 the right is simply the strip s further on, at the same lane: filtering across needs no shuffling,
 except at the last strips, which go on in the next lane (`wrap`).
 
-    image   (K, R, 16)         strip by strip, R rows: a window slides down in steps of 16 numbers
-    map     (rows / 8, K, 8, 16)  bands of 8 rows, strip by strip, as the kernels walk over them
+    map     (rows / 8, K, 8, 16)   bands of 8 rows, strip by strip, as the kernels walk over them
+    image   (rows / 8, K, 18, 16)  the same, each band with the 10 rows below it that windows need
+
+A band is one run of memory (the processor reads ahead), a row further down is 16 numbers on.
 
 K is a multiple of 4, the number of strips that a kernel computes at once. Columns beyond the
 frame are zero, and their weight in every map is nothing.
@@ -20,13 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.evaluation.compiled import inlined
+from lusgan_core.evaluation.compiled import compiled, inlined
 
 LANES, BAND, STEP = 16, 8, 4
 CELL = LANES * BAND
 """Numbers in one strip of one band."""
 MARGIN = 10
-"""Rows of zeros below an image: a window reaches so far beyond the last band."""
+"""Rows below a band that a window of 11 reaches."""
+SOURCE = LANES * (BAND + MARGIN)
+"""Numbers in one strip of one band of an image."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,9 @@ class Layout:
         return STEP * -(-self.width // (LANES * STEP))
 
     @property
-    def rows(self) -> int:
-        """R: room below for windows; odd, so that strips do not fall on the same cache lines."""
-        return (BAND * bands_of(self.height) + MARGIN) | 1
-
-    @property
     def image_size(self) -> int:
         """Numbers in an image."""
-        return self.strips * self.rows * LANES
+        return bands_of(self.height) * self.strips * SOURCE
 
     def map_size(self, height: int) -> int:
         """Numbers in a map of so many rows."""
@@ -62,23 +61,34 @@ def bands_of(height: int) -> int:
 
 
 @inlined
-def lay_image(image: NDArray[Any], top: int, strips: int, rows: int, out: NDArray[Any]) -> None:
+def product(a: Any, b: Any) -> Any:
+    """Of two int16, in 32 bits; numba would take 64."""
+    return np.int32(np.int32(a) * np.int32(b))
+
+
+@compiled
+def lay_image(image: NDArray[Any], top: int, strips: int, out: NDArray[Any]) -> None:
     """Lay out an (H, W) image, ``top`` rows down, into ``out`` (flat, zero)."""
     height, width = image.shape
-    for r in range(height):
-        source = image[r]
-        target = out[(r + top) * LANES :]
-        for lane in range(LANES):
-            left = lane * strips
-            for k in range(min(strips, width - left)):
-                target[k * rows * LANES + lane] = source[left + k]
+    bands = len(out) // (strips * SOURCE)
+    for band in range(bands):
+        for q in range(BAND + MARGIN):
+            r = band * BAND + q - top
+            if 0 <= r < height:
+                source = image[r]
+                target = out[band * strips * SOURCE + q * LANES :]
+                for lane in range(LANES):
+                    left = lane * strips
+                    for k in range(min(strips, width - left)):
+                        target[k * SOURCE + lane] = source[left + k]
 
 
-@inlined
+@compiled
 def lay_map(values: NDArray[Any], strips: int, fill: float, out: NDArray[Any]) -> None:
     """Lay out an (H, W) map into ``out`` (flat), ``fill`` where it has nothing."""
     height, width = values.shape
-    out[:] = fill
+    for m in range(len(out)):
+        out[m] = fill
     for r in range(height):
         source = values[r]
         target = out[(r // BAND) * strips * CELL + (r % BAND) * LANES :]

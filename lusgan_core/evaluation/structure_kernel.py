@@ -2,10 +2,12 @@
 
 What depends on one frame (blurred mean, variance) is in its maps; a pair costs one multiplication
 and one separable filter. Down the rows, 18 products give 8 filtered rows of a strip; across, 14
-of those give 4 strips (`strips` tells the layout). One function serves single and double
-precision. Written out instead of in loops, so that everything stays in vector registers.
+of those give 4 strips (`strips` tells the layout). Written out instead of in loops, so that
+everything stays in vector registers. This is for the two fine scales, in single precision; the
+others, a tenth of the work, are in `pyramid_kernels`, in double.
 
-G taps 0..5 of the window, which is symmetric, then SSIM's constants C1 and C2.
+G taps 0..5 of the window, which is symmetric, then SSIM's constants C1 and C2; D the taps over
+the square of the factor that makes an image's numbers integers.
 """
 
 from __future__ import annotations
@@ -16,71 +18,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled, inlined
-from lusgan_core.evaluation.strips import BAND, CELL, LANES, STEP, wrap
+from lusgan_core.evaluation.strips import CELL, LANES, SOURCE, STEP, product, wrap
 
 SIDE = 11
-TILE = 4
+TILE = 2
 """Bands that a group of first frames is kept in the cache for."""
-GROUP = 4
+F32 = np.float32
+GROUP = 8
 """First frames in a group: they share what is read of each second frame."""
 NOTHING = 5e17
 """Variance where a map has nothing: no contrast is left, and squares of it stay finite."""
 
 
 @inlined
-def _taps(  # noqa: PLR0913 - eleven neighbours in registers
+def _taps(
     G: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any, j: Any, k: Any
 ) -> Any:
     """The filtered value of eleven neighbours."""
-    return (
-        (G[5] * f + G[4] * (e + g))
-        + (G[3] * (d + h) + G[2] * (c + i))
-        + (G[1] * (b + j) + G[0] * (a + k))
-    )
+    s = G[5] * f + G[4] * (e + g)  # one chain: each step is a single fused multiply-add
+    s = s + G[3] * (d + h)
+    s = s + G[2] * (c + i)
+    s = s + G[1] * (b + j)
+    return s + G[0] * (a + k)
 
 
 @inlined
-def _down(
-    x: NDArray[Any],
-    y: NDArray[Any],
-    row: int,
-    strips: int,
-    rows: int,
-    G: Any,
-    buffer: NDArray[Any],
-) -> None:
-    """Filter the products of a band's rows down the columns, into ``buffer`` (K, 8, 16)."""
+def _down(x: NDArray[Any], y: NDArray[Any], strips: int, D: Any, buffer: NDArray[Any]) -> None:
+    """Filter the products of a band (K, 18, 16) down the columns, into ``buffer`` (K, 8, 16)."""
     for k in range(strips):
-        start = (k * rows + row) * LANES
-        X, Y = x[start : start + 288], y[start : start + 288]
+        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
         for m in range(LANES):
-            p0 = X[m] * Y[m]
-            p1 = X[m + 16] * Y[m + 16]
-            p2 = X[m + 32] * Y[m + 32]
-            p3 = X[m + 48] * Y[m + 48]
-            p4 = X[m + 64] * Y[m + 64]
-            p5 = X[m + 80] * Y[m + 80]
-            p6 = X[m + 96] * Y[m + 96]
-            p7 = X[m + 112] * Y[m + 112]
-            p8 = X[m + 128] * Y[m + 128]
-            p9 = X[m + 144] * Y[m + 144]
-            p10 = X[m + 160] * Y[m + 160]
-            p11 = X[m + 176] * Y[m + 176]
-            p12 = X[m + 192] * Y[m + 192]
-            p13 = X[m + 208] * Y[m + 208]
-            p14 = X[m + 224] * Y[m + 224]
-            p15 = X[m + 240] * Y[m + 240]
-            p16 = X[m + 256] * Y[m + 256]
-            p17 = X[m + 272] * Y[m + 272]
-            B[m] = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10)
-            B[m + 16] = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11)
-            B[m + 32] = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
-            B[m + 48] = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13)
-            B[m + 64] = _taps(G, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14)
-            B[m + 80] = _taps(G, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)
-            B[m + 96] = _taps(G, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16)
-            B[m + 112] = _taps(G, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)
+            p0 = F32(product(X[m], Y[m]))
+            p1 = F32(product(X[m + 16], Y[m + 16]))
+            p2 = F32(product(X[m + 32], Y[m + 32]))
+            p3 = F32(product(X[m + 48], Y[m + 48]))
+            p4 = F32(product(X[m + 64], Y[m + 64]))
+            p5 = F32(product(X[m + 80], Y[m + 80]))
+            p6 = F32(product(X[m + 96], Y[m + 96]))
+            p7 = F32(product(X[m + 112], Y[m + 112]))
+            p8 = F32(product(X[m + 128], Y[m + 128]))
+            p9 = F32(product(X[m + 144], Y[m + 144]))
+            p10 = F32(product(X[m + 160], Y[m + 160]))
+            p11 = F32(product(X[m + 176], Y[m + 176]))
+            p12 = F32(product(X[m + 192], Y[m + 192]))
+            p13 = F32(product(X[m + 208], Y[m + 208]))
+            p14 = F32(product(X[m + 224], Y[m + 224]))
+            p15 = F32(product(X[m + 240], Y[m + 240]))
+            p16 = F32(product(X[m + 256], Y[m + 256]))
+            p17 = F32(product(X[m + 272], Y[m + 272]))
+            B[m] = _taps(D, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10)
+            B[m + 16] = _taps(D, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11)
+            B[m + 32] = _taps(D, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+            B[m + 48] = _taps(D, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13)
+            B[m + 64] = _taps(D, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14)
+            B[m + 80] = _taps(D, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)
+            B[m + 96] = _taps(D, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16)
+            B[m + 112] = _taps(D, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)
 
 
 @inlined
@@ -131,36 +125,39 @@ def _across(
 
 @compiled
 def structure_sums(
-    x: NDArray[Any],
-    mean_x: NDArray[Any],
-    var_x: NDArray[Any],
-    y: NDArray[Any],
-    mean_y: NDArray[Any],
-    var_y: NDArray[Any],
     channel: int,
     strips: int,
-    rows: int,
     bands: int,
+    D: Any,
     G: Any,
+    x: NDArray[np.int16],
+    mean_x: NDArray[np.float32],
+    var_x: NDArray[np.float32],
+    y: NDArray[np.int16],
+    mean_y: NDArray[np.float32],
+    var_y: NDArray[np.float32],
     out: NDArray[np.float64],
 ) -> None:
     """Add to ``out`` (n, m) the sums over one channel of contrast-structure of all pairs.
 
-    Images are (n, C, image size), maps (n, C, map size), all of one type, float32 or float64.
+    Images are (n, C, image size), maps (n, C, map size); the taps are float32.
     """
-    buffer = np.zeros((strips + SIDE - 1) * CELL, x.dtype)
-    total = np.zeros(CELL, x.dtype)
-    band_size = strips * CELL
+    buffer = np.zeros((strips + SIDE - 1) * CELL, np.float32)
+    total = np.zeros(CELL, np.float32)
     for tile in range(0, bands, TILE):
         for group in range(0, len(x), GROUP):
             for j in range(len(y)):
                 for i in range(group, min(group + GROUP, len(x))):
-                    total[:] = 0
+                    for m in range(CELL):
+                        total[m] = 0
                     for band in range(tile, min(tile + TILE, bands)):
-                        _down(x[i, channel], y[j, channel], band * BAND, strips, rows, G, buffer)
+                        start, stop = band * strips * SOURCE, (band + 1) * strips * SOURCE
+                        _down(
+                            x[i, channel, start:stop], y[j, channel, start:stop], strips, D, buffer
+                        )
                         wrap(buffer, strips, 0, SIDE - 1)
                         for k in range(0, strips, STEP):
-                            start = band * band_size + k * CELL
+                            start = (band * strips + k) * CELL
                             stop = start + STEP * CELL
                             _across(
                                 buffer[k * CELL : (k + STEP + SIDE - 1) * CELL],

@@ -9,6 +9,7 @@ Shapes: B batch of second frames, C channels, H height, W width, n and m frames 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,9 @@ EXACT = 1024
 """Products of two numbers in -128..127 that single precision sums exactly, in any order."""
 BATCH_BYTES = 64 << 20
 """Size of the largest temporary array; a batch is cut to it."""
+Term = Callable[["TorchEngine", "dict[str, Tensor]", "dict[str, Tensor]"], Tensor]
+"""A term of one first frame against a batch of second ones, by the names of their parts."""
+
 VIF_NOISE, VIF_EPS = 2.0, 1e-10
 
 
@@ -57,6 +61,7 @@ class TorchEngine:
     def __init__(self, terms: frozenset[str], compat: Compat, device: str = "cpu") -> None:
         self.wanted = terms
         self.compat = compat
+        self.rows = 16
         self.device = torch.device(device)
         self.name = f"torch {torch.__version__.split('+')[0]} ({self._hardware()})"
         self.batch_bytes = BATCH_BYTES if self.device.type == "cpu" else 8 * BATCH_BYTES
@@ -111,7 +116,7 @@ class TorchEngine:
 
     def _pyramid(self, images: NDArray[np.float64]) -> dict[str, Tensor]:
         # Of each scale: the centred image, its blurred mean, and variance + C2 / 2.
-        parts = {}
+        parts: dict[str, Tensor] = {}
         for scale in range(SCALES):
             kind = torch.float64 if scale >= COARSE else torch.float32
             x = self._send(np.moveaxis(images, 3, 1))
@@ -162,7 +167,7 @@ class TorchEngine:
         errors = (a["x"] - b["x"]).square().sum(dim=1)
         roots = box(errors, WINDOW)[:, :-1, :-1].sqrt() * a["weight"]
         channels, windows = a["x"].shape[0], a["weight"].numel()
-        return roots.sum(-1).double().sum(-1) / (WINDOW * channels**0.5 * windows)
+        return roots.sum(-1).double().sum(-1) / float(WINDOW * channels**0.5 * windows)
 
     def _scc(self, a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
         products = box(a["high"] * b["high"], WINDOW) * WINDOW**2
@@ -224,7 +229,7 @@ class TorchEngine:
         return angles.sum(dim=(-2, -1)) / seen.sum(dim=(-2, -1))
 
 
-PAIRWISE = {
+PAIRWISE: dict[str, Term] = {
     "rase": TorchEngine._rase,
     "scc": TorchEngine._scc,
     "uqi": TorchEngine._uqi,
@@ -318,7 +323,7 @@ def _vif_taps(scale: int) -> NDArray[np.float64]:
 
 def _vif_scales(x: Tensor) -> dict[str, Tensor]:
     """Of VIF's four scales: the image, its blurred mean and variance; and the denominator."""
-    parts = {}
+    parts: dict[str, Tensor] = {}
     below = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
     for scale in range(4):
         taps = _vif_taps(scale)

@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled, inlined
-from lusgan_core.evaluation.strips import BAND, CELL, LANES, STEP, wrap
+from lusgan_core.evaluation.strips import CELL, LANES, SOURCE, STEP, product, wrap
 
 RASE, SCC, UQI, SSIM = range(4)
 SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
 """Side of each kind's windows, pixels."""
 LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
 """Columns left of the frame at which windows start: SCC's begin four before their pixel."""
-TILE = GROUP = 4
+TILE, GROUP = 2, 8
 """As in `structure_kernel`."""
 
 I32, F32 = np.int32, np.float32
@@ -48,60 +48,49 @@ def _less(a: Any, b: Any) -> Any:
 
 
 @inlined
-def _product(a: Any, b: Any) -> Any:
-    return I32(I32(a) * I32(b))
-
-
-@inlined
 def _error(a: Any, b: Any) -> Any:
     difference = I32(I32(a) - I32(b))
     return I32(difference * difference)
 
 
 @inlined
-def _products_down(
-    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
-) -> None:
+def _products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
     """Sums of 8 products down the columns, for the 8 rows of a band."""
     for k in range(strips):
-        start = (k * rows + row) * LANES
-        X, Y = x[start : start + 240], y[start : start + 240]
+        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
         for m in range(LANES):
-            p0 = _product(X[m], Y[m])
-            p1 = _product(X[m + 16], Y[m + 16])
-            p2 = _product(X[m + 32], Y[m + 32])
-            p3 = _product(X[m + 48], Y[m + 48])
-            p4 = _product(X[m + 64], Y[m + 64])
-            p5 = _product(X[m + 80], Y[m + 80])
-            p6 = _product(X[m + 96], Y[m + 96])
-            p7 = _product(X[m + 112], Y[m + 112])
+            p0 = product(X[m], Y[m])
+            p1 = product(X[m + 16], Y[m + 16])
+            p2 = product(X[m + 32], Y[m + 32])
+            p3 = product(X[m + 48], Y[m + 48])
+            p4 = product(X[m + 64], Y[m + 64])
+            p5 = product(X[m + 80], Y[m + 80])
+            p6 = product(X[m + 96], Y[m + 96])
+            p7 = product(X[m + 112], Y[m + 112])
             s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
             B[m] = s
-            s = _add(s, _less(_product(X[m + 128], Y[m + 128]), p0))
+            s = _add(s, _less(product(X[m + 128], Y[m + 128]), p0))
             B[m + 16] = s
-            s = _add(s, _less(_product(X[m + 144], Y[m + 144]), p1))
+            s = _add(s, _less(product(X[m + 144], Y[m + 144]), p1))
             B[m + 32] = s
-            s = _add(s, _less(_product(X[m + 160], Y[m + 160]), p2))
+            s = _add(s, _less(product(X[m + 160], Y[m + 160]), p2))
             B[m + 48] = s
-            s = _add(s, _less(_product(X[m + 176], Y[m + 176]), p3))
+            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p3))
             B[m + 64] = s
-            s = _add(s, _less(_product(X[m + 192], Y[m + 192]), p4))
+            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p4))
             B[m + 80] = s
-            s = _add(s, _less(_product(X[m + 208], Y[m + 208]), p5))
+            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p5))
             B[m + 96] = s
-            s = _add(s, _less(_product(X[m + 224], Y[m + 224]), p6))
+            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p6))
             B[m + 112] = s
 
 
 @inlined
-def _errors_down(
-    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
-) -> None:
+def _errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
     """Sums of 8 squared differences down the columns, for the 8 rows of a band."""
     for k in range(strips):
-        start = (k * rows + row) * LANES
-        X, Y = x[start : start + 240], y[start : start + 240]
+        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
         for m in range(LANES):
             p0 = _error(X[m], Y[m])
@@ -131,41 +120,38 @@ def _errors_down(
 
 
 @inlined
-def _wide_down(
-    x: NDArray[Any], y: NDArray[Any], row: int, strips: int, rows: int, buffer: NDArray[Any]
-) -> None:
+def _wide_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
     """Sums of 11 products down the columns, for the 8 rows of a band."""
     for k in range(strips):
-        start = (k * rows + row) * LANES
-        X, Y = x[start : start + 288], y[start : start + 288]
+        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
         for m in range(LANES):
-            p0 = _product(X[m], Y[m])
-            p1 = _product(X[m + 16], Y[m + 16])
-            p2 = _product(X[m + 32], Y[m + 32])
-            p3 = _product(X[m + 48], Y[m + 48])
-            p4 = _product(X[m + 64], Y[m + 64])
-            p5 = _product(X[m + 80], Y[m + 80])
-            p6 = _product(X[m + 96], Y[m + 96])
-            p7 = _product(X[m + 112], Y[m + 112])
-            p8 = _product(X[m + 128], Y[m + 128])
-            p9 = _product(X[m + 144], Y[m + 144])
+            p0 = product(X[m], Y[m])
+            p1 = product(X[m + 16], Y[m + 16])
+            p2 = product(X[m + 32], Y[m + 32])
+            p3 = product(X[m + 48], Y[m + 48])
+            p4 = product(X[m + 64], Y[m + 64])
+            p5 = product(X[m + 80], Y[m + 80])
+            p6 = product(X[m + 96], Y[m + 96])
+            p7 = product(X[m + 112], Y[m + 112])
+            p8 = product(X[m + 128], Y[m + 128])
+            p9 = product(X[m + 144], Y[m + 144])
             s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-            s = _add(_add(s, _add(p8, p9)), _product(X[m + 160], Y[m + 160]))
+            s = _add(_add(s, _add(p8, p9)), product(X[m + 160], Y[m + 160]))
             B[m] = s
-            s = _add(s, _less(_product(X[m + 176], Y[m + 176]), p0))
+            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p0))
             B[m + 16] = s
-            s = _add(s, _less(_product(X[m + 192], Y[m + 192]), p1))
+            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p1))
             B[m + 32] = s
-            s = _add(s, _less(_product(X[m + 208], Y[m + 208]), p2))
+            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p2))
             B[m + 48] = s
-            s = _add(s, _less(_product(X[m + 224], Y[m + 224]), p3))
+            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p3))
             B[m + 64] = s
-            s = _add(s, _less(_product(X[m + 240], Y[m + 240]), p4))
+            s = _add(s, _less(product(X[m + 240], Y[m + 240]), p4))
             B[m + 80] = s
-            s = _add(s, _less(_product(X[m + 256], Y[m + 256]), p5))
+            s = _add(s, _less(product(X[m + 256], Y[m + 256]), p5))
             B[m + 96] = s
-            s = _add(s, _less(_product(X[m + 272], Y[m + 272]), p6))
+            s = _add(s, _less(product(X[m + 272], Y[m + 272]), p6))
             B[m + 112] = s
 
 
@@ -292,43 +278,31 @@ def _ssim(
 
 @inlined
 def _sums_down(
-    kind: int,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    row: int,
-    strips: int,
-    rows: int,
-    buffer: NDArray[Any],
-    spare: NDArray[Any],
+    kind: int, x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]
 ) -> None:
-    """Window sums down the columns of one channel; RASE takes all channels together."""
+    """Window sums of one channel's band down the columns."""
     if kind == RASE:
-        _errors_down(x[0], y[0], row, strips, rows, buffer)
-        for c in range(1, len(x)):
-            _errors_down(x[c], y[c], row, strips, rows, spare)
-            for m in range(strips * CELL):
-                buffer[m] += spare[m]
+        _errors_down(x, y, strips, buffer)
     elif kind == SSIM:
-        _wide_down(x[0], y[0], row, strips, rows, buffer)
+        _wide_down(x, y, strips, buffer)
     else:
-        _products_down(x[0], y[0], row, strips, rows, buffer)
+        _products_down(x, y, strips, buffer)
 
 
 @compiled
 def window_sums(
     kind: int,
+    channel: int,
+    strips: int,
+    bands: int,
+    lead: int,
+    side: int,
     x: NDArray[np.int16],
     one_x: NDArray[np.float32],
     two_x: NDArray[np.float32],
     y: NDArray[np.int16],
     one_y: NDArray[np.float32],
     two_y: NDArray[np.float32],
-    channel: int,
-    strips: int,
-    rows: int,
-    bands: int,
-    lead: int,
-    side: int,
     out: NDArray[np.float64],
 ) -> None:
     """Add to ``out`` (n, m) the sums of a kind's map over one channel, of all pairs.
@@ -339,15 +313,22 @@ def window_sums(
     spare = np.zeros(strips * CELL, np.int32)
     total = np.zeros(CELL, np.float32)
     inner = buffer[lead * CELL :]
-    last = len(x[0]) if kind == RASE else channel + 1
+    last = x.shape[1] if kind == RASE else channel + 1
     for tile in range(0, bands, TILE):
         for group in range(0, len(x), GROUP):
             for j in range(len(y)):
                 for i in range(group, min(group + GROUP, len(x))):
-                    total[:] = 0
+                    for m in range(CELL):
+                        total[m] = 0
                     for band in range(tile, min(tile + TILE, bands)):
-                        xs, ys = x[i, channel:last], y[j, channel:last]
-                        _sums_down(kind, xs, ys, band * BAND, strips, rows, inner, spare)
+                        start, stop = band * strips * SOURCE, (band + 1) * strips * SOURCE
+                        for c in range(channel, last):  # all channels together in RASE
+                            target = inner if c == channel else spare
+                            xs, ys = x[i, c, start:stop], y[j, c, start:stop]
+                            _sums_down(kind, xs, ys, strips, target)
+                            if c > channel:
+                                for m in range(strips * CELL):
+                                    inner[m] += spare[m]
                         wrap(buffer, strips, lead, side - 1 - lead)
                         for k in range(0, strips, STEP):
                             start = (band * strips + k) * CELL
@@ -373,9 +354,8 @@ def window_sums(
 
 @compiled
 def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
-    """Put into ``out`` (n, m, C) the exact sums of products of (n, C, pixels) frames."""
+    """Add to ``out`` (n, m, C) the exact sums of products of (n, C, pixels) frames."""
     pixels = x.shape[2]
-    out[:] = 0
     for start in range(0, pixels, 8192):
         stop = min(start + 8192, pixels)
         for group in range(0, len(x), 8):
@@ -385,5 +365,5 @@ def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64])
                         X, Y = x[i, c, start:stop], y[j, c, start:stop]
                         found = I32(0)
                         for m in range(len(X)):
-                            found = _add(found, _product(X[m], Y[m]))
+                            found = _add(found, product(X[m], Y[m]))
                         out[i, j, c] += found

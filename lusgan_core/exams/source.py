@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
-from lusgan_core.errors import ConfigError, ExamError
+from lusgan_core.errors import ConfigError, ExamError, StoreError
 
 MAX_DEPTH = 8
 """Folders nested deeper than this are not looked into; an exam's files are two folders deep.
@@ -115,10 +115,10 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
 
 
 def open_source(uri: str | Path) -> ExamSource:
-    """The source that ``uri`` names: a path or ``file://`` address of a folder.
+    """The source that ``uri`` names: a folder (path or ``file://``), or ``s3://bucket/prefix``.
 
     Opening looks at nothing yet: a folder that is missing shows when it is listed. Raises
-    ConfigError for ``s3://``, which is not in this release, and for any other scheme.
+    ConfigError for an address that nobody serves.
     """
     text = str(uri)
     if isinstance(uri, Path) or "://" not in text:
@@ -127,13 +127,16 @@ def open_source(uri: str | Path) -> ExamSource:
     if scheme == "file":
         return FolderSource(unquote(rest.removeprefix("localhost")))
     if scheme == "s3":
-        raise ConfigError(
-            "S3 exam sources are not in this release: copy or mount the bucket as a folder, "
-            "and give that folder's path"
-        )
-    raise ConfigError(f"exam sources of the kind {scheme}:// are unknown: give a folder's path")
+        from lusgan_core.exams.source_s3 import S3ExamSource  # boto3 takes its time to import
+
+        return S3ExamSource(text)
+    raise ConfigError(
+        f"exam sources of the kind {scheme}:// are unknown: give a folder's path or s3://..."
+    )
 
 
 def reason(error: OSError) -> str:
     """What went wrong, without the path that Python adds: it would name a patient."""
+    if isinstance(error, StoreError):  # a bucket's, which names none and says more
+        return str(error)
     return os.strerror(error.errno) if error.errno else "input/output error"

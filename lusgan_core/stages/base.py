@@ -8,7 +8,7 @@ uses. ``execute`` makes a call unless the store already holds what it would leav
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -96,11 +96,12 @@ def new_call(
     manifest: Callable[[str], str],
     plugins: tuple[tuple[str, str], ...] = (),
     registry: Registry | None = None,
+    unkeyed: Set[str] = frozenset(),
 ) -> StageCall:
     """Put a call together and work out its cache key.
 
     ``manifest`` gives the manifest's key in the store from the cache key; ``plugins`` are (kind,
-    name) pairs that ``registry`` hands out.
+    name) pairs that ``registry`` hands out; ``unkeyed`` options change no result.
     """
     code = code_fingerprint(f"lusgan_core.stages.{stage}")
     used = {
@@ -109,7 +110,8 @@ def new_call(
         if registry is not None
     }
     chosen = options.model_dump(mode="json") if options else {}
-    key = digest_json([stage, inputs, chosen, code, used])
+    keyed = {name: value for name, value in chosen.items() if name not in unkeyed}
+    key = digest_json([stage, inputs, keyed, code, used])
     return StageCall(
         stage=stage,
         label=label,
@@ -140,6 +142,7 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
     found = lookup(call, context.store)
     if found is not None:
         return found
+    context.store.delete(call.manifest)  # one that names artifacts that are gone, if any
     started = time.monotonic()
     product = stage(call, context)
     seconds = {"total": round(time.monotonic() - started, 3), **product.timings_s}
@@ -174,13 +177,22 @@ def _write(manifest: Manifest, call: StageCall, store: Store) -> Manifest:
         other = lookup(call, store)
         if other is not None:
             return other
-        store.put(call.manifest, data)  # the old one names artifacts that are gone
+        store.put(call.manifest, data)
     return manifest
 
 
 def stored(store: Store, key: str, data: bytes) -> ArtifactRef:
     """Put bytes into the store and return the reference to them."""
     store.put(key, data)
+    return reference(key, data)
+
+
+def stored_once(store: Store, key: str, data: bytes) -> ArtifactRef:
+    """The same for bytes that differ from run to run: whoever is first counts."""
+    try:
+        store.put(key, data, if_absent=True)
+    except AlreadyExistsError:
+        return reference_to(store, key)
     return reference(key, data)
 
 

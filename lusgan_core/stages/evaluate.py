@@ -30,10 +30,10 @@ from lusgan_core.stages.base import (
     new_call,
     stored,
 )
-from lusgan_core.stages.generate import SampleSet
+from lusgan_core.stages.records import SampleSet
 
 LIKENESS = ("msssim", "ssim")
-"""What tells how alike frames are, the first that applies: MS-SSIM, or SSIM below its 176 pixels."""
+"""What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
 TABLE_ONE = 10
 """Frames in the report's Table 1: the first, and the next nine."""
 
@@ -117,7 +117,7 @@ def call(
         label=f"evaluate score {samples.score}",
         inputs={
             "samples": generated.artifacts["frames"].digest,
-            "real": digest_json([[[clip.clip, clip.digest] for clip in side] for side in sides]),
+            "real": digest_json([[[clip.key, clip.digest] for clip in side] for side in sides]),
         },
         options=options,
         arguments={"selected": selected.manifest_key, "generated": generated.manifest_key},

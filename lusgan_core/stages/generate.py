@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lusgan_core.api import Options
-from lusgan_core.domain import AREAS, SCORES, Record
+from lusgan_core.domain import AREAS, SCORES
 from lusgan_core.frames.shard import write_shard
 from lusgan_core.generation import generate
 from lusgan_core.progress import track
@@ -30,6 +30,7 @@ from lusgan_core.stages.base import (
     reference_to,
     stored,
 )
+from lusgan_core.stages.records import SampleSet
 from lusgan_core.stages.train import Model
 from lusgan_core.store import Store
 from lusgan_core.training.checkpoint import load_network
@@ -58,18 +59,6 @@ class GenerationOptions(Options):
     )
 
 
-class SampleSet(Record):
-    """Synthetic frames of one score in the store."""
-
-    score: int
-    model: str
-    folder: str
-    frames_key: str
-    """The HDF5 file: laid out as a shard, frame i of the seed in row i."""
-    count: int
-    seed: int
-
-
 def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> StageCall:
     """The call for one trained model."""
     model = data_of(trained, Model)
@@ -83,6 +72,7 @@ def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> S
             f"samples/score-{model.score}/{model.name}/seed-{options.seed}-{key[:8]}/manifest.json"
         ),
         plugins=(("backbone", model.generator.backbone),),
+        unkeyed={"batch_size"},
         registry=registry,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lusgan_core.domain import ExamFiles
 from lusgan_core.errors import ConfigError
-from lusgan_core.exams import inspect_exam
+from lusgan_core.exams.inspect import inspect_exam
 from lusgan_core.stages.base import Product, StageCall, StageContext, new_call
 
 

@@ -7,22 +7,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lusgan_core.domain import ClipRecord, ExamRecord, Record, Rejection, ShardRecord
+from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, ConfigError, StoreError
-from lusgan_core.exams import ExamSource, open_clip, read_mask
-from lusgan_core.frames import Canvas, PreprocessOptions, preprocess_clip, write_shard
+from lusgan_core.exams.clip import open_clip
+from lusgan_core.exams.masks import read_mask
+from lusgan_core.exams.source import ExamSource
+from lusgan_core.frames.preprocess import Canvas, PreprocessOptions, preprocess_clip
+from lusgan_core.frames.shard import write_shard
 from lusgan_core.provenance import ArtifactRef, Manifest, digest_file
 from lusgan_core.stages.base import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.stages.records import ExamShards
 from lusgan_core.store import Store
-
-
-class ExamShards(Record):
-    """An exam's shards, and the clips that turned out to be unusable when they were decoded."""
-
-    patient: str
-    exam: str
-    shards: tuple[ShardRecord, ...]
-    rejected: tuple[Rejection, ...] = ()
 
 
 def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from pydantic import Field
 from lusgan_core.api import Options
 from lusgan_core.domain import SCORES, UNLABELLED, ExamRecord, Record, Rejection
 from lusgan_core.frames.dataset import ScoreDataset
-from lusgan_core.provenance import Manifest, digest_json
+from lusgan_core.provenance import Manifest, digest_bytes, digest_json
 from lusgan_core.reports.content import (
     DataSummary,
     Option,
@@ -28,9 +29,9 @@ from lusgan_core.stages.base import (
     data_of,
     earlier,
     new_call,
-    stored,
+    stored_once,
 )
-from lusgan_core.stages.preprocess import ExamShards
+from lusgan_core.stages.records import ExamShards
 from lusgan_core.stages.report_score import score_report
 
 
@@ -82,6 +83,7 @@ def call(
         label="report",
         inputs={
             "stages": digest_json(sorted(m.cache_key for m in manifests)),
+            "templates": digest_json(_template_digests()),
             "told": digest_json(told),
         },
         options=options,
@@ -98,11 +100,17 @@ def call(
     )
 
 
+def _template_digests() -> dict[str, str]:
+    """Digests of the files beside the code that make the page."""
+    templates = files("lusgan_core.reports") / "templates"
+    return {file.name: digest_bytes(file.read_bytes()) for file in templates.iterdir()}
+
+
 def run(call: StageCall, context: StageContext) -> Product:
     """Gather what the page shows, and write it."""
     content = gather(call, context)
     key = f"{call.manifest.rpartition('/')[0]}/index.html"
-    page = stored(context.store, key, render_report(content).encode())
+    page = stored_once(context.store, key, render_report(content).encode())
     record = ReportRecord(
         scores=tuple(score.score for score in content.scores),
         failures={score.score: score.failure for score in content.scores if score.failure},

@@ -32,7 +32,7 @@ from lusgan_core.reports.content import (
 )
 from lusgan_core.stages.base import StageContext, data_of
 from lusgan_core.stages.evaluate import EvaluationRecord, Neighbour
-from lusgan_core.stages.generate import SampleSet
+from lusgan_core.stages.records import SampleSet
 from lusgan_core.stages.train import Model
 from lusgan_core.store import Store
 from lusgan_core.training.options import TrainingOptions

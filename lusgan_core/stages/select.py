@@ -11,7 +11,7 @@ from lusgan_core.frames.dataset import ScoreDataset, score_dataset
 from lusgan_core.frames.splits import held_out_patients
 from lusgan_core.provenance import Manifest, digest_json
 from lusgan_core.stages.base import Product, StageCall, StageContext, data_of, earlier, new_call
-from lusgan_core.stages.preprocess import ExamShards
+from lusgan_core.stages.records import ExamShards
 
 
 class SelectionOptions(Options):

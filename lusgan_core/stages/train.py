@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
 from lusgan_core.domain import Record
-from lusgan_core.errors import TooFewFramesError
+from lusgan_core.errors import LeaseError, TooFewFramesError, TrainingStopped
 from lusgan_core.frames.dataset import ScoreDataset, load_frames
+from lusgan_core.progress import track
 from lusgan_core.provenance import Manifest, digest_json
 from lusgan_core.registry import Registry
 from lusgan_core.stages.base import (
@@ -16,9 +23,12 @@ from lusgan_core.stages.base import (
     new_call,
     reference_to,
 )
-from lusgan_core.training.loop import Job, train
+from lusgan_core.training.loop import Job, TrainedModel, train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import GeneratorRecord
+
+POLL_S = 1
+"""Seconds between two looks whether another run has finished."""
 
 
 class Model(Record):
@@ -98,20 +108,31 @@ def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
         )
 
 
+def _train_or_wait(
+    frames: NDArray[np.uint8], options: TrainingOptions, job: Job, context: StageContext
+) -> TrainedModel:
+    """Train; while another run trains this very model, wait, then go on from what it left."""
+    waiting = None
+    with ExitStack() as stack:
+        while True:
+            try:
+                return train(frames, options, job, context.registry, context.runtime, context.stop)
+            except LeaseError as error:
+                if context.stop.requested:
+                    raise TrainingStopped(f"stopped; {error}") from error
+                waiting = waiting or stack.enter_context(track(f"{job.label}: waiting", 0, "s"))
+                waiting.advance(POLL_S, str(error))
+                time.sleep(POLL_S)
+
+
 def run(call: StageCall, context: StageContext) -> Product:
     """Train, or go on training from the last checkpoint."""
     options = TrainingOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
     folder = call.manifest.rpartition("/")[0]
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
-    trained = train(
-        frames,
-        options,
-        Job(context.store, folder, call.cache_key, call.label),
-        context.registry,
-        context.runtime,
-        context.stop,
-    )
+    job = Job(context.store, folder, call.cache_key, call.label)
+    trained = _train_or_wait(frames, options, job, context)
     model = Model(
         score=dataset.score,
         name=folder.rpartition("/")[2],

@@ -1,4 +1,4 @@
-"""Artifacts: a folder, and later anything that speaks S3."""
+"""Artifacts: in a folder, or in anything that speaks S3."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ __all__ = ["LocalStore", "Store", "StoredObject", "open_store"]
 
 
 def open_store(uri: str | Path) -> Store:
-    """The store at a folder's path. Raises ConfigError for a kind of address nobody serves."""
+    """The store at a folder's path, or at ``s3://bucket/prefix`` (see ``s3.address``).
+
+    Raises ConfigError for an address that nobody serves, StoreError for a place that cannot be
+    used.
+    """
     text = str(uri)
+    if text.startswith("s3://"):
+        from lusgan_core.store.s3 import S3Store  # boto3 takes its time to import
+
+        return S3Store(text)
     if "://" in text and not text.startswith("file://"):
-        raise ConfigError(f"{text}: this release keeps artifacts in a folder; name a path")
+        kind = text.partition("://")[0]
+        raise ConfigError(f"stores of the kind {kind}:// are unknown: give a folder or s3://...")
     return LocalStore(Path(text.removeprefix("file://")))

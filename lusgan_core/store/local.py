@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from lusgan_core.store.base import Store, StoredObject, check_key, missing
 
 PARTIAL = ".partial-"
 """Start of the name of a file that is still being written."""
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""How the system says that there is no such file, and cannot be."""
 
 
 class LocalStore(Store):
@@ -45,9 +48,7 @@ class LocalStore(Store):
         target = self._path(key)
         partial: Path | None = None
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=PARTIAL)
-            partial = Path(name)
+            descriptor, partial = _open_partial(target.parent)
             with os.fdopen(descriptor, "wb") as stream:
                 if isinstance(data, Path):
                     with data.open("rb") as source:
@@ -58,12 +59,12 @@ class LocalStore(Store):
                 os.fsync(stream.fileno())
                 os.fchmod(stream.fileno(), 0o666 & ~_umask())
             if if_absent:
-                os.link(partial, target)
+                _link(partial, target, key, self.uri)
             else:
                 partial.replace(target)
                 partial = None
-        except FileExistsError as error:
-            raise AlreadyExistsError(f"{key} is already in the store {self.uri}") from error
+        except StoreError:
+            raise
         except OSError as error:
             raise _write_error(key, self.uri, error) from error
         finally:
@@ -80,63 +81,109 @@ class LocalStore(Store):
         """See Store.open."""
         try:
             return self._path(key).open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise missing(key, self.uri) from error
         except OSError as error:
+            if error.errno in (*NOT_THERE, errno.EISDIR):
+                raise missing(key, self.uri) from error
             raise StoreError(f"{key} in {self.uri} cannot be read: {error.strerror}") from error
 
     def exists(self, key: str) -> bool:
         """See Store.exists."""
-        return self._path(key).is_file()
+        try:
+            return stat.S_ISREG(self._path(key).stat().st_mode)
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                return False
+            raise StoreError(f"{key} in {self.uri} cannot be read: {error.strerror}") from error
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See Store.list."""
-        folder, _, start = prefix.rpartition("/")
-        top = self._path(folder) if folder else self.root
-        yield from self._walk(top, f"{folder}/" if folder else "", start)
+        folder, slash, start = prefix.rpartition("/")
+        try:
+            top = self._path(folder) if slash else self.root
+        except StoreError:
+            return  # no key starts like this
+        yield from self._walk(top, folder + slash, start)
 
     def _walk(self, folder: Path, above: str, start: str) -> Iterator[StoredObject]:
         try:
             entries = sorted(
                 os.scandir(folder), key=lambda e: e.name + "/" * e.is_dir(follow_symlinks=False)
             )
-        except (FileNotFoundError, NotADirectoryError):
-            return
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                return
+            what = f"{above} in {self.uri} cannot be listed: {error.strerror}"
+            raise StoreError(what) from error
         for entry in entries:
             if not entry.name.startswith(start) or entry.name.startswith(PARTIAL):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(Path(entry.path), f"{above}{entry.name}/", "")
             elif entry.is_file():
-                yield StoredObject(key=above + entry.name, size=entry.stat().st_size)
+                try:
+                    size = entry.stat().st_size
+                except FileNotFoundError:  # deleted meanwhile
+                    continue
+                yield StoredObject(key=above + entry.name, size=size)
 
     def delete(self, key: str) -> None:
         """See Store.delete; folders left empty go too."""
         path = self._path(key)
         try:
-            path.unlink(missing_ok=True)
-            for parent in path.parents:
-                if parent == self.root:
-                    break
-                parent.rmdir()
+            path.unlink()
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
-                raise _write_error(key, self.uri, error) from error
+            if error.errno in (*NOT_THERE, errno.EISDIR, errno.EPERM) and not self.exists(key):
+                return
+            what = f"{key} cannot be deleted from {self.uri}: {error.strerror}"
+            raise StoreError(what) from error
+        with contextlib.suppress(OSError):  # the first that is not empty ends it
+            for parent in path.parents[: len(path.relative_to(self.root).parts) - 1]:
+                parent.rmdir()
 
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:
         """See Store.local_copy; here it is the object itself, not a copy."""
-        path = self._path(key)
-        if not path.is_file():
+        if not self.exists(key):
             raise missing(key, self.uri)
-        yield path
+        yield self._path(key)
 
     def path(self, key: str) -> Path:
         """Where an object lies or would lie, for showing to people."""
         return self._path(key)
 
     def _path(self, key: str) -> Path:
+        if f"/{PARTIAL}" in f"/{key}":
+            raise StoreError(
+                f"{key!r} is not a key: {PARTIAL} begins the names of unfinished files"
+            )
         return self.root / check_key(key)
+
+
+def _open_partial(folder: Path) -> tuple[int, Path]:
+    """A new unfinished file in a folder, which is made if need be; open for writing."""
+    for _ in range(20):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL)
+            return descriptor, Path(name)
+        except (FileNotFoundError, FileExistsError) as error:
+            last = error  # it may be that a delete has just tidied the folder away
+    raise last
+
+
+def _link(partial: Path, target: Path, key: str, uri: str) -> None:
+    """Give a finished file its place, unless the place is taken."""
+    try:
+        os.link(partial, target)
+    except FileExistsError as error:
+        raise AlreadyExistsError(f"{key} is already in the store {uri}") from error
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise StoreError(
+                f"{key} cannot be written to {uri}: its file system has no hard links; "
+                "name a folder on another one with --store"
+            ) from error
+        raise
 
 
 @cache
@@ -149,6 +196,6 @@ def _umask() -> int:
 
 def _write_error(key: str, uri: str, error: OSError) -> StoreError:
     what = f"{key} cannot be written to {uri}: {error.strerror}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         what += "; free some space and run the same command again: what is finished is kept"
     return StoreError(what)

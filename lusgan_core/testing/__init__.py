@@ -26,6 +26,7 @@ from lusgan_core.testing.losses import LossContract
 from lusgan_core.testing.pair_metrics import PairMetricContract
 from lusgan_core.testing.penalties import PenaltyContract
 from lusgan_core.testing.set_metrics import SetMetricContract
+from lusgan_core.testing.stores import StoreContract
 
 __all__ = [
     "BackboneContract",
@@ -33,4 +34,5 @@ __all__ = [
     "PairMetricContract",
     "PenaltyContract",
     "SetMetricContract",
+    "StoreContract",
 ]

@@ -1,0 +1,1 @@
+"""Training: options in, a score's frames in, a generator out. Start reading with ``loop``."""

@@ -27,7 +27,7 @@ def generator(seed: int, purpose: str, *counters: int, device: str = "cpu") -> t
 
 
 def latent(seed: int, first: int, count: int, size: int) -> Tensor:
-    """Noise vectors ``first`` to ``first + count - 1`` of a seed: (count, size) float32, N(0, 1)."""
+    """Noise vectors ``first`` to ``first + count - 1`` of a seed: (count, size), N(0, 1)."""
     rows = [
         torch.randn(size, generator=generator(seed, "latent", index))
         for index in range(first, first + count)

@@ -60,23 +60,29 @@ def save_state(state: TrainingState, identity: str) -> bytes:
     tensors: dict[str, Tensor] = {"history": torch.from_numpy(state.history)}
     for name, network in state.networks().items():
         tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
-    for name, optimiser in (("adam_G", state.optimiser_G), ("adam_D", state.optimiser_D)):
+    for name, optimiser in (
+        ("adam_G", state.generator_optimiser),
+        ("adam_D", state.discriminator_optimiser),
+    ):
         for number, entry in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{number}.{key}": value for key, value in entry.items()}
     return to_bytes(tensors, {"iteration": state.iteration, "identity": identity})
 
 
 def load_state(state: TrainingState, data: bytes, identity: str) -> None:
-    """Bring a fresh state to where a checkpoint was. Raises TrainingError if it is another's."""
+    """Bring a fresh state to where a checkpoint was. Raises TrainingError if it does not fit."""
     tensors, header = from_bytes(data)
     if header.get("identity") != identity:
         raise TrainingError("the checkpoint belongs to a training with other data or options")
-    state.iteration = header["iteration"]
-    state.history[:] = tensors["history"].numpy()
-    for name, network in state.networks().items():
-        network.load_state_dict(_below(tensors, name))
-    _load_adam(state.optimiser_G, _below(tensors, "adam_G"))
-    _load_adam(state.optimiser_D, _below(tensors, "adam_D"))
+    try:
+        state.iteration = header["iteration"]
+        state.history[:] = tensors["history"].numpy()
+        for name, network in state.networks().items():
+            network.load_state_dict(_below(tensors, name))
+        _load_adam(state.generator_optimiser, _below(tensors, "adam_G"))
+        _load_adam(state.discriminator_optimiser, _below(tensors, "adam_D"))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"the checkpoint does not fit the networks: {error}") from error
 
 
 def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

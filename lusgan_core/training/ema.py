@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-
 RAMP = 0.05
+"""Longest half-life, as a share of the images seen so far."""
 
 
 class Average:

@@ -2,7 +2,8 @@
 
 The lease is an object in the store that names its holder and is renewed while training goes on.
 It is void when it has not been renewed for a while, or when its holder is a process of this very
-machine that no longer runs.
+machine that no longer runs. Who lost a void lease to somebody else (a laptop that slept) notices at
+the next renewal, and leaves the lease alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import os
 import socket
 import time
+import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from lusgan_core.errors import AlreadyExistsError, LeaseError, MissingArtifactError
 from lusgan_core.store import Store
@@ -20,6 +23,8 @@ from lusgan_core.store import Store
 TTL_S = 180.0
 """Seconds without renewal after which a lease is void."""
 RENEW_S = 20.0
+SETTLE_S = 0.2
+"""Seconds after which a lease taken over is looked at again: whose is it?"""
 
 
 def _alive(pid: int) -> bool:
@@ -49,43 +54,63 @@ class Lease:
     store: Store
     key: str
     _renewed: float = field(default=0.0, init=False)
+    _token: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
 
-    def _mine(self) -> dict[str, str | int | float]:
+    def _mine(self) -> bytes:
         pid = os.getpid()
-        return {
+        holder = {
             "host": socket.gethostname(),
             "pid": pid,
             "started": _started(pid),
             "renewed": time.time(),
+            "token": self._token,
         }
+        return json.dumps(holder).encode()
 
     def __enter__(self) -> Lease:
         """Take the lease."""
         for _ in range(5):
             try:
-                self.store.put(self.key, json.dumps(self._mine()).encode(), if_absent=True)
+                self.store.put(self.key, self._mine(), if_absent=True)
             except AlreadyExistsError:
-                self._remove_if_void()
-                continue
+                held = self._read()
+                if held is None:
+                    continue  # given back this very moment
+                self._refuse_if_held(held)
+                self.store.put(self.key, self._mine())
+                time.sleep(SETTLE_S)  # others may find it void just now: the last to write has it
+                self._refuse_if_lost()
             self._renewed = time.monotonic()
             return self
         raise LeaseError(f"{self.key} changes hands too fast; try again")
 
     def __exit__(self, *_: object) -> None:
-        """Give the lease back."""
-        self.store.delete(self.key)
+        """Give the lease back, unless it was lost."""
+        held = self._read()
+        if held and held.get("token") == self._token:
+            self.store.delete(self.key)
 
     def renew(self) -> None:
-        """Say that the holder is still at it; cheap, call it as often as you like."""
+        """Say that the holder is still at it; cheap, call it as often as you like.
+
+        Raises LeaseError where the lease was lost.
+        """
         if time.monotonic() - self._renewed > RENEW_S:
-            self.store.put(self.key, json.dumps(self._mine()).encode())
+            self._refuse_if_lost()
+            self.store.put(self.key, self._mine())
             self._renewed = time.monotonic()
 
-    def _remove_if_void(self) -> None:
+    def _read(self) -> dict[str, Any] | None:
+        """Who holds the lease: None where nobody does, empty where it cannot be understood."""
         try:
             held = json.loads(self.store.get(self.key))
-        except (MissingArtifactError, ValueError):
-            held = {}
+        except MissingArtifactError:
+            return None
+        except ValueError:
+            return {}
+        return held if isinstance(held, dict) else {}
+
+    def _refuse_if_held(self, held: dict[str, Any]) -> None:
         age = time.time() - float(held.get("renewed", 0))
         here = held.get("host") == socket.gethostname()
         pid = int(held.get("pid", 0))
@@ -95,4 +120,11 @@ class Lease:
                 f"this model is being trained by process {pid} on {held.get('host')} (seen "
                 f"{age:.0f} s ago): wait for it, or stop it and run the same command again"
             )
-        self.store.delete(self.key)
+
+    def _refuse_if_lost(self) -> None:
+        held = self._read()
+        if held and held.get("token") != self._token:
+            raise LeaseError(
+                f"process {held.get('pid')} on {held.get('host')} has taken this training over: "
+                "let it go on, it has all that was saved"
+            )

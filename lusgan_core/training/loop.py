@@ -6,7 +6,6 @@ in the same weights, bit for bit on the CPU, as one that was not.
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -25,14 +24,10 @@ from lusgan_core.store import Store
 from lusgan_core.training import monitor, previews
 from lusgan_core.training.chance import latent
 from lusgan_core.training.checkpoint import load_state, network_bytes, save_state
+from lusgan_core.training.folder import ModelFolder
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.state import (
-    HISTORY,
-    GeneratorRecord,
-    fresh_state,
-    recipe,
-)
+from lusgan_core.training.state import HISTORY, GeneratorRecord, fresh_state, recipe
 from lusgan_core.training.step import Trainer
 from lusgan_core.training.stop import StopFlag
 from lusgan_core.training.values import value_map
@@ -51,6 +46,11 @@ class Job:
     identity: str
     """The training's cache key: data, options and code."""
     label: str = "training"
+
+    @property
+    def model(self) -> ModelFolder:
+        """The model's folder."""
+        return ModelFolder(self.store, self.folder)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def train(
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     device = pick_device(runtime.device)
-    with Lease(job.store, f"{job.folder}/lease.json") as lease:
+    with Lease(job.store, job.model.key("lease.json")) as lease:
         run = _Run(frames, options, job, registry, runtime, device, lease)
         return run.to_the_end(stop)
 
@@ -120,6 +120,7 @@ class _Run:
     runtime: Runtime
     device: torch.device
     lease: Lease
+    resumed_from: int = 0
     _pending: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -136,45 +137,44 @@ class _Run:
 
     def to_the_end(self, stop: StopFlag) -> TrainedModel:
         options, state, job = self.options, self.state, self.job
-        resumed_from = self._resume()
+        self._resume()
         started = last_saved = time.monotonic()
         with (
             tempfile.TemporaryDirectory(prefix="lusgan-") as logs,
+            SummaryWriter(logs, purge_step=self.resumed_from + 1) as board,
             track(job.label, options.iterations, "it") as task,
         ):
             task.update(state.iteration)
-            board = SummaryWriter(logs, purge_step=resumed_from or None)
             while state.iteration < options.iterations:
                 self._pending.append(self.trainer.iterate(state))
-                done = state.iteration
-                if done % LOG_EVERY == 0 or done == options.iterations:
+                self.lease.renew()
+                done, stopping = state.iteration, stop.requested
+                if done % LOG_EVERY == 0:
                     self._flush(task, board)
                 if done in self.preview_at:
                     self._preview(board)
                 due = time.monotonic() - last_saved > self.runtime.checkpoint_s
-                if due or stop.requested or done == options.iterations:
+                if due or stopping or done == options.iterations:
                     self._flush(task, board)
-                    self._save(board, Path(logs))
+                    self._save(board)
                     last_saved = time.monotonic()
-                if stop.requested and done < options.iterations:
+                if stopping and done < options.iterations:
                     raise TrainingStopped(
                         f"stopped after iteration {done:,} of {options.iterations:,}; a checkpoint "
                         "is saved: run the same command again to go on from there"
                     )
-            board.close()
-            self._upload(Path(logs))
-        return self._finish(resumed_from, time.monotonic() - started)
+        return self._finish(time.monotonic() - started)
 
-    def _resume(self) -> int:
-        """Go to the newest checkpoint, if any; returns its iteration."""
-        saved = self._checkpoints()
-        if not saved:
-            return 0
-        load_state(self.state, self.job.store.get(saved[-1]), self.job.identity)
-        return self.state.iteration
-
-    def _checkpoints(self) -> list[str]:
-        return sorted(o.key for o in self.job.store.list(f"{self.job.folder}/checkpoints/"))
+    def _resume(self) -> None:
+        """Go to the newest checkpoint, if any."""
+        key = self.job.model.checkpoint()
+        if key is None:
+            return
+        try:
+            load_state(self.state, self.job.store.get(key), self.job.identity)
+        except TrainingError as error:
+            raise TrainingError(f"cannot go on from {key}: {error}") from error
+        self.resumed_from = self.state.iteration
 
     def _flush(self, task: Task, board: SummaryWriter) -> None:
         """Bring the losses of the last iterations from the device; check, keep and log them."""
@@ -186,83 +186,73 @@ class _Run:
         self.state.history[done - len(rows) : done] = rows
         column = monitor.find_nonfinite(rows)
         if column:
-            raise TrainingError(
-                f"{column} became NaN or infinite before iteration {done:,}: lower the learning "
-                "rates, or choose another loss or penalty; the last checkpoint is kept"
-            )
+            raise self._diverged(column)
         latest = dict(zip(HISTORY, rows[-1].tolist(), strict=True))
         for name, value in latest.items():
             board.add_scalar(name, value, done)
-        board.add_scalar("images_seen", done * self.options.batch_size, done)
+        board.add_scalar("images_seen", self._images_seen(done), done)
         note = f"D {latest['loss_discriminator']:.3f} G {latest['loss_generator']:.3f}"
         task.update(done, note)
-        self.lease.renew()
+
+    def _images_seen(self, iterations: int) -> int:
+        """Real images that the discriminator was trained on."""
+        return iterations * self.options.discriminator_steps * self.options.batch_size
+
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"{what} became NaN or infinite before iteration {self.state.iteration:,}: lower the "
+            "learning rates, or choose another loss or penalty; the last checkpoint is kept"
+        )
 
     def _preview(self, board: SummaryWriter) -> None:
         generator = self.state.best_generator
         frames = previews.preview_frames(generator, self.preview_noise, self.recipe.record.values)
         image = previews.tile(frames)
         done = self.state.iteration
-        self.job.store.put(f"{self.job.folder}/previews/{done:07d}.png", previews.png_bytes(image))
+        self.job.model.put_preview(done, previews.png_bytes(image))
         layout = "HW" if image.ndim == 2 else "HWC"
         board.add_image("fixed noise", image, done, dataformats=layout)
 
-    def _save(self, board: SummaryWriter, logs: Path) -> None:
-        """Write a checkpoint, then drop the older ones."""
-        older = self._checkpoints()
-        key = f"{self.job.folder}/checkpoints/{self.state.iteration:07d}.safetensors"
-        self.job.store.put(key, save_state(self.state, self.job.identity))
-        for other in older:
-            if other != key:
-                self.job.store.delete(other)
+    def _save(self, board: SummaryWriter) -> None:
+        """Write the events so far, and then a checkpoint: a resumed training adds to them."""
+        network = monitor.find_nonfinite_weights(self.state.networks())
+        if network:  # a checkpoint of these would fail again and again
+            raise self._diverged(f"the weights of the {network}")
         board.flush()
-        self._upload(logs)
+        (events,) = Path(board.log_dir).iterdir()
+        self.job.model.put_events(self.resumed_from, events)
+        checkpoint = save_state(self.state, self.job.identity)
+        self.job.model.put_checkpoint(self.state.iteration, checkpoint)
 
-    def _upload(self, logs: Path) -> None:
-        for path in sorted(logs.rglob("*")):
-            if path.is_file():
-                self.job.store.put(f"{self.job.folder}/tensorboard/{path.name}", path)
-
-    def _finish(self, resumed_from: int, seconds: float) -> TrainedModel:
-        options, state, job = self.options, self.state, self.job
-        record, folder = self.recipe.record, job.folder
+    def _finish(self, seconds: float) -> TrainedModel:
+        options, state, model = self.options, self.state, self.job.model
+        record = self.recipe.record
         header = {"generator": record.model_dump(mode="json")}
         weights = network_bytes(state.best_generator, header)
-        job.store.put(f"{folder}/generator.safetensors", weights)
-        pictures = _pictures(job.store, f"{folder}/previews/")
-        job.store.put(f"{folder}/progress.gif", previews.animation(pictures))
-        job.store.put(f"{folder}/history.csv", _history_csv(state.history))
+        artifacts = {
+            "generator": model.put("generator.safetensors", weights),
+            "progress": model.put("progress.gif", previews.animation(list(model.previews()))),
+            "history": model.put("history.csv", _history_csv(state.history)),
+        }
+        checkpoint = model.checkpoint()
+        if checkpoint:
+            artifacts["checkpoint"] = checkpoint
         synthetic = previews.preview_frames(state.best_generator, self.preview_noise, record.values)
         step = max(1, len(self.frames) // len(synthetic))
         real = self.frames[::step][: len(synthetic)]
         return TrainedModel(
             record=record,
-            artifacts={
-                "generator": f"{folder}/generator.safetensors",
-                "checkpoint": self._checkpoints()[-1],
-                "progress": f"{folder}/progress.gif",
-                "history": f"{folder}/history.csv",
-            },
+            artifacts=artifacts,
             warnings=monitor.warnings(options, self.recipe, state.history, synthetic, real),
-            images_seen=options.iterations * options.discriminator_steps * options.batch_size,
+            images_seen=self._images_seen(options.iterations),
             seconds=seconds,
             device=_device_name(self.device),
-            resumed_from=resumed_from,
+            resumed_from=self.resumed_from,
         )
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _pictures(store: Store, prefix: str) -> list[tuple[int, bytes]]:
-    """Previews in the store as (iteration, PNG file), in order."""
-    found = []
-    for item in store.list(prefix):
-        match = re.search(r"(\d+)\.png$", item.key)
-        if match:
-            found.append((int(match[1]), store.get(item.key)))
-    return found
 
 
 def _history_csv(history: NDArray[np.float32]) -> bytes:

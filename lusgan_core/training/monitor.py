@@ -5,8 +5,12 @@ The thresholds are rules of thumb; a warning is a reason to look, not a verdict.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import HISTORY, Recipe
@@ -27,8 +31,17 @@ def find_nonfinite(rows: NDArray[np.float32]) -> str | None:
     return HISTORY[int(np.argwhere(bad)[0][1])] if bad.any() else None
 
 
+def find_nonfinite_weights(networks: Mapping[str, nn.Module]) -> str | None:
+    """Name of the first network with a weight or a batch statistic that is NaN or infinite."""
+    for name, network in networks.items():
+        fine = [value.isfinite().all() for value in network.state_dict().values()]
+        if not torch.stack(fine).all():
+            return name
+    return None
+
+
 def spread(frames: NDArray[np.uint8]) -> float:
-    """How much frames (B, H, W[, 3]) differ from each other: RMS deviation from their mean image."""
+    """How much frames (B, H, W[, 3]) differ: a pixel's standard deviation over frames, averaged."""
     return float(frames.astype(np.float32).std(axis=0).mean())
 
 
@@ -68,7 +81,7 @@ def warnings(
     if np.abs(column["loss_generator"][last]).mean() > 50:
         said.append("the generator's loss has run away: training has diverged")
     share = spread(synthetic) / max(spread(real), 1e-6)
-    if share < COLLAPSED:
+    if share < COLLAPSED and len(synthetic) > 1:
         said.append(
             f"mode collapse: synthetic frames differ from each other {share:.0%} as much as real "
             "frames do"

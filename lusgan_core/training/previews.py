@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lusgan_core.training.values import ValueMap
 
 CAPTION_PX = 22
+MARGIN_PX = 6
 FRAME_MS = 220
 LAST_MS = 2500
 """How long a picture of the animation stays, and the last one."""
@@ -60,13 +61,16 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
 def animation(pictures: Sequence[tuple[int, bytes]]) -> bytes:
     """A GIF of (iteration, PNG file) pairs, the iteration written below each picture."""
     font = ImageFont.load_default(14)
+    captions = [f"iteration {iteration:,}" for iteration, _ in pictures]
+    widest = 2 * MARGIN_PX + int(max(font.getlength(caption) for caption in captions))
     frames = []
-    for iteration, png in pictures:
+    for caption, (_, png) in zip(captions, pictures, strict=True):
         picture = Image.open(io.BytesIO(png))
-        canvas = Image.new(picture.mode, (picture.width, picture.height + CAPTION_PX))
+        size = max(picture.width, widest), picture.height + CAPTION_PX
+        canvas = Image.new(picture.mode, size)
         canvas.paste(picture)
         ink = ImageDraw.Draw(canvas)
-        ink.text((6, picture.height + 3), f"iteration {iteration:,}", fill="white", font=font)
+        ink.text((MARGIN_PX, picture.height + 3), caption, fill="white", font=font)
         frames.append(canvas)
     out = io.BytesIO()
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]

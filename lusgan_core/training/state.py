@@ -112,8 +112,8 @@ class TrainingState:
     iteration: int
     generator: nn.Module
     discriminator: nn.Module
-    optimiser_G: Adam
-    optimiser_D: Adam
+    generator_optimiser: Adam
+    discriminator_optimiser: Adam
     average: Average | None
     history: NDArray[np.float32]
     """(iterations, len(HISTORY)); rows not trained yet are zero."""
@@ -140,12 +140,13 @@ def fresh_state(
         generator = backbone.generator(made.record.spec, network_options)
         discriminator = backbone.discriminator(made.record.spec, network_options)
     generator, discriminator = generator.to(device), discriminator.to(device)
+    rate_G, rate_D = options.lr_generator, options.lr_discriminator
     return TrainingState(
         iteration=0,
         generator=generator,
         discriminator=discriminator,
-        optimiser_G=Adam(generator.parameters(), options.lr_generator, options.betas),
-        optimiser_D=Adam(discriminator.parameters(), options.lr_discriminator, options.betas),
+        generator_optimiser=Adam(generator.parameters(), rate_G, options.betas),
+        discriminator_optimiser=Adam(discriminator.parameters(), rate_D, options.betas),
         average=Average(generator, options.ema_half_life) if options.ema_half_life else None,
         history=np.zeros((options.iterations, len(HISTORY)), np.float32),
     )

@@ -46,26 +46,32 @@ class Trainer:
         torch.manual_seed(derive(options.seed, "layers", number))  # dropout and noise layers
         lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number
         lr_G = options.lr_generator * (1 - options.decay_generator) ** number
-        _set_rate(state.optimiser_D, lr_D)
-        _set_rate(state.optimiser_G, lr_G)
+        _set_rate(state.discriminator_optimiser, lr_D)
+        _set_rate(state.generator_optimiser, lr_G)
         state.discriminator.requires_grad_(True)
-        for step in range(options.discriminator_steps):
-            of_D = self._discriminator_step(state, number * options.discriminator_steps + step)
+        batch = number * (options.discriminator_steps + options.generator_steps)
+        for within in range(options.discriminator_steps):
+            step = number * options.discriminator_steps + within
+            of_D = self._discriminator_step(state, step, batch + within)
         state.discriminator.requires_grad_(False)
-        for step in range(options.generator_steps):
-            loss_G = self._generator_step(state, number * options.generator_steps + step)
+        batch += options.discriminator_steps
+        for within in range(options.generator_steps):
+            step = number * options.generator_steps + within
+            loss_G = self._generator_step(state, step, batch + within)
             if state.average:
-                seen = (number * options.generator_steps + step + 1) * options.batch_size
+                seen = (step + 1) * options.batch_size
                 state.average.update(state.generator, options.batch_size, seen)
         state.iteration += 1
         loss_D, penalty, real, fake, sign = of_D
         rates = torch.tensor([lr_D, lr_G], device=self._device)
         return torch.cat([torch.stack([loss_D, loss_G, penalty, real, fake, sign]), rates])
 
-    def _discriminator_step(self, state: TrainingState, step: int) -> tuple[Tensor, ...]:
+    def _discriminator_step(
+        self, state: TrainingState, step: int, batch: int
+    ) -> tuple[Tensor, ...]:
         options, made = self.options, self.recipe
         chance = generator(options.seed, "discriminator", step)
-        real = self._seen(self._real("discriminator", step), chance)
+        real = self._seen(self._real(batch), chance)
         with torch.no_grad():
             fake = self._seen(state.generator(self._noise(chance)), chance)
         real_logits = self.gather(state.discriminator(real))
@@ -78,41 +84,34 @@ class Trainer:
                 rng = generator(options.seed, kind.name, step, device=self._device.type)
                 value = kind.value(state.discriminator, real, fake, rng, given)
                 penalty = penalty + given.weight * given.every * value
-        state.optimiser_D.zero_grad(set_to_none=True)
+        state.discriminator_optimiser.zero_grad(set_to_none=True)
         (loss + penalty).backward()  # type: ignore[no-untyped-call]
-        state.optimiser_D.step()
+        state.discriminator_optimiser.step()
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
         return loss.detach(), penalty.detach(), real_logits.mean(), fake_logits.mean(), sign
 
-    def _generator_step(self, state: TrainingState, step: int) -> Tensor:
+    def _generator_step(self, state: TrainingState, step: int, batch: int) -> Tensor:
         options, made = self.options, self.recipe
         chance = generator(options.seed, "generator", step)
         fake = self._seen(state.generator(self._noise(chance)), chance)
         fake_logits = self.gather(state.discriminator(fake))
         if made.loss.generator_needs_real:
             with torch.no_grad():
-                real = self._seen(self._real("generator", step), chance)
+                real = self._seen(self._real(batch), chance)
                 real_logits = self.gather(state.discriminator(real))
         else:
             real_logits = torch.zeros_like(fake_logits)
         targets = labels.plain(real_logits, fake_logits)
         loss = made.loss.generator(real_logits, fake_logits, targets, made.loss_options)
-        state.optimiser_G.zero_grad(set_to_none=True)
+        state.generator_optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        state.optimiser_G.step()
+        state.generator_optimiser.step()
         return loss.detach()
 
-    def _real(self, purpose: str, step: int) -> Tensor:
-        """The next batch of real images (B, C, H, W). Both networks draw from one sequence."""
-        options = self.options
-        iteration, within = divmod(
-            step,
-            options.discriminator_steps if purpose == "discriminator" else options.generator_steps,
-        )
-        offset = within if purpose == "discriminator" else options.discriminator_steps + within
-        position = iteration * (options.discriminator_steps + options.generator_steps) + offset
-        indices = self._batches[position].to(self._device)
+    def _real(self, batch: int) -> Tensor:
+        """Real images (B, C, H, W); the steps of both networks draw from one row of batches."""
+        indices = self._batches[batch].to(self._device)
         return self.recipe.record.values.to_model(self.frames[indices])
 
     def _noise(self, chance: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ class ValueMap(Record):
         return images_BCHW.float() * self.scale + self.offset
 
     def to_uint8(self, images_BCHW: Tensor) -> Tensor:
-        """Bring network values (B, C, H, W) to uint8 (B, H, W) or (B, H, W, 3), clipped, rounded."""
+        """Bring network values (B, C, H, W) to uint8 (B, H, W[, 3]), rounded and clipped."""
         levels = ((images_BCHW.float() - self.offset) / self.scale).clamp(0, 255).round()
         frames = levels.to(torch.uint8)
         return frames.squeeze(1) if frames.shape[1] == 1 else frames.permute(0, 2, 3, 1)

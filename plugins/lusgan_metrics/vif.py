@@ -37,4 +37,5 @@ METRIC = PairMetric(
     bounds=(0.0, float("inf")),
     symmetric=False,
     min_size=MIN_SIZE,
+    kernel="vif",
 )

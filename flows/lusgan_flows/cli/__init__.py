@@ -6,6 +6,7 @@ configuration; 130 stopped by Ctrl-C, a checkpoint is left.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -45,21 +46,25 @@ def main() -> None:
     """Run a command; every expected error becomes one line and an exit code."""
     try:
         app()
-    except (KeyboardInterrupt, TrainingStopped) as stop:
-        said = str(stop) or (
-            "stopped; what is finished is kept: run the same command again to go on"
-        )
-        _fail(said, 130)
+    except TrainingStopped as stop:
+        _fail(str(stop), 130)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
     except (ConfigError, ExamError, StoreError) as error:
         _fail(str(error), 2)
     except LusganError as error:
         _fail(str(error), 1)
+    except Exception as error:
+        if os.environ.get("LUSGAN_TRACEBACK"):
+            raise
+        # its text may hold a path, and with it a patient
+        _fail(
+            f"unexpected {type(error).__name__}: set LUSGAN_TRACEBACK=1 and run the same command "
+            "again to see where; what is finished is kept",
+            1,
+        )
 
 
 def _fail(text: str, code: int) -> None:
     err.print(f"[bold red]lusgan:[/] {visible(text)}")
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

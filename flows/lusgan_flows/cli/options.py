@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lusgan_core.config import PRESETS
 from lusgan_core.errors import ConfigError
+from lusgan_core.presets import PRESETS
 
 _presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 

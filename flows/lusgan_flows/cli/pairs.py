@@ -1,5 +1,152 @@
-"""``lusgan pairs``: placeholder import."""
+"""``lusgan pairs``: how alike the images of two folders are, every one with every one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from lusgan_core.errors import ConfigError
+from lusgan_core.evaluation.frameset import FrameSet
+
+load_frames = None
+from lusgan_core.evaluation.pairwise import compare_sets
+from lusgan_core.evaluation.results import PairResults, PairsError
+from lusgan_core.progress import track
+from lusgan_core.registry import installed
+from lusgan_flows.cli import options
+from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
+from lusgan_flows.cli.parquet import write_parquet
+
+CLOSEST = 5
+"""Pairs shown of all."""
+LIKENESS = ("msssim", "ssim")
 
 
-def pairs() -> None:
-    """x"""
+def pairs(
+    a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A",
+            help="The reference: a folder of PNG, JPEG or TIFF images, "
+            "or an .npy, .mat or shard file",
+        ),
+    ],
+    b: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="What to compare; A with itself if absent")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="E.g. `msssim,psnr`; all that are installed unless given")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Nearest images of A to keep for each of B")] = 5,
+    full: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file for every value: columns a, b, then one a metric"),
+    ] = None,
+    compat: Annotated[
+        str,
+        typer.Option(help="Version of sewar whose values to give: 0.4.10, or 0.4.6 (the report's)"),
+    ] = "0.4.10",
+    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, or `auto`")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores")] = None,
+    json: options.Json = False,
+) -> None:
+    """Compare every image of A with every image of B, by every metric.
+
+    Values are sewar's: metric(a, b). If interrupted, the same command goes on where it stopped.
+    """
+    registry = installed()
+    names = [n.strip() for n in metrics.split(",") if n.strip()] if metrics else None
+    chosen = [registry.pair_metric(name) for name in names or sorted(registry.pair_metrics())]
+    first, second = load_frames(a), load_frames(b) if b is not None else None
+    values = full.with_name(f".{full.name}.values") if full else None
+    with progress_shown(), track("comparing", 0, "pairs") as task:
+
+        def progress(done: int, total: int) -> None:
+            task.total = total
+            task.update(done)
+
+        try:
+            found = compare_sets(
+                first,
+                second,
+                chosen,
+                top=top,
+                matrix=values,
+                device=device,
+                threads=threads,
+                compat=compat,
+                progress=progress,
+                checkpoint=_checkpoint(a, b),
+            )
+        except PairsError as error:
+            _show(error.partial, second or first, json)
+            raise
+    if full is not None and values is not None:
+        write_parquet(full, found, first, second)
+        shutil.rmtree(values)
+    _show(found, second or first, json)
+
+
+def _checkpoint(*folders: Path | None) -> Path:
+    """Where an interrupted comparison of these folders is kept."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{home} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder that can"
+        ) from error
+    text = "\n".join(str(folder and folder.absolute()) for folder in folders)
+    return home / f"pairs-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+
+
+def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
+    if as_json:
+        print_json(found.as_json())
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("metric")
+    for heading in ("mean", "sd", "min", "max", "pairs"):
+        table.add_column(heading, justify="right")
+    table.add_column("more alike is")
+    for result in found.metrics.values():
+        metric, summary = result.metric, result.summary
+        numbers = (summary.mean, summary.sd, summary.min, summary.max)
+        unit = f" ({metric.unit})" if metric.unit else ""
+        table.add_row(
+            visible(metric.title + unit),
+            *("-" if n is None else f"{n:.4g}" for n in numbers),
+            f"{summary.count:,}",
+            metric.better,
+        )
+    out.print(table)
+    _show_closest(found, second)
+    for name, reason in found.absent.items():
+        out.print(f"[yellow]{visible(name)} is absent:[/] {visible(reason)}")
+    for note in found.notes:
+        err.print(visible(note))
+    rate = f"{found.pairs_per_second:,.0f} pairs a second"
+    err.print(f"{found.pairs:,} pairs, sewar {found.compat}, {visible(found.engine)}: {rate}")
+
+
+def _show_closest(found: PairResults, second: FrameSet) -> None:
+    """The pairs that are most alike, by the first likeness metric there is."""
+    name = next((n for n in LIKENESS if n in found.metrics), next(iter(found.metrics), None))
+    if name is None:
+        return
+    metric = found.metrics[name].metric
+    best = found.metrics[name].values[:, 0]
+    order = np.argsort(best if metric.better == "lower" else -best, kind="stable")
+    out.print(f"closest by {visible(metric.title)}:")
+    for frame in order[:CLOSEST].tolist():
+        for neighbour in found.nearest(name, frame)[:1]:
+            other = second.names[frame] if second.names else str(frame)
+            first = neighbour.name or str(neighbour.index)
+            out.print(f"  {neighbour.value:.4f}  {visible(first)}  {visible(other)}")

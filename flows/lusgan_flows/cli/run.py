@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lusgan_core.config import DEFAULT_PRESET, RunConfig, resolve
+from lusgan_core.config import RunConfig, resolve
+from lusgan_core.errors import TrainingStopped
+from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_core.store import open_store
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
-from lusgan_flows.settings import prepare_prefect
+from lusgan_flows.settings import prepare_prefect, start_server
 from lusgan_flows.sources import find_exams
 
 
@@ -57,9 +59,15 @@ def run_pipeline(
             err.print("nothing is new: everything was done before")
             return outcome
         prepare_prefect(store.absolute(), verbose)
-        from lusgan_flows.pipeline import pipeline
+        try:
+            start_server()
+            from lusgan_flows.pipeline import pipeline
 
-        return pipeline(str(exams), str(store), config, **asked)
+            return pipeline(str(exams), str(store), config, **asked)
+        except KeyboardInterrupt as stop:
+            raise TrainingStopped(
+                "stopped; what is finished is kept: run the same command again to go on"
+            ) from stop
 
 
 def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:

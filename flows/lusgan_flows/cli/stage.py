@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lusgan_core.config import DEFAULT_PRESET, resolve
+from lusgan_core.config import resolve
+from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import out, print_json, visible

@@ -1,0 +1,42 @@
+# `make help` lists the targets. Everything runs in the project's own environment, .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread for each of two test processes beats two threads in one, and results repeat.
+TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
+
+.PHONY: help install demo test lint bench clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## Make the environment (.venv) with tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install  ## Phantom exams through the whole pipeline on the CPU; prints the report's path
+	$(BIN)/lusgan demo
+
+test: install  ## Run the tests
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: install  ## Style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: install  ## Measure what the README quotes (several minutes)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python benchmarks/read_mat.py
+	$(BIN)/python benchmarks/data_path.py
+	$(BIN)/python benchmarks/pairs.py
+
+clean:  ## Remove the environment and what tools leave behind (not demo/)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,79 @@
+"""Lists objects sorted by key, in bounded memory, whatever order the server likes.
+
+AWS lists by key. Servers that keep folders (SeaweedFS) go through them one by one, so that
+``a/b`` comes before ``a-b``, which is the wrong way round. Up to ``HELD`` objects are therefore
+sorted here; where there are more, the folder is listed by itself and each one in it by the same
+rule.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lusgan_core.store.s3.bucket import Answer, Bucket
+
+HELD = 10_000
+
+
+class Listed(NamedTuple):
+    """One object, or, inside this module, a folder: then the key ends in a slash."""
+
+    key: str
+    size: int
+    etag: str
+
+
+def flat(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
+    """Objects whose key begins with the prefix, as the server orders them. Raises StoreError."""
+    for page in bucket.pages(prefix, what):
+        yield from _objects(bucket, prefix, page)
+
+
+def ordered(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
+    """Objects whose key begins with the prefix, sorted by key. Raises StoreError."""
+    held: list[Listed] = []
+    for entry in flat(bucket, prefix, what):
+        held.append(entry)
+        if len(held) > HELD:
+            break
+    else:
+        yield from sorted(held)
+        return
+    held.clear()
+    for entry in _level(bucket, prefix, what):
+        if entry.key.endswith("/"):
+            yield from ordered(bucket, entry.key, what)
+        else:
+            yield entry
+
+
+def _level(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
+    """Objects and folders right below, sorted by key, folders with their slash.
+
+    Servers may put a folder ``a/`` where ``a`` would be. It waits in a heap, and beside it whatever
+    begins with ``a``, until the listing has passed ``a/``.
+    """
+    waiting: list[Listed] = []
+    for page in bucket.pages(prefix, what, delimiter="/"):
+        cut = len(bucket.address.name(""))
+        folders = (Listed(f["Prefix"][cut:], 0, "") for f in page.get("CommonPrefixes", []))
+        entries = [*_objects(bucket, prefix, page), *folders]
+        for entry in sorted(entries, key=lambda e: e.key.removesuffix("/")):
+            heapq.heappush(waiting, entry)
+            while waiting and waiting[0].key <= entry.key.removesuffix("/"):
+                yield heapq.heappop(waiting)
+    yield from sorted(waiting)
+
+
+def _objects(bucket: Bucket, prefix: str, page: Answer) -> Iterator[Listed]:
+    """The objects on a page, their keys cut to what is below the address's prefix.
+
+    Left out are markers of folders, and what only a server that merges slashes takes for a match.
+    """
+    base = bucket.address.name("")
+    for item in page.get("Contents", []):
+        name = item["Key"]
+        if name.startswith(base + prefix) and not name.endswith("/"):
+            yield Listed(name[len(base) :], item["Size"], item.get("ETag", ""))

@@ -1,0 +1,158 @@
+"""Reads an object as a file: one GET for as long as reading goes straight on.
+
+- Straight on is one request, however long the object; when the connection breaks, reading goes on
+  in a new one from the byte where it stopped.
+- After a jump a small window is asked for first, since HDF5 often wants no more; whoever reads on
+  beyond it gets the rest in one request. Short jumps forward are read through.
+- Every request is pinned to the version first seen (its ETag): an object replaced meanwhile is an
+  error, never a mixture.
+- Where the object carries its sha256 (all that the store writes do), it is checked when reading
+  has gone from the first byte to the last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lusgan_core.store.s3.errors import BROKE_OFF, BROKEN, CHANGED, failure
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BUFFER_BYTES = 256 << 10
+"""Read from the connection at a time, and asked for after a jump."""
+SKIP_BYTES = 2 << 20
+"""A jump forward up to this is read through: cheaper than a new connection."""
+TRIES = 6
+"""Connections in a row that may break without giving anything."""
+PAUSE_S = 0.05
+"""Before the second try; doubled for each further one, times a random factor."""
+
+Answer = Mapping[str, Any]
+Get = Callable[[int, int, str], Answer]
+"""GET of the bytes from the first to the last, both included, of the version with that ETag."""
+
+
+class S3Stream(io.RawIOBase):
+    """The bytes of one version of an object. To be wrapped in a BufferedReader."""
+
+    def __init__(self, get: Get, answer: Answer, what: str, place: str) -> None:
+        """``answer`` is that of a HEAD, or of a GET, whose body then is the first to be read."""
+        self._get, self._what, self._place = get, what, place
+        self._size = int(answer["ContentLength"])
+        self._etag = str(answer.get("ETag", ""))
+        self._sha256 = answer.get("Metadata", {}).get("sha256", "")
+        self._hash, self._hashed = hashlib.sha256(), 0
+        self._position = 0
+        self._body: Any = answer.get("Body")
+        self._at, self._end = 0, self._size if self._body else 0  # what the body goes on to give
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """Position of the next byte to be read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move; nothing is asked of the server before the next read."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"negative position {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill the buffer as far as one connection gives; raises StoreError."""
+        target = memoryview(buffer).cast("B")
+        count = min(len(target), self._size - self._position)
+        if count <= 0:
+            return 0
+        data = self._next(count)
+        target[: len(data)] = data
+        self._verify(data)
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._drop()
+        super().close()
+
+    def _next(self, count: int) -> bytes:
+        """1 to ``count`` bytes from the position on, through as many connections as it takes."""
+        for tried in range(TRIES):
+            try:
+                if not self._approach():
+                    self._request()
+                data: bytes = self._body.read(min(count, self._end - self._at))
+                if data:
+                    self._at += len(data)
+                    if self._at == self._end:
+                        self._body.read(1)  # sees the end, which gives the connection back
+                        self._drop()
+                    return data
+            except BROKEN as error:
+                logging.getLogger(__name__).debug("reading broke off", exc_info=error)
+            self._drop()
+            if tried < TRIES - 1:
+                time.sleep(PAUSE_S * 2**tried * random.random())
+        raise failure(f"{self._what} in {self._place} cannot be read: {BROKE_OFF}")
+
+    def _approach(self) -> bool:
+        """Bring the open body to the position, if that is near enough."""
+        gap = self._position - self._at
+        if self._body is None or not (0 <= gap <= SKIP_BYTES and self._position < self._end):
+            return False
+        while self._at < self._position:
+            data = self._body.read(min(BUFFER_BYTES, self._position - self._at))
+            if not data:
+                return False
+            self._verify(data, self._at)
+            self._at += len(data)
+        return True
+
+    def _request(self) -> None:
+        """Ask for what begins at the position: all the rest, or a window after a jump."""
+        jumped = self._position != self._at
+        end = min(self._size, self._position + BUFFER_BYTES) if jumped else self._size
+        self._drop()
+        answer = self._get(self._position, end - 1, self._etag)
+        self._body, self._at, self._end = answer["Body"], self._position, end
+        if str(answer.get("ETag", "")) != self._etag:  # a server that knows no If-Match
+            raise failure(f"{self._what} in {self._place} cannot be read: {CHANGED}")
+        if int(answer["ContentLength"]) != end - self._position:
+            raise failure(
+                f"{self._what} in {self._place} cannot be read: the server does not answer with "
+                "the part that was asked for (Range): check AWS_ENDPOINT_URL_S3 and any proxy"
+            )
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    def _verify(self, data: bytes, at: int | None = None) -> None:
+        """Take in what follows on what was hashed so far; raises StoreError at a wrong end."""
+        at = self._position if at is None else at
+        if not self._sha256 or not at <= self._hashed < at + len(data):
+            return
+        self._hash.update(memoryview(data)[self._hashed - at :])
+        self._hashed = at + len(data)
+        if self._hashed == self._size and self._hash.hexdigest() != self._sha256:
+            raise failure(
+                f"{self._what} in {self._place} is damaged: its content does not fit its checksum; "
+                "delete it and run the same command again"
+            )

@@ -1,0 +1,147 @@
+"""Writes an object, so that it is there whole or not at all, and says truly who wrote it.
+
+Each write carries the sha256 of its content, which the server checks on arrival where it can and
+readers check again, and a number of its own. By that number a writer whose answer was lost on the
+way recognises its work: without it, the repetition of a conditional write that had succeeded would
+look like somebody else's.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import mimetypes
+import random
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lusgan_core.errors import AlreadyExistsError
+from lusgan_core.store.s3.bucket import Bucket
+from lusgan_core.store.s3.errors import FAILURES, code_of
+
+PART_BYTES = 16 << 20
+"""Larger files are sent in parts of at least this."""
+MAX_PARTS = 10_000
+"""S3's own limit."""
+THREADS = 4
+"""Parts under way at a time; each is held in memory."""
+TRIES = 5
+AGAIN = frozenset(
+    {"ConditionalRequestConflict", "OperationAborted", "BadDigest", "IncompleteBody",
+     "XAmzContentSHA256Mismatch"}
+)  # fmt: skip
+"""Answers that botocore takes for final, though another try may succeed."""
+
+
+def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> None:
+    """Write an object. Raises AlreadyExistsError (with ``if_absent``), StoreError, and OSError
+    where the local file cannot be read.
+    """  # fmt: skip
+    write = uuid.uuid4().hex
+    size = data.stat().st_size if isinstance(data, Path) else len(data)
+    sha256 = _digest(data)
+    created: dict[str, Any] = {
+        "Metadata": {"sha256": sha256.hex(), "write": write},
+        "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
+        **bucket.address.encryption,
+    }
+    condition = {"IfNoneMatch": "*"} if if_absent else {}
+    try:
+        if isinstance(data, Path) and size > PART_BYTES:
+            _in_parts(bucket, key, data, size, created, condition)
+        else:
+            _at_once(bucket, key, data, sha256, {**created, **condition})
+    except FAILURES as error:
+        taken = code_of(error) in ("PreconditionFailed", "412")
+        try:
+            ours = bucket.call("head_object", key)["Metadata"].get("write") == write
+        except FAILURES as unknown:
+            if code_of(unknown) == "404":  # written by another, and deleted since
+                unknown = error
+            bucket.fail(unknown, "written", key)
+        if ours:
+            return
+        if taken and if_absent:
+            raise AlreadyExistsError(f"{key} is already in the store {bucket.place}") from None
+        bucket.fail(error, "written", key)
+
+
+def _at_once(
+    bucket: Bucket, key: str, data: bytes | Path, sha256: bytes, arguments: dict[str, Any]
+) -> None:
+    """One PUT."""
+    with contextlib.ExitStack() as stack:
+        body = stack.enter_context(data.open("rb")) if isinstance(data, Path) else data
+        _try(bucket, "put_object", key, Body=body, ChecksumSHA256=_base64(sha256), **arguments)
+
+
+def _in_parts(
+    bucket: Bucket,
+    key: str,
+    path: Path,
+    size: int,
+    created: dict[str, Any],
+    condition: dict[str, str],
+) -> None:
+    """A multipart upload: the object appears when the last request succeeds."""
+    step = max(PART_BYTES, -(-size // MAX_PARTS))
+    started = _try(bucket, "create_multipart_upload", key, ChecksumAlgorithm="SHA256", **created)
+    upload_id = started["UploadId"]
+
+    def send(number: int) -> dict[str, Any]:
+        with path.open("rb") as stream:
+            stream.seek((number - 1) * step)
+            body = stream.read(step)
+        checksum = _base64(hashlib.sha256(body).digest())
+        answer = _try(
+            bucket, "upload_part", key, UploadId=upload_id, PartNumber=number, Body=body,
+            ChecksumSHA256=checksum,
+        )  # fmt: skip
+        part = {"PartNumber": number, "ETag": answer["ETag"]}
+        # only a server that checked it wants it back
+        return part | ({"ChecksumSHA256": checksum} if "ChecksumSHA256" in answer else {})
+
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
+    try:
+        parts = list(pool.map(send, range(1, -(-size // step) + 1)))
+        _try(
+            bucket, "complete_multipart_upload", key, UploadId=upload_id,
+            MultipartUpload={"Parts": parts}, **condition,
+        )  # fmt: skip
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        with contextlib.suppress(*FAILURES):  # best effort: unfinished parts are never visible
+            bucket.call("abort_multipart_upload", key, UploadId=upload_id)
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _try(bucket: Bucket, operation: str, key: str, **arguments: Any) -> Any:
+    """Make a request, again where the answer invites to; raises what botocore raises."""
+    for tried in range(TRIES):
+        try:
+            return bucket.call(operation, key, **arguments)
+        except ClientError as error:
+            if code_of(error) not in AGAIN or tried == TRIES - 1:
+                raise
+            time.sleep(0.1 * 2**tried * random.random())
+    raise AssertionError("unreachable")
+
+
+def _digest(data: bytes | Path) -> bytes:
+    """sha256 of the content."""
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).digest()
+    with data.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()

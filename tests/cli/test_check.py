@@ -1,0 +1,85 @@
+"""``lusgan check`` on good exams and on exams that are broken in every way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
+from tiny_runs import write_exams
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Good exams with broken ones among them, and what is expected to be said of those."""
+    exams = write_exams(tmp_path_factory.mktemp("broken") / "exams")
+    return exams, write_broken(exams)
+
+
+def test_good_exams_have_nothing_to_tell(lusgan, tmp_path: Path) -> None:
+    """Counts agree with what the phantoms were written with, and nothing is rejected."""
+    written = lusgan(
+        "phantom", tmp_path / "exams", "--patients", 2, "--frames", 6, "--size", 64, "--json"
+    )
+    tree = json.loads(written.out)
+    result = lusgan("check", tmp_path / "exams", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    for name in ("exams", "patients", "clips", "frames"):
+        assert found[name] == tree[name], name
+    assert found["labelled_frames"] == tree["by_score"]
+    assert found["unlabelled_frames"] == tree["unlabelled"]
+    assert found["rejected"] == []
+    assert "every clip can be used" in lusgan("check", tmp_path / "exams").out
+
+
+def test_every_broken_clip_is_told_with_its_reason(lusgan, broken) -> None:
+    """Each clip that cannot be used is listed with why, and no other is."""
+    exams, expected = broken
+    result = lusgan("check", exams, "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    told = {r["file"]: r["reason"] for r in found["rejected"]}
+    assert set(told) == set(expected)
+    for file, pattern in expected.items():
+        assert re.search(pattern, told[file]), f"{file}: {told[file]}"
+        assert PATIENT not in told[file]
+    assert found["usable_clips"] == 12 + len(USABLE) + 1
+    assert found["clips"] == found["usable_clips"] + len(expected)
+    assert (found["patients"], found["exams"]) == (4, 6)
+    ours = next(e for e in found["by_exam"] if (e["patient"], e["exam"]) == (PATIENT, "3"))
+    assert ours["labelled_frames"] == {"0": 0, "1": SHAPE[3], "2": 0, "3": 0}
+
+
+def test_the_table_is_safe_to_show(lusgan, broken) -> None:
+    """Codes are shown here on purpose; names that steer a terminal do not steer it."""
+    exams, expected = broken
+    shown = lusgan("check", exams).out
+    assert PATIENT in shown
+    assert "\x1b" not in shown
+    assert rf"{HOSTILE}b>\x1b[2J\n_3.mat" in shown
+    assert shown.count("rejected ") == len(expected)
+
+
+def test_strict_fails(lusgan, broken) -> None:
+    """With --strict the exit code tells a script that clips were rejected."""
+    assert lusgan("check", broken[0], "--strict").code == 1
+
+
+def test_quick_reads_no_frames(lusgan, broken) -> None:
+    """Damage inside of frames goes unnoticed, everything else is told."""
+    quick = json.loads(lusgan("check", broken[0], "--quick", "--json").out)["rejected"]
+    assert len(BROKEN) - 4 <= len(quick) < len(broken[1])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="SKIPPED: root reads files that nobody may read")
+def test_unreadable_files_are_rejected(lusgan, tmp_path: Path) -> None:
+    """A clip without permission to read it is told like any other."""
+    exams = write_exams(tmp_path / "exams")
+    (clip, *_) = sorted(exams.glob("9001/1/*_score.mat"))
+    clip.chmod(0)
+    (told,) = json.loads(lusgan("check", exams, "--json").out)["rejected"]
+    assert "Permission denied" in told["reason"]

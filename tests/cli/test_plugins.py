@@ -1,0 +1,42 @@
+"""``lusgan plugins``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lusgan_core import registry
+from lusgan_core.registry import Broken, Provider
+
+
+def test_all_that_is_installed_is_listed(lusgan, plugins) -> None:
+    """Every record of every kind is in the table, with where it comes from."""
+    result = lusgan("plugins")
+    assert result.code == 0
+    for kind, records in plugins.records.items():
+        for name in records:
+            (line,) = [x for x in result.out.splitlines() if x.split()[:2] == [kind, name]]
+            assert "lusgan 0." in line
+
+
+def test_json_tells_options(lusgan, plugins) -> None:
+    """A program gets names, descriptions, origin and the options of each plugin."""
+    listed = json.loads(lusgan("plugins", "--json").out)
+    assert listed["broken"] == []
+    by_name = {(p["kind"], p["name"]): p for p in listed["plugins"]}
+    assert set(by_name) == {(k, n) for k, records in plugins.records.items() for n in records}
+    assert by_name["backbone", "dcgan"]["options"]["width"]["description"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_broken_plugin_is_shown_and_fails(lusgan, monkeypatch, arguments: list[str]) -> None:
+    """What cannot be used is named with the reason, safely, and the exit code is 1."""
+    whole = registry.discover()
+    whole.broken.append(Broken(Provider("theirs", "their-dist", "2"), "[red]no\x1b module"))
+    monkeypatch.setattr("lusgan_flows.cli.plugins.installed", lambda: whole)
+    result = lusgan("plugins", *arguments)
+    assert result.code == 1
+    assert "theirs (their-dist 2)" in result.out
+    assert "[red]no" in result.out
+    assert "\x1b" not in result.out

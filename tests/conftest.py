@@ -1,0 +1,93 @@
+"""For all tests: one thread a process, so that sums are made in one order and cores stay free."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # libraries read it when they load, and processes of tests inherit it
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from lusgan_core.registry import Registry, installed  # noqa: E402
+
+torch.set_num_threads(1)
+
+EXAMPLE = Path(__file__).parent / "plugin_example"
+IN_MEMORY = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"
+
+
+@pytest.fixture(scope="session")
+def plugins() -> Registry:
+    """Return the plugins that are installed, built-in ones among them."""
+    return installed()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run one Prefect server for all tests that run flows; the environment leads to it.
+
+    Its database is in memory. Flows of this process find it by themselves; processes that tests
+    start find it by the environment that is yielded. Prefect must not be imported before.
+    """
+    home = tmp_path_factory.mktemp("prefect")
+    settings = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": IN_MEMORY,
+        "PREFECT_LOCAL_STORAGE_PATH": str(home / "results"),
+    }
+    os.environ.update(settings)
+    os.environ.pop("PREFECT_API_URL", None)
+    from lusgan_flows.settings import prepare_prefect, start_server
+
+    prepare_prefect(home)
+    start_server()
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    yield os.environ | {"PREFECT_API_URL": server.api_url}
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def example_plugin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the example plugin's source, so that building leaves nothing behind."""
+    source = tmp_path_factory.mktemp("example-source") / "lusgan-example"
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    shutil.copytree(EXAMPLE, source, ignore=ignored)
+    return source
+
+
+@pytest.fixture(scope="session")
+def example_plugin_path(
+    example_plugin_source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Build and install the example plugin; put the folder returned on PYTHONPATH to have it."""
+    wheels = tmp_path_factory.mktemp("example-wheel")
+    target = tmp_path_factory.mktemp("example-site")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    offline = ["--no-deps", "--no-index"]
+    _run(
+        *pip,
+        "wheel",
+        *offline,
+        "--no-build-isolation",
+        "-w",
+        str(wheels),
+        str(example_plugin_source),
+    )
+    (wheel,) = wheels.glob("*.whl")
+    _run(*pip, "install", *offline, "--target", str(target), str(wheel))
+    return target
+
+
+def _run(*command: str) -> None:
+    """Run a command; on failure show what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"

@@ -1,0 +1,51 @@
+"""Frames of every kind that a metric may stumble over, and the reference values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+
+def speckle(count: int, height: int, width: int, seed: int) -> np.ndarray:
+    """Speckled fans on black, uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    radius, angle = np.hypot(y / height + 0.25, x / width - 0.5), np.abs(x / width - 0.5)
+    fan = (radius > 0.3) & (radius < 1.2) & (angle < 0.42)
+    frames = []
+    for _ in range(count):
+        noise = gaussian_filter(rng.standard_normal((2, height, width)), (0, 1, 1.6))
+        level = 20 * np.log10(np.hypot(*noise) * np.exp(-radius * rng.uniform(0.5, 2)) + 1e-3)
+        frames.append(np.clip((level + 60) / 60, 0, 1) * 255 * fan)
+    return np.round(frames).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def zoo() -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of grey frames, 192 x 181: speckle, noise, constant, black, inverted, alike, same."""
+    rng = np.random.default_rng(0)
+    a = list(speckle(2, 192, 181, 1))
+    noise = rng.integers(0, 256, a[0].shape, dtype=np.uint8)
+    near = a[0].copy()
+    near[90, 90] += 1
+    first = [*a, noise, np.full_like(noise, 9), np.zeros_like(noise)]
+    second = [speckle(1, 192, 181, 2)[0], a[0], near, 255 - noise]
+    second += [np.full_like(noise, 200), np.zeros_like(noise)]
+    return np.stack(first), np.stack(second)
+
+
+@pytest.fixture(scope="session")
+def colour() -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of RGB frames, 181 x 192, the channels of which differ."""
+    rng = np.random.default_rng(3)
+    planes = speckle(6, 181, 192, 4)
+    first, second = (np.stack(planes[i : i + 3], axis=-1) for i in (0, 3))
+    noise = rng.integers(0, 256, first.shape, dtype=np.uint8)
+    return np.stack([first, noise]), np.stack([second, 255 - noise, first])
+
+
+@pytest.fixture(scope="session")
+def small() -> np.ndarray:
+    """Forty different grey frames of 32 x 40."""
+    return speckle(40, 32, 40, 7)

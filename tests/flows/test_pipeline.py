@@ -1,0 +1,105 @@
+"""The flow itself, on a real Prefect server."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tiny_runs import CODES, Pipeline, tiny_config, write_exams
+
+SCORES = (0, 2)
+TASKS = 3 * 2 + len(SCORES) * 4 + 1
+"""Three exams ingested and preprocessed, four stages a score, a report."""
+
+
+def run(folder: Path, *settings: str) -> Any:
+    """Run the flow over the exams and the store in a folder; returns its final state."""
+    from lusgan_flows.pipeline import pipeline
+
+    config = tiny_config(*settings, scores=SCORES)
+    return pipeline(
+        str(folder / "exams"), str(folder / "store"), config, preset="demo", return_state=True
+    )
+
+
+def task_runs(flow_run: UUID) -> dict[str, str]:
+    """Return the names of a flow run's tasks, as the server knows them, and how they ended."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+    with get_client(sync_client=True) as client:
+        found = client.read_task_runs(flow_run_filter=only)
+    return {task.name: task.state_name for task in found}
+
+
+@pytest.fixture(scope="module")
+def first(prefect_server: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Run the flow once; returns its folder, final state and task runs."""
+    folder = tmp_path_factory.mktemp("flow")
+    write_exams(folder / "exams")
+    state = run(folder)
+    return folder, state, task_runs(state.state_details.flow_run_id)
+
+
+def test_a_task_a_stage(first: Any) -> None:
+    """Every stage call of a run is one task run, which completed."""
+    _, state, tasks = first
+    assert state.is_completed()
+    assert len(tasks) == TASKS
+    assert set(tasks.values()) == {"Completed"}
+
+
+def test_names_on_the_server_name_no_patient(first: Any) -> None:
+    """Task runs are called by stage and number or score."""
+    assert "ingest exam 1" in first[2]
+    assert "train score 2" in first[2]
+    assert not any(code in name for name in first[2] for code in CODES)
+
+
+def test_the_flow_leaves_what_the_chain_leaves(first: Any, tmp_path: Path) -> None:
+    """With Prefect and without, the same run ends in the same bytes."""
+    folder = first[0]
+    alone = Pipeline(folder / "exams", tmp_path / "store")
+    alone.run(tiny_config(scores=SCORES))
+    flow = Pipeline(folder / "exams", folder / "store").files()
+    fixed = {k: v for k, v in alone.files().items() if k.endswith((".safetensors", ".h5", ".png"))}
+    assert len(fixed) > 20
+    assert {k: flow.get(k) for k in fixed} == fixed
+
+
+def test_the_second_run_finds_every_task_cached(first: Any) -> None:
+    """No task runs twice: all end as Cached, and nothing in the store changes."""
+    folder = first[0]
+    before = Pipeline(folder / "exams", folder / "store").files()
+    state = run(folder)
+    tasks = task_runs(state.state_details.flow_run_id)
+    assert len(tasks) == TASKS
+    assert set(tasks.values()) == {"Cached"}
+    assert Pipeline(folder / "exams", folder / "store").files() == before
+
+
+def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
+    """Another number of frames runs generation and what follows; the rest is cached."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    state = run(tmp_path, "generation.count=8")
+    tasks = task_runs(state.state_details.flow_run_id)
+    ran = {name for name, how in tasks.items() if how == "Completed"}
+    stages = {name.split()[0] for name in ran}
+    assert stages == {"generate", "evaluate", "report"}
+    assert len(ran) == 2 * len(SCORES) + 1
+
+
+def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_path: Path) -> None:
+    """Prefect remembers a training whose model was deleted; it is done again all the same."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    (model,) = (tmp_path / "store").glob("models/score-2/*/generator.safetensors")
+    weights = model.read_bytes()
+    model.unlink()
+    state = run(tmp_path)
+    tasks = task_runs(state.state_details.flow_run_id)
+    assert [name for name, how in tasks.items() if how == "Completed"] == ["train score 2"]
+    assert model.read_bytes() == weights

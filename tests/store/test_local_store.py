@@ -1,0 +1,132 @@
+"""A store in a folder: the contract, and what only a folder can do."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lusgan_core.errors import ConfigError, StoreError
+from lusgan_core.store import LocalStore, open_store
+from lusgan_core.testing import StoreContract
+
+FILL = """
+import resource, signal, sys
+from lusgan_core.errors import StoreError
+from lusgan_core.store import open_store
+store = open_store(sys.argv[1])
+if sys.argv[2] == "limit":  # as good as a full disk: writing beyond 200 kB fails
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+store.put("kept", b"before")
+for if_absent in (False, True):
+    try:
+        store.put("kept" if not if_absent else "new", bytes(5_000_000), if_absent=if_absent)
+    except StoreError as error:
+        print(error)
+print([o.key for o in store.list()], store.get("kept"))
+"""
+
+
+class TestLocalStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def choose(self, tmp_path: Path) -> None:
+        self.uri = str(tmp_path / "store")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Yield a folder on a disk of 1 MB, or skip where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("SKIPPED: a full disk needs a tmpfs, which only root can mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no RLIMIT_FSIZE here")
+def test_a_limit_on_file_size_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """Where a write fails in the middle, what was there stays, and no part of a file is left."""
+    check_full(tmp_path / "store", "limit", "File too large")
+
+
+def test_a_full_disk_leaves_nothing_half_written(small_disk: Path) -> None:
+    """The same on a disk that is really full; the error says what to do."""
+    check_full(small_disk / "store", "disk", "No space left on device")
+
+
+def check_full(store: Path, how: str, why: str) -> None:
+    """Let a process write more than there is room for, and look at what it left and said."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(store), how], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    replaced, new, left = done.stdout.splitlines()
+    for said, key in ((replaced, "kept"), (new, "new")):
+        assert said.startswith(f"{key} cannot be written to {store}: {why}")
+        assert "free some space and run the same command again" in said
+    assert left == "['kept'] b'before'"
+    assert [p.name for p in store.rglob("*")] == ["kept"]
+
+
+@pytest.mark.parametrize("folder", ["/dev/null/store", "/proc/store"])
+def test_a_folder_that_cannot_be_written_is_refused_at_once(folder: str) -> None:
+    """Opening says which folder and which option, before any work is done."""
+    with pytest.raises(StoreError, match=r"the store /.* cannot be written: .*--store"):
+        open_store(folder)
+
+
+def test_a_key_below_an_object_is_no_such_thing(tmp_path: Path) -> None:
+    """In a folder an object cannot hold others: that is an error, and not that somebody won."""
+    store = LocalStore(tmp_path)
+    store.put("a", b"")
+    for if_absent in (False, True):
+        with pytest.raises(StoreError) as error:
+            store.put("a/b", b"", if_absent=if_absent)
+        assert type(error.value) is StoreError
+
+
+def test_unfinished_files_are_no_objects(tmp_path: Path) -> None:
+    """What a killed writer leaves is not listed, and no key can have such a name."""
+    store = LocalStore(tmp_path)
+    store.put("a/b", b"")
+    (tmp_path / "a" / ".partial-x").write_bytes(b"half")
+    assert [o.key for o in store.list()] == ["a/b"]
+    with pytest.raises(StoreError, match="not a key"):
+        store.put("a/.partial-x", b"")
+
+
+def test_deleting_tidies_folders_up(tmp_path: Path) -> None:
+    """Folders that hold nothing any more go, and the store's own stays."""
+    store = LocalStore(tmp_path / "store")
+    store.put("a/b/c/d", b"")
+    store.put("a/x", b"")
+    store.delete("a/b/c/d")
+    assert [p.name for p in (tmp_path / "store").rglob("*")] == ["a", "x"]
+    store.delete("a/x")
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_files_have_the_permissions_that_others_would(tmp_path: Path) -> None:
+    """Objects are as readable as the umask lets any other file be, not for their owner alone."""
+    LocalStore(tmp_path).put("object", b"")
+    (tmp_path / "other").write_bytes(b"")
+    mode, usual = (stat.S_IMODE(os.stat(tmp_path / n).st_mode) for n in ("object", "other"))
+    assert mode == usual
+
+
+def test_addresses(tmp_path: Path) -> None:
+    """A path and a file:// address open the same folder; other schemes are refused by name."""
+    open_store(tmp_path).put("a", b"1")
+    assert open_store(f"file://{tmp_path}").get("a") == b"1"
+    with pytest.raises(ConfigError, match="gs://"):
+        open_store("gs://bucket")

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lusgan_core import provenance
+from lusgan_core.provenance import (
+    Manifest,
+    code_closure,
+    code_fingerprint,
+    digest_bytes,
+    digest_file,
+    digest_json,
+    digest_stream,
+    git_commit,
+    library_versions,
+    peak_rss_mb,
+)
+from lusgan_core.stages import RUNS
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+"""sha256 of "abc": the example of FIPS 180-2, appendix B.1."""
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON = st.recursive(PLAIN, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=10)
+
+
+def test_digests_are_sha256_however_content_comes(tmp_path: Path) -> None:
+    """Bytes, a stream and a file of the same content have the digest of the standard."""
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    assert digest_bytes(b"abc") == digest_stream(io.BytesIO(b"abc")) == digest_file(path) == ABC
+    long = bytes(5_000_001)
+    assert digest_stream(io.BytesIO(long)) == hashlib.sha256(long).hexdigest()
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=2))
+def test_order_of_keys_is_nothing(value: dict[str, object]) -> None:
+    """Equal JSON values have equal digests, whatever order their keys were set in."""
+    backwards = dict(reversed(value.items()))
+    assert digest_json(backwards) == digest_json(value)
+    assert digest_json(json.loads(json.dumps(value))) == digest_json(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [([1, 2], [2, 1]), ({"a": 1}, {"a": 2}), (["ab"], ["a", "b"]), ("1", 1)]
+)
+def test_different_values_have_different_digests(one: object, other: object) -> None:
+    """What means another thing has another digest."""
+    assert digest_json(one) != digest_json(other)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a package whose ``work`` imports in every way there is."""
+    folder = tmp_path / "fingerprinted"
+    (folder / "sub").mkdir(parents=True)
+    for name, text in {
+        "__init__": "",
+        "work": "import os\nfrom fingerprinted import one\nfrom .sub import two\n"
+        "def f():\n    import fingerprinted.late\n",
+        "one": "from fingerprinted.one_helper import thing",
+        "one_helper": "thing = 1",
+        "sub/__init__": "",
+        "sub/two": "from ..three import x",
+        "three": "x = 1",
+        "late": "from fingerprinted import work  # in a circle",
+        "other": "y = 1",
+    }.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    for name in [n for n in sys.modules if n.partition(".")[0] == "fingerprinted"]:
+        del sys.modules[name]
+
+
+def fingerprint(*modules: str) -> str:
+    """Compute a fingerprint as a new process would."""
+    code_fingerprint.cache_clear()
+    importlib.invalidate_caches()
+    return code_fingerprint(*modules)
+
+
+def test_fingerprint_follows_imports_of_every_kind(package: Path) -> None:
+    """Absolute, relative, of a name, in a function, in a circle: all that is used is in it."""
+    found = {name.removeprefix("fingerprinted") for name in code_closure("fingerprinted.work")}
+    assert found == {
+        "", ".work", ".one", ".one_helper", ".sub", ".sub.two", ".three", ".late"
+    }  # fmt: skip
+
+
+def test_fingerprint_changes_with_what_is_used_and_with_nothing_else(package: Path) -> None:
+    """Any change of a module in the closure shows; one of another module does not."""
+    before = fingerprint("fingerprinted.work")
+    (package / "other.py").write_text("y = 2")
+    assert fingerprint("fingerprinted.work") == before
+    for name in ("work", "one_helper", "sub/two", "late"):
+        path = package / f"{name}.py"
+        text = path.read_text()
+        path.write_text(text + "\n# changed")
+        assert fingerprint("fingerprinted.work") != before, name
+        path.write_text(text)
+    assert fingerprint("fingerprinted.work") == before
+
+
+def test_fingerprint_covers_all_modules_named(package: Path) -> None:
+    """Two modules have another fingerprint than either; what is no module adds nothing."""
+    both = fingerprint("fingerprinted.other", "fingerprinted.three")
+    assert both not in (fingerprint("fingerprinted.other"), fingerprint("fingerprinted.three"))
+    assert code_closure("fingerprinted.nothing", "no.such.package") == {}
+
+
+ALWAYS = {"api", "domain", "provenance", "exams.source", "training.options", "training.stop"}
+"""Modules that every stage is built on."""
+BELONGS = {
+    "ingest": {"exams"},
+    "preprocess": {"exams", "frames"},
+    "select": {"frames"},
+    "train": {"frames", "training"},
+    "generate": {"frames", "training", "generation"},
+    "evaluate": {"frames", "evaluation"},
+    "report": {"frames", "training", "evaluation", "reports"},
+}
+"""What parts of the core may decide what a stage leaves."""
+
+
+@pytest.mark.parametrize("stage", RUNS)
+def test_a_stage_depends_on_its_own_part_of_the_code_alone(stage: str) -> None:
+    """A change elsewhere in the core does not make a stage's results again."""
+    modules = {
+        name.removeprefix("lusgan_core.") for name in code_closure(f"lusgan_core.stages.{stage}")
+    }
+    parts = {name.partition(".")[0] for name in modules - ALWAYS}
+    assert parts - {"stages"} == BELONGS[stage]
+
+
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("train", ["training.loop", "training.step", "training.ema", "frames.dataset"]),
+        ("generate", ["generation", "training.values", "frames.shard"]),
+        ("preprocess", ["frames.fan", "frames.geometry", "exams.mat_v5", "exams.mat_v73"]),
+        ("evaluate", ["evaluation.pairwise", "evaluation.torch_engine"]),
+    ],
+)
+def test_what_computes_a_result_is_in_its_fingerprint(stage: str, modules: list[str]) -> None:
+    """The narrowing has not gone too far: code that decides a result is part of its key."""
+    assert {f"lusgan_core.{m}" for m in modules} <= set(code_closure(f"lusgan_core.stages.{stage}"))
+
+
+def test_training_does_not_depend_on_readers_preprocessing_or_reports() -> None:
+    """A faster reader or a nicer report must not train every model again."""
+    inside = set(code_closure("lusgan_core.stages.train"))
+    for module in (
+        "exams.mat_v5", "exams.discover", "frames.preprocess", "frames.fan", "reports.html",
+        "evaluation.pairwise", "generation", "errors", "store.local",
+    ):  # fmt: skip
+        assert f"lusgan_core.{module}" not in inside
+
+
+def test_manifest_survives_json() -> None:
+    """What is written to the store is what is read from it."""
+    manifest = Manifest(stage="train", cache_key="0" * 64, counts={"frames": 3}, seed=2**62)
+    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+def test_machine_is_described() -> None:
+    """Versions, commit and memory are the real ones, or say that they are unknown."""
+    versions = library_versions()
+    assert versions["numpy"] == importlib.import_module("numpy").__version__
+    assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert set(provenance.LIBRARIES) <= set(versions)
+    commit = git_commit()
+    assert commit is None or len(commit.rstrip("+")) == 40
+    assert 20 < peak_rss_mb() < 100_000

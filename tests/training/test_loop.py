@@ -1,0 +1,188 @@
+"""A whole training: what it leaves, what it refuses, and what happens when values explode."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from safetensors.torch import load
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lusgan_core.api import Loss
+from lusgan_core.errors import ConfigError, TooFewFramesError, TrainingError, UnknownPluginError
+from lusgan_core.progress import Task, listening
+from lusgan_core.training.checkpoint import from_bytes, load_network
+from lusgan_core.training.loop import pick_device, train
+from lusgan_core.training.options import Runtime
+from lusgan_core.training.state import HISTORY, GeneratorRecord
+from lusgan_core.training.stop import StopFlag
+
+
+def test_a_training_leaves_what_it_names(plugins, tmp_path):
+    """Generator, checkpoint, animation and history are in the store under the keys handed out;
+    the generator's file says how to build it, and the history has a row an iteration."""
+    chosen = tiny.options(tiny.EVERYTHING, iterations=3, discriminator_steps=2)
+    made = tiny.run(tmp_path, chosen, plugins)
+    assert set(made.artifacts) == {"generator", "checkpoint", "progress", "history"}
+    assert all((tmp_path / key).is_file() for key in made.artifacts.values())
+    assert made.device == "cpu"
+    assert made.images_seen == 3 * 2 * 4
+    data = (tmp_path / made.artifacts["generator"]).read_bytes()
+    record = GeneratorRecord.model_validate(from_bytes(data)[1]["generator"])
+    assert record == made.record
+    assert record.backbone_options["dropout"] == 0.3
+    load_network(record.build(plugins), data)
+    with (tmp_path / made.artifacts["history"]).open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["iteration", *HISTORY]
+    assert [row["iteration"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[2]["lr_generator"]) == pytest.approx(4e-4 * 0.999**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("half_life", [0, 30])
+def test_the_average_generates_where_there_is_one(plugins, tmp_path, half_life):
+    """The generator's file holds the checkpoint's average, or without one its last weights."""
+    made = tiny.run(tmp_path, tiny.options(ema_half_life=half_life), plugins)
+    checkpoint = load((tmp_path / made.artifacts["checkpoint"]).read_bytes())
+    generator = load((tmp_path / made.artifacts["generator"]).read_bytes())
+    name = "average" if half_life else "generator"
+    assert all(torch.equal(value, checkpoint[f"{name}.{key}"]) for key, value in generator.items())
+
+
+def test_rgb_frames_give_an_rgb_generator(plugins, tmp_path):
+    """Frames (N, S, S, 3) train networks of three channels; grey ones of one."""
+    colour = tiny.run(tmp_path, tiny.options(), plugins, frames=tiny.some_frames(colour=True))
+    assert (colour.record.channels, colour.record.image_size) == (3, tiny.SIZE)
+    images = colour.record.build(plugins)(torch.randn(2, 6))
+    assert images.shape == (2, 3, tiny.SIZE, tiny.SIZE)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_frames_decide_the_size_of_images(plugins, tmp_path, size):
+    """A generator paints images as large as the frames it is trained on."""
+    made = tiny.run(
+        tmp_path, tiny.options(iterations=1), plugins, frames=tiny.some_frames(size=size)
+    )
+    assert made.record.image_size == size
+    assert made.record.build(plugins)(torch.randn(1, 6)).shape == (1, 1, size, size)
+
+
+def test_progress_goes_from_nothing_to_all(plugins, tmp_path):
+    """Listeners hear of one task, of as many units as iterations, which ends finished and done."""
+    heard: list[tuple[int, int, bool]] = []
+
+    def listen(task: Task) -> None:
+        heard.append((task.done, task.total, task.finished))
+
+    with listening(listen):
+        tiny.run(tmp_path, tiny.options(iterations=41), plugins)
+    assert heard[0] == (0, 41, False)
+    assert heard[-1] == (41, 41, True)
+    assert [done for done, _, _ in heard] == sorted(done for done, _, _ in heard)
+    assert {20, 40} <= {done for done, _, _ in heard}
+
+
+def test_tensorboard_shows_fixed_noise_at_its_iterations(plugins, tmp_path):
+    """The pictures that TensorBoard shows are those of the previews, at the same iterations."""
+    tiny.run(tmp_path, tiny.options(previews=3), plugins)
+    (events,) = (tmp_path / "model/tensorboard").iterdir()
+    pictures = EventAccumulator(str(events.parent)).Reload().Images("fixed noise")
+    names = sorted((tmp_path / "model/previews").iterdir())
+    assert [picture.step for picture in pictures] == [int(path.stem) for path in names]
+    assert all(picture.width == picture.height == 2 * tiny.SIZE for picture in pictures)
+
+
+def test_only_the_newest_checkpoint_stays(plugins, tmp_path):
+    """However many checkpoints a training wrote, one is left, that of its last iteration."""
+    tiny.run(tmp_path, tiny.options(iterations=6), plugins, checkpoint_s=1e-9)
+    names = [path.name for path in (tmp_path / "model/checkpoints").iterdir()]
+    assert names == ["00000006.safetensors"]
+
+
+def test_too_few_frames_are_refused(plugins, tmp_path):
+    """Fewer frames than a batch: the error has both numbers, and nothing was written."""
+    with pytest.raises(TooFewFramesError, match="3 training frames do not fill a batch of 4"):
+        tiny.run(tmp_path, tiny.options(), plugins, frames=tiny.some_frames(3))
+    assert list(tmp_path.rglob("*")) == []
+    assert tiny.run(tmp_path, tiny.options(), plugins, frames=tiny.some_frames(4)).images_seen == 20
+
+
+@pytest.mark.parametrize("name", ["banana", "cuda:77"])
+def test_an_unknown_device_is_refused(plugins, tmp_path, name):
+    """The error names the device and the one that always works."""
+    with pytest.raises(TrainingError, match=f"no device '{name}' here .*runtime.device=cpu"):
+        train(
+            tiny.some_frames(), tiny.options(), tiny.job(tmp_path), plugins,
+            Runtime(device=name), StopFlag(),
+        )  # fmt: skip
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def plain_generator(real: Any, fake: Any, targets: Any, options: Any) -> torch.Tensor:
+    return -fake.mean()
+
+
+def test_a_loss_that_explodes_ends_the_training(tmp_path):
+    """The error names the column, the iteration and a way out; the last checkpoint is kept."""
+    calls = 0
+
+    def explodes(real: Any, fake: Any, targets: Any, options: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return (fake.mean() - real.mean()) * (1e30 if calls < 4 else 1e30 * 1e30)
+
+    registry = tiny.with_loss(Loss("explosive", "", explodes, plain_generator))
+    with pytest.raises(
+        TrainingError,
+        match=r"loss_discriminator became NaN or infinite before iteration 4: lower the learning",
+    ):
+        tiny.run(tmp_path, tiny.options(loss="explosive"), registry, checkpoint_s=1e-9)
+    (checkpoint,) = (tmp_path / "model/checkpoints").iterdir()
+    assert checkpoint.name == "00000003.safetensors"
+    assert from_bytes(checkpoint.read_bytes())[1]["iteration"] == 3
+    assert not (tmp_path / "model/lease.json").exists()
+    assert not (tmp_path / "model/generator.safetensors").exists()
+
+
+def test_weights_that_explode_are_never_saved(tmp_path):
+    """A finite loss with a NaN gradient ruins the weights unseen: no checkpoint is made of them."""
+
+    def ruinous(real: Any, fake: Any, targets: Any, options: Any) -> torch.Tensor:
+        return (fake - fake.detach()).abs().sqrt().mean()  # 0, and its gradient is infinity x 0
+
+    def fine(real: Any, fake: Any, targets: Any, options: Any) -> torch.Tensor:
+        return fake.mean() - real.mean()
+
+    registry = tiny.with_loss(Loss("ruinous", "", fine, ruinous))
+    said = "the weights of the generator became NaN or infinite before iteration 1:"
+    with pytest.raises(TrainingError, match=said):
+        tiny.run(tmp_path, tiny.options(iterations=1, loss="ruinous"), registry)
+    assert not (tmp_path / "model/checkpoints").exists()
+
+
+def test_plugins_that_do_not_fit_together_are_refused(plugins, tmp_path):
+    """Unknown names, a batch that cannot be packed, labels nobody reads: said before training."""
+    for changes, error, words in (
+        ({"loss": "RaSGANN"}, UnknownPluginError, "did you mean 'RaSGAN'"),
+        ({"backbone": "none"}, UnknownPluginError, "unknown backbone"),
+        ({"penalties": {"r3": {}}}, UnknownPluginError, "unknown penalty"),
+        ({"pack": 3}, ConfigError, "batch_size 4 cannot be packed by 3"),
+        ({"loss": "RaHinge", "flip_labels": 0.1}, ConfigError, "RaHinge ignores labels"),
+        ({"loss": "RSGAN", "smooth_fake": (0, 0.3)}, ConfigError, "RSGAN ignores labels"),
+    ):
+        with pytest.raises(error, match=words):
+            tiny.run(tmp_path, tiny.options(**changes), plugins)
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_frames_are_left_as_they_were(plugins, tmp_path):
+    """Training reads frames, also read-only ones, and changes none."""
+    frames = tiny.some_frames()
+    before = frames.copy()
+    tiny.run(tmp_path, tiny.options(input_noise=0.5), plugins, frames=frames)
+    assert np.array_equal(frames, before)
