@@ -20,7 +20,6 @@ from lusgan_core.stages import RUNS, run_stage
 from lusgan_core.stages.base import StageCall, StageContext, lookup
 from lusgan_core.store import Store, open_store
 from lusgan_core.training.options import Runtime
-from lusgan_core.training.stop import stop_on_signals
 
 
 class Place(Record):
@@ -41,9 +40,7 @@ def _cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str | Non
 
 def _make_task(stage: str) -> Task[..., Any]:
     def make(call: StageCall, place: Place) -> dict[str, Any]:
-        context = place.context()
-        with stop_on_signals() as context.stop:
-            return run_stage(call, context).model_dump(mode="json")
+        return run_stage(call, place.context()).model_dump(mode="json")
 
     return task(
         make,

@@ -26,6 +26,7 @@ from lusgan_core.stages.base import (
 from lusgan_core.training.loop import Job, TrainedModel, train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import GeneratorRecord
+from lusgan_core.training.stop import stop_on_signals
 
 POLL_S = 1
 """Seconds between two looks whether another run has finished."""
@@ -132,7 +133,8 @@ def run(call: StageCall, context: StageContext) -> Product:
     folder = call.manifest.rpartition("/")[0]
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
     job = Job(context.store, folder, call.cache_key, call.label)
-    trained = _train_or_wait(frames, options, job, context)
+    with stop_on_signals(context.stop):
+        trained = _train_or_wait(frames, options, job, context)
     model = Model(
         score=dataset.score,
         name=folder.rpartition("/")[2],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
@@ -25,15 +25,23 @@ def run(folder: Path, *settings: str) -> Any:
     )
 
 
-def task_runs(flow_run: UUID) -> dict[str, str]:
-    """Return the names of a flow run's tasks, as the server knows them, and how they ended."""
+def task_runs(state: Any) -> dict[str, str]:
+    """Return the names of a flow run's tasks and how they ended, once the server knows them all.
+
+    It learns of them a moment after they ended.
+    """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    only = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    until = time.monotonic() + 20
     with get_client(sync_client=True) as client:
-        found = client.read_task_runs(flow_run_filter=only)
-    return {task.name: task.state_name for task in found}
+        while True:
+            found = client.read_task_runs(flow_run_filter=only)
+            ended = [task for task in found if task.state and task.state.is_final()]
+            if len(ended) >= TASKS or time.monotonic() > until:
+                return {task.name: task.state_name for task in found}
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def first(prefect_server: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("flow")
     write_exams(folder / "exams")
     state = run(folder)
-    return folder, state, task_runs(state.state_details.flow_run_id)
+    return folder, state, task_runs(state)
 
 
 def test_a_task_a_stage(first: Any) -> None:
@@ -76,7 +84,7 @@ def test_the_second_run_finds_every_task_cached(first: Any) -> None:
     folder = first[0]
     before = Pipeline(folder / "exams", folder / "store").files()
     state = run(folder)
-    tasks = task_runs(state.state_details.flow_run_id)
+    tasks = task_runs(state)
     assert len(tasks) == TASKS
     assert set(tasks.values()) == {"Cached"}
     assert Pipeline(folder / "exams", folder / "store").files() == before
@@ -86,7 +94,7 @@ def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
     """Another number of frames runs generation and what follows; the rest is cached."""
     shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
     state = run(tmp_path, "generation.count=8")
-    tasks = task_runs(state.state_details.flow_run_id)
+    tasks = task_runs(state)
     ran = {name for name, how in tasks.items() if how == "Completed"}
     stages = {name.split()[0] for name in ran}
     assert stages == {"generate", "evaluate", "report"}
@@ -100,6 +108,6 @@ def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_pat
     weights = model.read_bytes()
     model.unlink()
     state = run(tmp_path)
-    tasks = task_runs(state.state_details.flow_run_id)
+    tasks = task_runs(state)
     assert [name for name, how in tasks.items() if how == "Completed"] == ["train score 2"]
     assert model.read_bytes() == weights

@@ -169,7 +169,7 @@ def test_wrong_places_and_keys(s3: Seaweed, uri: str, monkeypatch: pytest.Monkey
         refused(StoreError, uri, "check AWS_SECRET_ACCESS_KEY")
     with monkeypatch.context() as patch:
         patch.delenv("AWS_SECRET_ACCESS_KEY")
-        refused(StoreError, uri, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        refused(ConfigError, uri, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     with monkeypatch.context() as patch:
         for name, value in s3.environment(READER).items():
             patch.setenv(name, value)
@@ -190,10 +190,11 @@ def test_a_server_that_is_no_s3(s3: Seaweed, uri: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(100_000)
-                connection.sendall(page)
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(100_000)
+                    connection.sendall(page)
 
         threading.Thread(target=answer, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
