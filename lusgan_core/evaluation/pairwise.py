@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -156,11 +157,12 @@ class _Job:
                 if time.monotonic() - saved > SAVE_EVERY_S:
                     self._save()
                     saved = time.monotonic()
-        except (KeyboardInterrupt, GeneratorExit):
-            self._save()
-            raise
         except (OSError, torch.OutOfMemoryError, MemoryError) as error:
             raise self._failure(error) from error
+        except BaseException:  # a stop, a frame that cannot be read, a metric that fails
+            with suppress(OSError):
+                self._save()
+            raise
         if self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
         return self.results()
@@ -325,7 +327,9 @@ def _plan(
     )
     rows = max([r.engine.rows for r in runners if isinstance(r, KernelRunner)], default=16)
     if any(isinstance(r, PlainRunner) and r.slow for r in runners):
-        rows = 1  # milliseconds a pair: small blocks, so that progress shows and a stop loses little
+        rows = (
+            1  # milliseconds a pair: small blocks, so that progress shows and a stop loses little
+        )
     memory = MEMORY_BYTES
     if device.startswith("cuda"):
         memory = torch.cuda.mem_get_info(torch.device(device))[0] // 2

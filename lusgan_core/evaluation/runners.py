@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
@@ -143,34 +144,34 @@ class PlainRunner:
         return frames[..., 0] if frames.shape[3] == 1 else frames
 
     def values(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Values:
-        """Values of all pairs; raises PluginError for what is no (n, m) array."""
-        prepare, compare = self.metric.prepare, self.metric.compare
-        if prepare is not None and compare is not None:
-            values = np.asarray(compare(prepare(a), prepare(b)), np.float64)
-            if values.shape != (len(a), len(b)):
-                raise PluginError(
-                    f"metric {self.metric.name!r}: compare gave an array shaped {values.shape} "
-                    f"for {len(a)} x {len(b)} frames"
-                )
-        else:
-            values = np.array([[_scalar(self.metric, x, y) for y in b] for x in a], np.float64)
+        """Values of all pairs; raises PluginError when the metric fails or gives something else."""
+        try:
+            values = self._compute(a, b)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a stranger's code raises
+            raise PluginError(
+                f"metric {self.metric.name!r} failed on frames shaped {a.shape[1:]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if values.shape != (len(a), len(b)):
+            raise PluginError(
+                f"metric {self.metric.name!r} gave an array shaped {values.shape} for "
+                f"{len(a)} x {len(b)} frames, expected one number a pair"
+            )
         return {self.metric.name: values}
+
+    def _compute(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
+        metric = self.metric
+        if metric.prepare is not None and metric.compare is not None:
+            return np.asarray(metric.compare(metric.prepare(a), metric.prepare(b)), np.float64)
+        return np.array([[float(metric.value(x, y)) for y in b] for x in a], np.float64)
 
     def swapped(self, a: NDArray[np.uint8], b: NDArray[np.uint8], values: Values) -> Values:
         """The other direction, computed anew unless the metric is symmetric."""
         if self.metric.symmetric:
             return values
         return {name: value.T for name, value in self.values(b, a).items()}
-
-
-def _scalar(metric: PairMetric, x: NDArray[np.uint8], y: NDArray[np.uint8]) -> float:
-    value = metric.value(x, y)
-    try:
-        return float(value)
-    except TypeError as error:
-        raise PluginError(
-            f"metric {metric.name!r}: value gave {type(value).__name__}, expected a number"
-        ) from error
 
 
 def smallest_side(metric: PairMetric) -> int:

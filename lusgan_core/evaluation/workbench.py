@@ -17,8 +17,8 @@ from lusgan_core.evaluation.runners import KernelRunner, PlainRunner, Values
 class Workbench:
     """Values of blocks of pairs, by all runners.
 
-    When memory runs out, columns are prepared in pieces of half the size, anew for every row
-    block: slower, and said in ``notes``.
+    When memory runs out, blocks are cut into pieces of half the size, each prepared anew: slower,
+    and said in ``notes``.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Workbench:
     ) -> None:
         self.a, self.b, self.runners, self.same, self.notes = a, b, runners, same, notes
         self.piece: int | None = None
-        """Columns at a time; None is the whole column block, which then stays prepared."""
+        """Rows and columns at a time; None is all of them, the columns then staying prepared."""
         self._kept: tuple[int, int] | None = None
         self._columns: list[Any] = []
 
@@ -39,19 +39,19 @@ class Workbench:
         """Of a block by metric: value(a_i, b_j), and for a set with itself value(a_j, a_i).
 
         Both are (rows, columns). Raises torch.OutOfMemoryError or MemoryError when not even one
-        column fits.
+        pair fits.
         """
         while True:
             try:
                 return self._values(block)
             except (torch.OutOfMemoryError, MemoryError):
-                size = self.piece or block.j1 - block.j0
+                size = self.piece or max(block.j1 - block.j0, block.i1 - block.i0)
                 if size == 1:
                     raise
                 self.piece, self._kept, self._columns = size // 2, None, []
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                self.notes.append(f"memory ran short: blocks cut to {self.piece} columns")
+                self.notes.append(f"memory ran short: blocks cut to {self.piece} x {self.piece}")
 
     def _values(self, block: Block) -> tuple[Values, Values]:
         if self.piece is None:
@@ -63,13 +63,17 @@ class Workbench:
             else:
                 rows = self._prepare(self.a, block.i0, block.i1)
             return self._compare(rows, columns)
-        rows = self._prepare(self.a, block.i0, block.i1)
-        parts = []
-        for j in range(block.j0, block.j1, self.piece):
-            columns = self._prepare(self.b, j, min(j + self.piece, block.j1))
-            parts.append(self._compare(rows, columns))
-            del columns
-        return _joined([p[0] for p in parts]), _joined([p[1] for p in parts])
+        bands = []
+        for i in range(block.i0, block.i1, self.piece):
+            rows = self._prepare(self.a, i, min(i + self.piece, block.i1))
+            parts = []
+            for j in range(block.j0, block.j1, self.piece):
+                columns = self._prepare(self.b, j, min(j + self.piece, block.j1))
+                parts.append(self._compare(rows, columns))
+                del columns  # before the next ones are prepared
+            bands.append((_joined([p[0] for p in parts], 1), _joined([p[1] for p in parts], 1)))
+            del rows
+        return _joined([band[0] for band in bands], 0), _joined([band[1] for band in bands], 0)
 
     def _keep(self, block: Block) -> None:
         if self._kept != (block.left, block.right):
@@ -92,5 +96,5 @@ class Workbench:
         return values, back
 
 
-def _joined(parts: list[Values]) -> Values:
-    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+def _joined(parts: list[Values], axis: int) -> Values:
+    return {name: np.concatenate([part[name] for part in parts], axis) for name in parts[0]}

@@ -23,7 +23,7 @@ def speckle(count: int, height: int, width: int, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def zoo() -> tuple[np.ndarray, np.ndarray]:
-    """Two sets of grey frames, 192 x 181: speckle, noise, constant, black, inverted, alike, same."""
+    """Grey frames, 192 x 181: speckle, noise, constant, black, inverted, near and same ones."""
     rng = np.random.default_rng(0)
     a = list(speckle(2, 192, 181, 1))
     noise = rng.integers(0, 256, a[0].shape, dtype=np.uint8)

@@ -23,14 +23,17 @@ def rase(a: np.ndarray, b: np.ndarray) -> float:
 
 def sam(a: np.ndarray, b: np.ndarray) -> float:
     """One angle over the whole of each channel, averaged."""
-    x, y = (np.atleast_3d(frame).astype(float).reshape(-1, np.atleast_3d(a).shape[2]) for frame in (a, b))
+    x, y = (
+        np.atleast_3d(frame).astype(float).reshape(-1, np.atleast_3d(a).shape[2])
+        for frame in (a, b)
+    )
     with np.errstate(invalid="ignore"):
         cosines = (x * y).sum(axis=0) / np.sqrt((x**2).sum(axis=0)) / np.sqrt((y**2).sum(axis=0))
     return float(np.arccos(np.clip(cosines, -1, 1)).mean())
 
 
 def psnrb(a: np.ndarray, b: np.ndarray) -> float:
-    """Block differences and their squares modulo 256; peak 1 where the second frame is nearly black."""
+    """Block differences and their squares modulo 256; peak 1 where the second is nearly black."""
     x, y = np.atleast_3d(a)[..., 0], np.atleast_3d(b)[..., 0]
     height, width = y.shape
     across = ((y[:, :-1].astype(int) - y[:, 1:]) % 256) ** 2 % 256

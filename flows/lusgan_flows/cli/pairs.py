@@ -14,8 +14,7 @@ from rich.table import Table
 
 from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation.frameset import FrameSet
-
-load_frames = None
+from lusgan_core.evaluation.images import load_frames
 from lusgan_core.evaluation.pairwise import compare_sets
 from lusgan_core.evaluation.results import PairResults, PairsError
 from lusgan_core.progress import track
