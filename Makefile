@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # One thread for each of two test processes beats two threads in one, and results repeat.
-TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
+TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test live lint bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ demo: install  ## Phantom exams through the whole pipeline on the CPU; prints th
 test: install  ## Run the tests
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
 
+live: install  ## Tests against a real S3 server on this machine
+	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
+
 lint: install  ## Style, types and layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -37,6 +40,7 @@ bench: install  ## Measure what the README quotes (several minutes)
 	$(BIN)/python benchmarks/read_mat.py
 	$(BIN)/python benchmarks/data_path.py
 	$(BIN)/python benchmarks/pairs.py
+	$(BIN)/python benchmarks/shared_machine.py
 
 clean:  ## Remove the environment and what tools leave behind (not demo/)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

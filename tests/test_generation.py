@@ -92,6 +92,17 @@ def test_a_frame_is_the_same_however_it_is_asked_for(made, count, first, batch_s
     assert np.array_equal(frames(made, count, first, batch_size), together[first : first + count])
 
 
+def test_the_generator_runs_on_whole_blocks_only(made):
+    """Libraries may round a sum differently for another batch size, so whatever is asked for,
+    the generator gets 32 noise vectors, those of numbers 32 k to 32 k + 31."""
+    noise: list[torch.Tensor] = []
+    hook = made.register_forward_pre_hook(lambda _, given: noise.append(given[0]))
+    frames(made, count=40, first=50, batch_size=3)
+    hook.remove()
+    assert [len(given) for given in noise] == [BLOCK, BLOCK]
+    assert torch.equal(torch.cat(noise), latent(7, 32, 64, LATENT))
+
+
 def test_batches_have_the_size_asked_for(made):
     """All but the last hold batch_size frames; together they are as many as were asked for."""
     for count, size in itertools.product((0, 1, 32, 33, 70), (1, 10, 32, 64)):

@@ -26,16 +26,21 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, cache=True)
 
 
+def summing(function: Callable[P, R]) -> Callable[P, R]:
+    """The same, and long sums may be added up in lanes: for plain dot products in floats."""
+    return _compile(function, cache=True, fastmath=FAST | {"reassoc"})
+
+
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """The same for a small function that only compiled ones call: it becomes part of them."""
     return _compile(function, cache=False, forceinline=True)
 
 
-def _compile(function: Callable[P, R], cache: bool, **options: bool) -> Callable[P, R]:
+def _compile(function: Callable[P, R], cache: bool, **options: Any) -> Callable[P, R]:
     njit: Any = numba.njit
     rules = {"nogil": True, "boundscheck": False, "fastmath": FAST, "error_model": "numpy"}
     try:
-        made = njit(function, cache=cache, **rules, **options)
+        made = njit(function, cache=cache, **(rules | options))
     except RuntimeError:  # "no locator available": there is nowhere to keep a cache
-        made = njit(function, **rules, **options)
+        made = njit(function, **(rules | options))
     return cast("Callable[P, R]", made)

@@ -115,6 +115,8 @@ def _compute_windows(term: str, a: NumbaFrames, b: NumbaFrames, out: NDArray[np.
     where = (layout.strips, bands_of(tall), windows.LEADS[kind], windows.SIDES[kind])
     for channel in range(1 if term == "rase" else channels):
         windows.window_sums(kind, channel, *where, *first, *second, out)
+        if term == "scc":
+            windows.subtract_products(first[2], second[2], channel, out)
     # A window of RASE has the root of the sum of 64 squared errors and of all channels.
     out /= tall * wide * (8 * channels**0.5 if term == "rase" else channels)
 

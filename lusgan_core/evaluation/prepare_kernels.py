@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled
-from lusgan_core.evaluation.strips import BAND, lay_image, lay_map
+from lusgan_core.evaluation.strips import BAND, LANES, lay_image, lay_map
 
 I32 = np.int32
 NOWHERE = 1e30
@@ -39,25 +39,40 @@ def _widen(plane: NDArray[np.uint8], top: int, out: NDArray[np.int32]) -> None:
 def _window_sums(
     values: NDArray[np.int32], side: int, across: NDArray[np.int32], out: NDArray[np.int32]
 ) -> None:
-    """Sums of side x side numbers of (H, W) at all (H - side + 1, W - side + 1) places."""
+    """Sums of side x side numbers of (H, W) at all (H - side + 1, W - side + 1) places.
+
+    Across by doubling (3 = 2 + 1, 8 = 4 + 4, 11 = 8 + 2 + 1), down by sliding.
+    """
     height, width = values.shape
     places = width - side + 1
+    two, four, eight = np.empty(width, I32), np.empty(width, I32), np.empty(width, I32)
     for r in range(height):
         source, target = values[r], across[r]
+        for c in range(width - 1):
+            two[c] = I32(source[c] + source[c + 1])
+        if side > 3:
+            for c in range(width - 3):
+                four[c] = I32(two[c] + two[c + 2])
+            for c in range(width - 7):
+                eight[c] = I32(four[c] + four[c + 4])
         for c in range(places):
-            target[c] = source[c]
-        for shift in range(1, side):
-            moved = source[shift:]
-            for c in range(places):
-                target[c] = I32(target[c] + moved[c])
-    for r in range(height - side + 1):
-        source, target = across[r], out[r]
+            if side == 3:
+                target[c] = I32(two[c] + source[c + 2])
+            elif side == 8:
+                target[c] = eight[c]
+            else:
+                target[c] = I32(I32(eight[c] + two[c + 8]) + source[c + 10])
+    target = out[0]
+    for c in range(places):
+        target[c] = across[0, c]
+    for r in range(1, side):
+        source = across[r]
         for c in range(places):
-            target[c] = source[c]
-        for shift in range(1, side):
-            moved = across[r + shift]
-            for c in range(places):
-                target[c] = I32(target[c] + moved[c])
+            target[c] = I32(target[c] + source[c])
+    for r in range(1, height - side + 1):
+        before, target, gone, new = out[r - 1], out[r], across[r - 1], across[r + side - 1]
+        for c in range(places):
+            target[c] = I32(before[c] + I32(new[c] - gone[c]))
 
 
 @compiled
@@ -71,11 +86,11 @@ def _squares(values: NDArray[np.int32], out: NDArray[np.int32]) -> None:
 @compiled
 def fill_images(planes: NDArray[np.uint8], strips: int, out: NDArray[np.int16]) -> None:
     """Frames as they are: (N, C, image) int16."""
-    values = np.empty(planes.shape[2:], I32)
+    values, row = np.empty(planes.shape[2:], I32), np.empty(LANES * strips, I32)
     for i in range(len(planes)):
         for c in range(planes.shape[1]):
             _widen(planes[i, c], 0, values)
-            lay_image(values, 0, strips, out[i, c])
+            lay_image(values, 0, strips, row, out[i, c])
 
 
 @compiled
@@ -89,7 +104,7 @@ def fill_weights(
     channels, height, width = planes.shape[1:]
     values = np.empty((height, width), I32)
     across, sums = np.empty((height, width), I32), np.empty((height, width), I32)
-    weights = np.empty((height - BAND, width - BAND))
+    weights, line = np.empty((height - BAND, width - BAND)), np.empty(LANES * strips)
     for i in range(len(planes)):
         for c in range(channels):
             _widen(planes[i, c], 0, values)
@@ -101,7 +116,7 @@ def fill_weights(
         for r in range(height - BAND):
             for k in range(width - BAND):
                 weights[r, k] = 100 / weights[r, k] if weights[r, k] > 0 else 0.0
-        lay_map(weights, strips, 0.0, out[i, 0])
+        lay_map(weights, strips, 0.0, line, out[i, 0])
 
 
 @compiled
@@ -123,7 +138,7 @@ def fill_moments(
     across = np.empty((height, width), I32)
     sums, totals = np.empty((height, width), I32), np.empty((height, width), I32)
     places = (height - side + 1 - trim, width - side + 1 - trim)
-    light, spread = np.empty(places), np.empty(places)
+    light, spread, line = np.empty(places), np.empty(places), np.empty(LANES * strips)
     area, share = (1.0, 1 / 4096) if trim else (121.0, 1.0)
     for i in range(len(planes)):
         for c in range(channels):
@@ -137,8 +152,8 @@ def fill_moments(
                     light[r, k] = total
                     spread[r, k] = area * totals[r, k] - share * total * total
             # A place that a map lacks: sum 1 (UQI) or 0 (SSIM) over an endless spread gives 0.
-            lay_map(light, strips, float(trim), sums_out[i, c])
-            lay_map(spread, strips, NOWHERE, spread_out[i, c])
+            lay_map(light, strips, float(trim), line, sums_out[i, c])
+            lay_map(spread, strips, NOWHERE, line, spread_out[i, c])
 
 
 @compiled
@@ -155,8 +170,9 @@ def fill_laplacians(
     high = np.zeros((height + 7, width + 7), I32)  # a window reaches 4 before and 3 beyond
     across, squares = np.zeros(high.shape, I32), np.zeros(high.shape, I32)
     sums, totals = np.empty(high.shape, I32), np.empty(high.shape, I32)
-    inside = np.empty((height, width), I32)
+    inside, row = np.empty((height, width), I32), np.empty(LANES * strips, I32)
     inverse, drift = np.empty((height, width)), np.empty((height, width))
+    line = np.empty(LANES * strips)
     for i in range(len(planes)):
         for c in range(channels):
             _widen(planes[i, c], 1, edged)
@@ -178,6 +194,6 @@ def fill_laplacians(
                     spread = 64.0 * totals[r, k] - total * total
                     root = 1 / math.sqrt(spread) if spread > 0 else 0.0
                     inverse[r, k], drift[r, k] = 8 * root, total * root
-            lay_image(inside, 4, strips, out[i, c])
-            lay_map(inverse, strips, 0.0, inverse_out[i, c])
-            lay_map(drift, strips, 0.0, drift_out[i, c])
+            lay_image(inside, 4, strips, row, out[i, c])
+            lay_map(inverse, strips, 0.0, line, inverse_out[i, c])
+            lay_map(drift, strips, 0.0, line, drift_out[i, c])

@@ -67,35 +67,53 @@ def product(a: Any, b: Any) -> Any:
 
 
 @compiled
-def lay_image(image: NDArray[Any], top: int, strips: int, out: NDArray[Any]) -> None:
-    """Lay out an (H, W) image, ``top`` rows down, into ``out`` (flat, zero)."""
+def lay_image(
+    image: NDArray[np.int32], top: int, strips: int, row: NDArray[np.int32], out: NDArray[Any]
+) -> None:
+    """Lay out an (H, W) image, ``top`` rows down, into ``out`` (flat, zero).
+
+    ``row`` is room for 16 K numbers.
+    """
     height, width = image.shape
     bands = len(out) // (strips * SOURCE)
-    for band in range(bands):
-        for q in range(BAND + MARGIN):
-            r = band * BAND + q - top
-            if 0 <= r < height:
-                source = image[r]
+    for k in range(width, LANES * strips):
+        row[k] = 0
+    for r in range(height):
+        for k in range(width):
+            row[k] = image[r, k]
+        # A row belongs to its own band, and to those above whose windows reach down to it.
+        last = (r + top) // BAND
+        for band in range(max(0, last - 2), min(last + 1, bands)):
+            q = r + top - band * BAND
+            if q < BAND + MARGIN:
                 target = out[band * strips * SOURCE + q * LANES :]
-                for lane in range(LANES):
-                    left = lane * strips
-                    for k in range(min(strips, width - left)):
-                        target[k * SOURCE + lane] = source[left + k]
+                for k in range(strips):
+                    for lane in range(LANES):
+                        target[k * SOURCE + lane] = row[lane * strips + k]
 
 
 @compiled
-def lay_map(values: NDArray[Any], strips: int, fill: float, out: NDArray[Any]) -> None:
-    """Lay out an (H, W) map into ``out`` (flat), ``fill`` where it has nothing."""
+def lay_map(
+    values: NDArray[np.float64],
+    strips: int,
+    fill: float,
+    row: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    """Lay out an (H, W) map into ``out`` (flat), ``fill`` where it has nothing.
+
+    ``row`` is room for 16 K numbers.
+    """
     height, width = values.shape
-    for m in range(len(out)):
-        out[m] = fill
-    for r in range(height):
-        source = values[r]
+    for k in range(width, LANES * strips):
+        row[k] = fill
+    for r in range(BAND * -(-height // BAND)):
+        for k in range(width):
+            row[k] = values[r, k] if r < height else fill
         target = out[(r // BAND) * strips * CELL + (r % BAND) * LANES :]
-        for lane in range(LANES):
-            left = lane * strips
-            for k in range(min(strips, width - left)):
-                target[k * CELL + lane] = source[left + k]
+        for k in range(strips):
+            for lane in range(LANES):
+                target[k * CELL + lane] = row[lane * strips + k]
 
 
 @inlined

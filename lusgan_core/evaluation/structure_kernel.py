@@ -24,7 +24,7 @@ SIDE = 11
 TILE = 2
 """Bands that a group of first frames is kept in the cache for."""
 F32 = np.float32
-GROUP = 8
+GROUP = 4
 """First frames in a group: they share what is read of each second frame."""
 NOTHING = 5e17
 """Variance where a map has nothing: no contrast is left, and squares of it stay finite."""
@@ -34,8 +34,8 @@ NOTHING = 5e17
 def _taps(
     G: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any, j: Any, k: Any
 ) -> Any:
-    """The filtered value of eleven neighbours."""
-    s = G[5] * f + G[4] * (e + g)  # one chain: each step is a single fused multiply-add
+    """The filtered value of eleven neighbours: each step is one addition and one fused step."""
+    s = G[5] * f + G[4] * (e + g)
     s = s + G[3] * (d + h)
     s = s + G[2] * (c + i)
     s = s + G[1] * (b + j)
@@ -87,11 +87,11 @@ def _across(
     G: Any,
     total: NDArray[Any],
 ) -> None:
-    """Filter four strips across and add up (2 cov + C2) / (var + var + C2) over them.
+    """Filter four strips across and add up (cov + C2 / 2) / half the variances over them.
 
-    The variances hold C2 / 2 each. Two quotients share a division.
+    The variances are halved and hold C2 / 4 each. Two quotients share a division.
     """
-    C2 = G[7]
+    half = G[7] / F32(2)
     for m in range(CELL):
         p0 = buffer[m]
         p1 = buffer[m + 128]
@@ -107,19 +107,18 @@ def _across(
         p11 = buffer[m + 1408]
         p12 = buffer[m + 1536]
         p13 = buffer[m + 1664]
-        f0 = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) - mean_a[m] * mean_b[m]
-        f1 = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) - (
-            mean_a[m + 128] * mean_b[m + 128]
+        n0 = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) + (half - mean_a[m] * mean_b[m])
+        n1 = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) + (
+            half - mean_a[m + 128] * mean_b[m + 128]
         )
-        f2 = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) - (
-            mean_a[m + 256] * mean_b[m + 256]
+        n2 = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) + (
+            half - mean_a[m + 256] * mean_b[m + 256]
         )
-        f3 = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) - (
-            mean_a[m + 384] * mean_b[m + 384]
+        n3 = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) + (
+            half - mean_a[m + 384] * mean_b[m + 384]
         )
         v0, v1 = var_a[m] + var_b[m], var_a[m + 128] + var_b[m + 128]
         v2, v3 = var_a[m + 256] + var_b[m + 256], var_a[m + 384] + var_b[m + 384]
-        n0, n1, n2, n3 = f0 + f0 + C2, f1 + f1 + C2, f2 + f2 + C2, f3 + f3 + C2
         total[m] += (n0 * v1 + n1 * v0) / (v0 * v1) + (n2 * v3 + n3 * v2) / (v2 * v3)
 
 

@@ -6,7 +6,8 @@ sums of 8 rows; across, 11 of those give 4 windows (`strips` tells the layout). 
 round nor drift. The maps of a frame:
 
     RASE   100 / mean (first frame), nothing
-    SCC    8 / sqrt(64 sum(h^2) - sum(h)^2), sum(h) / that root, of the Laplacian h
+    SCC    8 / sqrt(64 sum(h^2) - sum(h)^2), sum(h) / that root, of the Laplacian h; the
+           product of the second ones is subtracted by itself (`subtract_products`)
     UQI    sum, sum of squares - sum^2 / 4096
     SSIM   sum, 121 sum of squares - sum^2, windows of 11
 """
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.evaluation.compiled import compiled, inlined
+from lusgan_core.evaluation.compiled import compiled, inlined, summing
 from lusgan_core.evaluation.strips import CELL, LANES, SOURCE, STEP, product, wrap
 
 RASE, SCC, UQI, SSIM = range(4)
@@ -27,7 +28,7 @@ SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
 """Side of each kind's windows, pixels."""
 LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
 """Columns left of the frame at which windows start: SCC's begin four before their pixel."""
-TILE, GROUP = 2, 8
+TILE, GROUP = 2, 4
 """As in `structure_kernel`."""
 
 I32, F32 = np.int32, np.float32
@@ -189,29 +190,17 @@ def _rase(b: NDArray[Any], w: NDArray[Any], total: NDArray[Any]) -> None:
 
 @inlined
 def _scc(
-    b: NDArray[Any],
-    inverse_a: NDArray[Any],
-    inverse_b: NDArray[Any],
-    drift_a: NDArray[Any],
-    drift_b: NDArray[Any],
-    total: NDArray[Any],
+    b: NDArray[Any], inverse_a: NDArray[Any], inverse_b: NDArray[Any], total: NDArray[Any]
 ) -> None:
     for m in range(CELL):
         s0, s1, s2, s3 = _across(b, m)
-        v0 = F32(s0) * (inverse_a[m] * inverse_b[m]) - drift_a[m] * drift_b[m]
-        v1 = (
-            F32(s1) * (inverse_a[m + 128] * inverse_b[m + 128])
-            - drift_a[m + 128] * drift_b[m + 128]
-        )
-        v2 = (
+        total[m] += (
+            F32(s0) * (inverse_a[m] * inverse_b[m])
+            + F32(s1) * (inverse_a[m + 128] * inverse_b[m + 128])
+        ) + (
             F32(s2) * (inverse_a[m + 256] * inverse_b[m + 256])
-            - drift_a[m + 256] * drift_b[m + 256]
+            + F32(s3) * (inverse_a[m + 384] * inverse_b[m + 384])
         )
-        v3 = (
-            F32(s3) * (inverse_a[m + 384] * inverse_b[m + 384])
-            - drift_a[m + 384] * drift_b[m + 384]
-        )
-        total[m] += (v0 + v1) + (v2 + v3)
 
 
 @inlined
@@ -341,7 +330,7 @@ def window_sums(
                             if kind == RASE:
                                 _rase(sums, one_a, total)
                             elif kind == SCC:
-                                _scc(sums, one_a, one_b, two_a, two_b, total)
+                                _scc(sums, one_a, one_b, total)
                             elif kind == UQI:
                                 _uqi(sums, one_a, one_b, two_a, two_b, total)
                             else:
@@ -367,3 +356,35 @@ def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64])
                         for m in range(len(X)):
                             found = _add(found, product(X[m], Y[m]))
                         out[i, j, c] += found
+
+
+@summing
+def subtract_products(
+    x: NDArray[np.float32], y: NDArray[np.float32], channel: int, out: NDArray[np.float64]
+) -> None:
+    """Take from ``out`` (n, m) the sums of products of maps (n, C, map size), four rows at once.
+
+    A short group is filled up with its last row, so that each sum is always made in the same way.
+    """
+    size = x.shape[2]
+    for start in range(0, size, 2048):
+        stop = min(start + 2048, size)
+        for i in range(0, len(x), 4):
+            i1, i2, i3 = (min(i + 1, len(x) - 1), min(i + 2, len(x) - 1), min(i + 3, len(x) - 1))
+            x0, x1 = x[i, channel, start:stop], x[i1, channel, start:stop]
+            x2, x3 = x[i2, channel, start:stop], x[i3, channel, start:stop]
+            for j in range(len(y)):
+                other = y[j, channel, start:stop]
+                s0, s1, s2, s3 = F32(0), F32(0), F32(0), F32(0)
+                for m in range(len(other)):
+                    s0 += x0[m] * other[m]
+                    s1 += x1[m] * other[m]
+                    s2 += x2[m] * other[m]
+                    s3 += x3[m] * other[m]
+                out[i, j] -= s0
+                if i + 1 < len(x):
+                    out[i1, j] -= s1
+                if i + 2 < len(x):
+                    out[i2, j] -= s2
+                if i + 3 < len(x):
+                    out[i3, j] -= s3

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from lusgan_core.domain import Record
+from lusgan_core.domain import ClipFiles, ExamFiles, ExamRecord, Record
 from lusgan_core.errors import AlreadyExistsError, MissingArtifactError
 from lusgan_core.exams.source import ExamSource
 from lusgan_core.provenance import (
@@ -30,6 +30,7 @@ from lusgan_core.provenance import (
 )
 from lusgan_core.registry import Registry, installed
 from lusgan_core.store import Store
+from lusgan_core.store.base import key_part
 from lusgan_core.training.options import Runtime
 from lusgan_core.training.stop import StopFlag
 
@@ -194,6 +195,11 @@ def stored_once(store: Store, key: str, data: bytes) -> ArtifactRef:
     except AlreadyExistsError:
         return reference_to(store, key)
     return reference(key, data)
+
+
+def exam_folder(exam: ExamFiles | ExamRecord | ClipFiles) -> str:
+    """The part of a key that names an exam."""
+    return f"{key_part(exam.patient)}/{key_part(exam.exam)}"
 
 
 def reference(key: str, data: bytes) -> ArtifactRef:

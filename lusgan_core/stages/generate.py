@@ -164,7 +164,8 @@ class _Formats:
         patient = f"S{self.score}"
         name = f"{self.folder}/mat/{patient}/{exam}/convex_{patient}_{exam}_{area}"
         frames = np.stack(self._clip)
-        colour = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=3)
+        grey = frames if frames.ndim == 3 else frames.mean(axis=3).round().astype(np.uint8)
+        colour = np.repeat(grey[..., None], 3, axis=3)  # as scanners do: three equal channels
         levels = np.arange(1, max(SCORES) + 1)[:, None]
         matrix = np.repeat((self.score >= levels).astype(np.float64), len(frames), axis=1)
         for suffix, variable, value in (

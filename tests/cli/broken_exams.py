@@ -116,6 +116,8 @@ USABLE: dict[str, Callable[[], bytes]] = {
     "v7.3": lambda: v73(("frames", fan())),
 }
 """Unusual, but fine."""
+STRANGE = "P<i>\x1b[2J\\50%"
+"""Code of a patient whose clip is fine."""
 HOSTILE = "convex_<script>alert(1)<"
 """Start of a name that is HTML and steers a terminal."""
 
@@ -145,6 +147,10 @@ def write_broken(exams: Path) -> dict[str, str]:
             expected[f"{PATIENT}/3/{name}"] = reason
         if not name.startswith(HOSTILE):
             (folder / name.replace(".mat", "_score.mat")).write_bytes(good()[1])
+    strange = exams / STRANGE / "1"
+    strange.mkdir(parents=True)
+    (strange / f"convex_{STRANGE}_1_1.mat").write_bytes(good()[0])
+    (strange / f"convex_{STRANGE}_1_1_score.mat").write_bytes(good()[1])
     (folder / "loop").symlink_to(exams, target_is_directory=True)
     return expected
 

@@ -47,9 +47,9 @@ def test_every_broken_clip_is_told_with_its_reason(lusgan, broken) -> None:
     for file, pattern in expected.items():
         assert re.search(pattern, told[file]), f"{file}: {told[file]}"
         assert PATIENT not in told[file]
-    assert found["usable_clips"] == 12 + len(USABLE) + 1
+    assert found["usable_clips"] == 12 + len(USABLE) + 2
     assert found["clips"] == found["usable_clips"] + len(expected)
-    assert (found["patients"], found["exams"]) == (4, 6)
+    assert (found["patients"], found["exams"]) == (5, 7)
     ours = next(e for e in found["by_exam"] if (e["patient"], e["exam"]) == (PATIENT, "3"))
     assert ours["labelled_frames"] == {"0": 0, "1": SHAPE[3], "2": 0, "3": 0}
 

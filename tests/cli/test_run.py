@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from broken_exams import HOSTILE, PATIENT, write_broken
+from broken_exams import HOSTILE, PATIENT, STRANGE, write_broken
 from tiny_runs import CODES, SETTINGS, write_exams
 
 from lusgan_core.exams.source import FolderSource
@@ -35,7 +35,7 @@ def test_broken_clips_do_not_stop_a_run(lusgan, folder: Path) -> None:
     command = ("run", "--exams", folder / "exams", "--store", folder / "store", "--scores", "0,1")
     result = lusgan(*command, *OPTIONS)
     assert result.code == 0
-    assert re.search(r"^6 exams, 16 clips, 24 rejected \(see the report\)$", result.out, re.M)
+    assert re.search(r"^7 exams, 17 clips, 24 rejected \(see the report\)$", result.out, re.M)
     assert re.search(r"^score 1: \d+ frames of \d patients, 4 iterations$", result.out, re.M)
     assert not tells_a_patient(result.out + result.err)
     (report,) = re.findall(r"^report: (.*)$", result.out, re.M)
@@ -49,6 +49,8 @@ def test_broken_clips_do_not_stop_a_run(lusgan, folder: Path) -> None:
         assert reason in text
     assert "<script>alert" not in page
     assert HOSTILE not in page
+    assert STRANGE not in page + result.out + result.err
+    assert list((folder / "store" / "shards").glob("P<i>%1B*/1/*.h5"))
 
     again = lusgan(*command, *OPTIONS)
     assert (again.code, again.out) == (0, result.out)
@@ -61,7 +63,7 @@ def test_json_tells_models_failures_and_report(lusgan, folder: Path) -> None:
     result = lusgan(*command, *OPTIONS, "--set", "training.batch_size=12", "--json")
     assert result.code == 1
     told = json.loads(result.out)
-    assert (told["exams"], told["clips"], len(told["rejected"])) == (6, 16, 24)
+    assert (told["exams"], told["clips"], len(told["rejected"])) == (7, 17, 24)
     assert list(told["models"]) == ["1"]
     assert "fewer than a batch of 12" in told["failures"]["2"]
     assert Path(told["report"]).is_file()
@@ -81,7 +83,7 @@ def test_strict_stops_at_the_first_rejection(lusgan, folder: Path) -> None:
 
 
 def test_one_score_stage_by_stage(lusgan, folder: Path) -> None:
-    """``train``, ``generate`` and ``evaluate`` each do what is missing, and print what they left."""
+    """``train``, ``generate`` and ``evaluate`` do what is missing and print what they left."""
     where = ("--exams", folder / "exams", "--store", folder / "stages", "--score", 1, *OPTIONS)
     trained = lusgan("train", *where)
     assert trained.code == 0

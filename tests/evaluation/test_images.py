@@ -104,5 +104,5 @@ class TestBadInput:
         with pytest.raises(ConfigError, match="expected 8 bits"):
             load_frames(tmp_path / "deep.png")
         np.save(tmp_path / "float.npy", small / 255)
-        with pytest.raises(ConfigError, match="float64 .*expected uint8"):
+        with pytest.raises(ConfigError, match=r"float64 .*expected uint8"):
             load_frames(tmp_path / "float.npy")

@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that goes wrong on purpose, as often as told, in nine ways.
+"""An HTTP proxy on loopback that goes wrong on purpose, as often as told, in eleven ways.
 
 It hands whole requests on and whole answers back, unless a fault is drawn. Faults come from one
 seeded generator; ``counts`` says how many of each kind there were.
@@ -56,6 +56,7 @@ class FaultyProxy:
             "truncated request": self._truncate_request,
             "reset in the answer": self._reset_answer,
             "truncated answer": self._truncate_answer,
+            "truncated headers": self._truncate_headers,
             "lost answer": self._lose_answer,
             "503": self._busy,
             "slow": self._dawdle,
@@ -126,16 +127,18 @@ class FaultyProxy:
         self._ask(request, len(request.head) + len(request.body) // 2)
 
     def _reset_answer(self, client: socket.socket, request: Message) -> None:
-        self._truncate_answer(client, request)
+        answer = self._ask(request)
+        client.sendall(answer.raw[: len(answer.raw) - len(answer.body) // 2 - 1])
+        time.sleep(0.01)  # so that the reset does not overtake what was sent
         raise _BrokenError
 
     def _truncate_answer(self, client: socket.socket, request: Message) -> None:
         answer = self._ask(request)
-        cut = len(answer.body) // 2 if answer.body else -len(answer.head) // 2
-        client.sendall(answer.raw[: len(answer.head) + cut])
-        time.sleep(0.01)  # so that a reset does not overtake what was sent
-        client.shutdown(socket.SHUT_RDWR)
-        raise OSError
+        _send_last(client, answer.head + answer.body[: len(answer.body) // 2])
+
+    def _truncate_headers(self, client: socket.socket, request: Message) -> None:
+        head = self._ask(request).head
+        _send_last(client, head[: self.rng.randrange(20, len(head))])
 
     def _lose_answer(self, client: socket.socket, request: Message) -> None:
         self._ask(request)
@@ -158,6 +161,13 @@ class FaultyProxy:
 
     def _answer_twice(self, client: socket.socket, request: Message) -> None:
         client.sendall(self._ask(request).raw * 2)
+
+
+def _send_last(client: socket.socket, data: bytes) -> None:
+    """Send, and end the connection in the orderly way."""
+    client.sendall(data)
+    client.shutdown(socket.SHUT_RDWR)
+    raise OSError
 
 
 def _read(stream: BinaryIO, client: socket.socket | None, headless: bool = False) -> Message | None:

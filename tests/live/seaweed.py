@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +29,7 @@ class Seaweed:
     def __init__(self, binary: str, folder: Path, rng: random.Random) -> None:
         self.binary, self.folder, self.rng = binary, folder, rng
         self.process: subprocess.Popen[bytes] | None = None
-        self.endpoint = ""
+        self.endpoint, self.filer_port = "", 0
 
     def environment(self, keys: tuple[str, str] = ADMIN, endpoint: str = "") -> dict[str, str]:
         """The variables that lead boto3 to the server, and away from the user's own accounts."""
@@ -53,6 +55,19 @@ class Seaweed:
             config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
         )
 
+    def fill(self, bucket: str, keys: Iterable[str]) -> None:
+        """Make one-byte objects, fast: through the server's own door, which asks for no signature.
+
+        Parts of keys must be fit for a URL.
+        """
+        filer = http.client.HTTPConnection("127.0.0.1", self.filer_port)
+        for key in keys:
+            filer.request("PUT", f"/buckets/{bucket}/{key}", body=b"x")
+            answer = filer.getresponse()
+            answer.read()
+            assert answer.status < 300, f"{answer.status} {answer.reason}"
+        filer.close()
+
     def __enter__(self) -> Self:
         """Start, and wait until the buckets are there."""
         identities = [
@@ -77,6 +92,7 @@ class Seaweed:
         names = ("master", "volume", "filer", "s3", "admin")
         ports = dict(zip(names, _free_ports(len(names), self.rng), strict=True))
         self.endpoint = f"http://127.0.0.1:{ports['s3']}"
+        self.filer_port = ports["filer"]
         (self.folder / "data").mkdir(exist_ok=True)
         command = [
             self.binary, "mini", f"-dir={self.folder / 'data'}",

@@ -6,6 +6,7 @@ import hashlib
 import random
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_large_files_go_in_parts(s3: Seaweed, uri: str, tmp_path: Path) -> None:
     assert not copy.exists()
     with pytest.raises(AlreadyExistsError):
         store.put("large.bin", path, if_absent=True)
-    left = s3.client().list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    left = s3.client().list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])
     assert not left, "parts of an upload were left behind"
 
 
@@ -120,20 +121,13 @@ def test_thousands_of_objects_in_order(
     s3: Seaweed, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3,000 objects come sorted, page by page, also where they are too many to be sorted here."""
-    store, client, (bucket, prefix) = open_store(uri), s3.client(), split(uri)
+    store, (bucket, prefix) = open_store(uri), split(uri)
     folders = ("a", "a-b", "a.b", "a/c", "b", "a/c-d")
     keys = [f"{folders[n % 6]}/{n:04}" for n in range(2990)] + ["a-", "a0", "a/c.x", "z", "a.b.c"]
-
-    def put(mine: list[str]) -> None:
-        for key in mine:
-            client.put_object(Bucket=bucket, Key=f"{prefix}/{key}", Body=b"")
-
-    threads = [threading.Thread(target=put, args=(keys[n::4],)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for held in (10_000, 600, 5):
+    with ThreadPoolExecutor(6) as pool:
+        full = [f"{prefix}/{key}" for key in keys]
+        list(pool.map(lambda n: s3.fill(bucket, full[n::6]), range(6)))
+    for held in (10_000, 600):
         monkeypatch.setattr(listing, "HELD", held)
         assert [o.key for o in store.list()] == sorted(keys), f"HELD = {held}"
     monkeypatch.setattr(listing, "HELD", 5)
@@ -186,7 +180,10 @@ def test_wrong_places_and_keys(s3: Seaweed, uri: str, monkeypatch: pytest.Monkey
 
 def test_a_server_that_is_no_s3(s3: Seaweed, uri: str) -> None:
     """A web server at the endpoint is told from an S3 server."""
-    page = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html>hello>\n"
+    page = (
+        b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 20\r\n"
+        b"Connection: close\r\n\r\n<html><hr>404</html>"
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

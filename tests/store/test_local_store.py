@@ -13,6 +13,7 @@ import pytest
 
 from lusgan_core.errors import ConfigError, StoreError
 from lusgan_core.store import LocalStore, open_store
+from lusgan_core.store.base import key_part
 from lusgan_core.testing import StoreContract
 
 FILL = """
@@ -93,6 +94,33 @@ def test_a_key_below_an_object_is_no_such_thing(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as error:
             store.put("a/b", b"", if_absent=if_absent)
         assert type(error.value) is StoreError
+
+
+def test_messages_name_no_patient(tmp_path: Path) -> None:
+    """Keys of shards and exams hold codes: errors about them tell the kind of object alone."""
+    store = LocalStore(tmp_path)
+    store.put("shards/4711/1/a.h5", b"")
+    for act in (
+        lambda: store.get("shards/4711/1/missing.h5"),
+        lambda: store.put("shards/4711/1/a.h5", b"", if_absent=True),
+        lambda: store.put("shards/4711/1/a.h5/b", b""),
+        lambda: store.get("exams/4711//"),
+    ):
+        with pytest.raises(StoreError, match=r"an object of (shards|exams)/") as error:
+            act()
+        assert "4711" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("9001", "9001"), ("Zoë 1", "Zoë 1"), ("a\x1b[2J", "a%1B[2J"), ("50%", "50%25"),
+     ("a\\b", "a%5Cb"), ("..", "%2E."), (".partial-x", "%2Epartial-x"),
+     ("a\u2028b", "a%E2%80%A8b")],
+)  # fmt: skip
+def test_any_name_can_be_part_of_a_key(tmp_path: Path, name: str, part: str) -> None:
+    """Names that hospitals give become parts of keys that the store takes, each its own."""
+    assert key_part(name) == part
+    LocalStore(tmp_path).put(f"shards/{part}/x", b"")
 
 
 def test_unfinished_files_are_no_objects(tmp_path: Path) -> None:

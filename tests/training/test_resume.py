@@ -134,26 +134,27 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path):
 
 
 def test_curves_of_a_resumed_training_have_each_step_once(plugins, tmp_path):
-    """TensorBoard shows every loss at its step after a resume, also where events were written
-    of which the checkpoint was lost."""
+    """TensorBoard shows every loss once, at its step, after a stop and after a kill that came when
+    events had been written and their checkpoint had not."""
     chosen = tiny.options(iterations=45)
-    for _ in range(2):
-        with pytest.raises(TrainingStopped):
-            tiny.run(tmp_path, chosen, plugins, stop=tiny.stopped())
-        (checkpoint,) = (tmp_path / "model/checkpoints").iterdir()
-        if checkpoint.stem == "00000001":
-            first = checkpoint.read_bytes()
-    checkpoint.unlink()  # as if killed between the events of iteration 2 and its checkpoint
+    with pytest.raises(TrainingStopped):
+        tiny.run(tmp_path / "stopped", chosen, plugins, stop=tiny.stopped())
+    first = (tmp_path / "stopped/model/checkpoints/00000001.safetensors").read_bytes()
+    tiny.run(tmp_path / "lost", chosen, plugins)
+    (checkpoint,) = (tmp_path / "lost/model/checkpoints").iterdir()
+    checkpoint.unlink()
     checkpoint.with_name("00000001.safetensors").write_bytes(first)
-    assert tiny.run(tmp_path, chosen, plugins).resumed_from == 1
-    rows = history(tmp_path)
-    assert [row["iteration"] for row in rows] == list(range(1, 46))
-    for tag in HISTORY:
-        curve = scalars(tmp_path, tag)
-        assert list(curve) == [1, 20, 40, 45]
-        for step, value in curve.items():
-            assert value == pytest.approx(rows[step - 1][tag], rel=1e-6)
-    assert scalars(tmp_path, "images_seen") == {1: 4, 20: 80, 40: 160, 45: 180}
+    for name, steps in (("stopped", [1, 20, 40, 45]), ("lost", [20, 40, 45])):
+        folder = tmp_path / name
+        assert tiny.run(folder, chosen, plugins).resumed_from == 1
+        rows = history(folder)
+        assert [row["iteration"] for row in rows] == list(range(1, 46))
+        for tag in HISTORY:
+            curve = scalars(folder, tag)
+            assert list(curve) == steps
+            for step, value in curve.items():
+                assert value == pytest.approx(rows[step - 1][tag], rel=1e-6)
+        assert scalars(folder, "images_seen") == {step: 4 * step for step in steps}
 
 
 def test_a_finished_training_run_again_only_hands_out_what_it_left(plugins, tmp_path):

@@ -124,6 +124,22 @@ def test_networks_see_the_sizes_asked_for(plugins, channels, batch_size, packed)
     assert [tuple(x.shape) for x in images] == [shape] * 4
 
 
+def test_steps_of_both_networks_share_an_epoch(plugins):
+    """D steps and G steps draw from one row of batches: in two iterations of 1 D and 2 G steps no
+    frame of an epoch of 24 is shown twice, and all are."""
+    frames = tiny.some_frames(24)
+    chosen = tiny.options(loss="RaSGAN", generator_steps=2)
+    trainer, state = tiny.begin(chosen, plugins, frames)
+    seen = inputs_of(state.discriminator)
+    for _ in range(2):
+        trainer.iterate(state)
+    # an iteration calls D with real, fake; then twice with fake, real
+    real = torch.cat([seen[call] for call in (0, 3, 5, 6, 9, 11)])
+    levels = ((real[:, 0] + 1) / 2 * 255).round().to(torch.uint8).numpy()
+    shown = {frame.tobytes() for frame in levels}
+    assert shown == {frame.tobytes() for frame in frames}
+
+
 def test_packing_puts_neighbours_into_channels():
     """Input i of a packed batch holds images i P to i P + P - 1, whole and in order."""
     images = torch.arange(4 * 3 * 2 * 2).reshape(4, 3, 2, 2)
