@@ -1,4 +1,4 @@
-"""Training on the CPU of a machine that others use too: threads that sleep against threads that spin.
+"""Training on the CPU of a machine that others use too: sleeping threads against spinning ones.
 
 Times the demo's training step on all cores while as many other processes keep the machine busy,
 once with OMP_WAIT_POLICY=PASSIVE (what the ``lusgan`` command sets) and once with the library's
@@ -61,9 +61,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    others = [
-        multiprocessing.Process(target=busy, daemon=True) for _ in range(os.cpu_count() or 1)
-    ]
+    others = [multiprocessing.Process(target=busy, daemon=True) for _ in range(os.cpu_count() or 1)]
     for process in others:
         process.start()
     times: dict[str, list[float]] = {"sleeping": [], "spinning": []}

@@ -7,19 +7,21 @@ import signal
 from pathlib import Path
 
 
-def prepare_prefect(store: Path, verbose: bool = False) -> None:
-    """Keep task results in the store, send nothing home, and stay quiet on the terminal.
+def prepare_prefect(results: Path | None, verbose: bool = False) -> None:
+    """Keep task results in a folder of the store, send nothing home, and be quiet on the terminal.
 
-    To be called before Prefect is imported.
+    To be called before Prefect is imported. Without ``results`` (a store that is no folder) they
+    stay where Prefect keeps them; the manifests in the store are what counts either way.
     """
     defaults = {
-        "PREFECT_LOCAL_STORAGE_PATH": str(store / "results"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_CLI_PROMPT": "false",
     }
+    if results is not None:
+        defaults["PREFECT_LOCAL_STORAGE_PATH"] = str(results)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

@@ -31,7 +31,7 @@ from lusgan_core.evaluation.numba_frames import (
     scale_shapes,
 )
 from lusgan_core.evaluation.pyramid_kernels import coarse_sums
-from lusgan_core.evaluation.strips import Layout, bands_of
+from lusgan_core.evaluation.strips import CELL, Layout, bands_of, room
 from lusgan_core.evaluation.structure_kernel import structure_sums
 from lusgan_core.evaluation.torch_engine import TorchEngine
 
@@ -40,6 +40,8 @@ Array = NDArray[Any]
 KINDS = {"rase": windows.RASE, "scc": windows.SCC, "uqi": windows.UQI, "ssim": windows.SSIM}
 OWN = frozenset({*KINDS, "dot", "msssim", "blocking"})
 """Terms that need no help."""
+REACH = 14
+"""Strips beyond a band that its windows need, at most: 4 to the left, 10 to the right."""
 ROWS = 8
 """First frames that a thread takes at once: they share what is read of each second frame."""
 
@@ -113,8 +115,10 @@ def _compute_windows(term: str, a: NumbaFrames, b: NumbaFrames, out: NDArray[np.
     names = ("high" if term == "scc" else "image", f"{term}.one", f"{term}.two")
     first, second = _three(a, *names), _three(b, *names)
     where = (layout.strips, bands_of(tall), windows.LEADS[kind], windows.SIDES[kind])
+    band = room(((layout.strips + REACH) * CELL,), np.int32)
+    work = (band, room(band.shape, np.int32), room((CELL,), np.float32))
     for channel in range(1 if term == "rase" else channels):
-        windows.window_sums(kind, channel, *where, *first, *second, out)
+        windows.window_sums(kind, channel, *where, *first, *second, *work, out)
         if term == "scc":
             windows.subtract_products(first[2], second[2], channel, out)
     # A window of RASE has the root of the sum of 64 squared errors and of all channels.
@@ -130,9 +134,11 @@ def _compute_scales(a: NumbaFrames, b: NumbaFrames, out: NDArray[np.float64]) ->
         if scale < FINE:
             squared = fine_factor(scale, channels) ** 2
             taps = tuple(np.float32(tap / squared) for tap in GAUSS64[:6])
-            where = (Layout(tall, wide).strips, bands_of(tall - 10))
+            strips = Layout(tall, wide).strips
+            where, size = (strips, bands_of(tall - 10)), (strips + REACH) * CELL
+            work = (room((size,), np.float32), room((CELL,), np.float32))
             for channel in range(channels):
-                structure_sums(channel, *where, taps, GAUSS32, *first, *second, found)
+                structure_sums(channel, *where, taps, GAUSS32, *first, *second, *work, found)
         else:
             centres = a.parts["centre"], b.parts["centre"]
             coarse_sums(scale == SCALES - 1, GAUSS64, *centres, *first, *second, found)

@@ -13,7 +13,7 @@ from lusgan_core.evaluation import prepare_kernels as kernels
 from lusgan_core.evaluation import pyramid_kernels as pyramid
 from lusgan_core.evaluation.formulas import C1, C2, Compat, FrameSums, join_sums
 from lusgan_core.evaluation.single import frame_sums, gaussian, rase_shares
-from lusgan_core.evaluation.strips import Layout
+from lusgan_core.evaluation.strips import Layout, room
 from lusgan_core.evaluation.torch_engine import TorchFrames
 
 SCALES = 5
@@ -86,17 +86,17 @@ def allocate(terms: frozenset[str], count: int, channels: int, height: int, widt
     one, layout = (count, channels), Layout(height, width)
     parts: Parts = {}
     if "dot" in terms:
-        parts["pixels"] = np.empty((*one, height * width), np.uint8)
+        parts["pixels"] = room((*one, height * width), np.uint8)
     if terms & {"rase", "uqi", "ssim"}:
-        parts["image"] = np.zeros((*one, layout.image_size), np.int16)
+        parts["image"] = room((*one, layout.image_size), np.int16, zero=True)
     if "scc" in terms:
-        parts["high"] = np.zeros((*one, layout.image_size), np.int16)
+        parts["high"] = room((*one, layout.image_size), np.int16, zero=True)
     for term in terms & WINDOWED.keys():
         size = layout.map_size(height - WINDOWED[term])
         if term == "rase":  # weights of the first frame, for all channels together
-            parts["rase.one"] = parts["rase.two"] = np.empty((count, 1, size), np.float32)
+            parts["rase.one"] = parts["rase.two"] = room((count, 1, size), np.float32)
         else:
-            parts |= {f"{term}.{n}": np.empty((*one, size), np.float32) for n in ("one", "two")}
+            parts |= {f"{term}.{n}": room((*one, size), np.float32) for n in ("one", "two")}
     if "msssim" in terms:
         parts["centre"] = np.empty(count)
         for scale, (tall, wide) in enumerate(scale_shapes(height, width)):
@@ -107,9 +107,9 @@ def allocate(terms: frozenset[str], count: int, channels: int, height: int, widt
                 fine = Layout(tall, wide)
                 image, places = (fine.image_size,), (fine.map_size(tall - 10),)
                 kind = (np.int16, np.float32)
-            parts[f"x@{scale}"] = np.zeros((*one, *image), kind[0])
+            parts[f"x@{scale}"] = room((*one, *image), kind[0], zero=True)
             for name in ("mean", "variance"):
-                parts[f"{name}@{scale}"] = np.empty((*one, *places), kind[1])
+                parts[f"{name}@{scale}"] = room((*one, *places), kind[1])
     return parts
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled
-from lusgan_core.evaluation.strips import BAND, LANES, lay_image, lay_map
+from lusgan_core.evaluation.formulas import WINDOW
+from lusgan_core.evaluation.strips import LANES, lay_image, lay_map
 
 I32 = np.int32
 NOWHERE = 1e30
@@ -104,17 +105,17 @@ def fill_weights(
     channels, height, width = planes.shape[1:]
     values = np.empty((height, width), I32)
     across, sums = np.empty((height, width), I32), np.empty((height, width), I32)
-    weights, line = np.empty((height - BAND, width - BAND)), np.empty(LANES * strips)
+    weights, line = np.empty((height - WINDOW, width - WINDOW)), np.empty(LANES * strips)
     for i in range(len(planes)):
         for c in range(channels):
             _widen(planes[i, c], 0, values)
-            _window_sums(values, BAND, across, sums)
-            for r in range(height - BAND):
-                for k in range(width - BAND):
+            _window_sums(values, WINDOW, across, sums)
+            for r in range(height - WINDOW):
+                for k in range(width - WINDOW):
                     before = weights[r, k] if c > 0 else 0.0
                     weights[r, k] = before + sums[r, k] * (shares[c] / 64)
-        for r in range(height - BAND):
-            for k in range(width - BAND):
+        for r in range(height - WINDOW):
+            for k in range(width - WINDOW):
                 weights[r, k] = 100 / weights[r, k] if weights[r, k] > 0 else 0.0
         lay_map(weights, strips, 0.0, line, out[i, 0])
 
@@ -186,8 +187,8 @@ def fill_laplacians(
                     inside[r, k] = I32(9 * edged[r + 1, k + 1] - sums[r, k])
                     high[r + 4, k + 4] = inside[r, k]
             _squares(high, squares)
-            _window_sums(high, BAND, across, sums)
-            _window_sums(squares, BAND, across, totals)
+            _window_sums(high, WINDOW, across, sums)
+            _window_sums(squares, WINDOW, across, totals)
             for r in range(height):
                 for k in range(width):
                     total = float(sums[r, k])

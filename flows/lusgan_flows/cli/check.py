@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,7 +43,12 @@ def is_clip(name: str) -> bool:
 
 
 def check(
-    exams: Annotated[Path, typer.Argument(metavar="EXAMS", help="Folder with PATIENT/EXAM/*.mat")],
+    exams: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXAMS", help="Folder with PATIENT/EXAM/*.mat, or s3://bucket/prefix"
+        ),
+    ],
     quick: Annotated[
         bool, typer.Option("--quick", help="Read headers alone; damaged frames go unnoticed")
     ] = False,

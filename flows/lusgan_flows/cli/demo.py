@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,12 @@ def demo(
     exams = folder / "exams"
     if not exams.exists():
         err.print(f"making phantom exams in {exams}")
+        unfinished = folder / "exams.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
         with progress_shown():
-            make(exams)
-    outcome = run_pipeline(exams, folder / "store", config, preset="demo", verbose=verbose)
-    show(outcome, folder / "store")
+            make(unfinished)
+        unfinished.rename(exams)
+    store = str(folder / "store")
+    outcome = run_pipeline(str(exams), store, config, preset="demo", verbose=verbose)
+    show(outcome, store)
     outcome.check()

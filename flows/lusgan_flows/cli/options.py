@@ -12,11 +12,17 @@ from lusgan_core.presets import PRESETS
 
 _presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 
+_S3 = (
+    "or `s3://bucket/prefix`, optionally with `?endpoint=`, `profile=`, `path_style=`, `sse=` or "
+    "`kms_key_id=`; credentials come from the AWS_* variables or ~/.aws"
+)
 Exams = Annotated[
-    Path,
-    typer.Option(help="Folder with PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat", show_default=False),
+    str,
+    typer.Option(
+        help=f"Folder with PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat, {_S3}", show_default=False
+    ),
 ]
-Store = Annotated[Path, typer.Option(help="Folder for models, samples and reports")]
+Store = Annotated[str, typer.Option(help=f"Folder for models, samples and reports, {_S3}")]
 PresetName = Annotated[str, typer.Option(help=f"Where the options start from. {_presets}")]
 ConfigFile = Annotated[
     list[Path] | None,
@@ -39,7 +45,7 @@ Strict = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result for a program to read")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
 
-DEFAULT_STORE = Path("lusgan-store")
+DEFAULT_STORE = "lusgan-store"
 
 
 def parse_scores(text: str | None) -> list[int] | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lusgan_core.config import RunConfig, resolve
 from lusgan_core.errors import TrainingStopped
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
-from lusgan_core.store import open_store
+from lusgan_core.store import LocalStore, open_store
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
@@ -40,8 +39,8 @@ def run(
 
 
 def run_pipeline(
-    exams: Path,
-    store: Path,
+    exams: str,
+    store: str,
     config: RunConfig,
     *,
     preset: str,
@@ -52,27 +51,27 @@ def run_pipeline(
     """Run the flow, unless a look into the store shows that nothing is new."""
     where = open_store(store)
     with progress_shown():
-        found = find_exams(str(exams), str(store))
+        found = find_exams(exams, store)
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
         outcome = peek(where, found, config, installed(), **asked)
         if outcome is not None:
             err.print("nothing is new: everything was done before")
             return outcome
-        prepare_prefect(store.absolute(), verbose)
+        prepare_prefect(where.path("results") if isinstance(where, LocalStore) else None, verbose)
         try:
             start_server()
             from lusgan_flows.pipeline import pipeline
 
-            return pipeline(str(exams), str(store), config, **asked)
+            return pipeline(exams, store, config, **asked)
         except KeyboardInterrupt as stop:
             raise TrainingStopped(
                 "stopped; what is finished is kept: run the same command again to go on"
             ) from stop
 
 
-def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
+def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
     """Print what a run came to."""
-    report = store / outcome.report.artifacts["page"].key if outcome.report else None
+    report = f"{store}/{outcome.report.artifacts['page'].key}" if outcome.report else None
     if as_json:
         print_json(
             {
@@ -81,7 +80,7 @@ def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
                 "rejected": [r.model_dump() for r in outcome.rejected],
                 "models": {s: m["train"].data["name"] for s, m in done(outcome).items()},
                 "failures": outcome.failures,
-                "report": str(report) if report else None,
+                "report": report,
             }
         )
         return
@@ -99,7 +98,7 @@ def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
     for score, reason in outcome.failures.items():
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:
-        out.print(f"report: {visible(str(report))}")
+        out.print(f"report: {visible(report)}")
 
 
 def done(outcome: Outcome) -> dict[int, dict[str, Any]]:

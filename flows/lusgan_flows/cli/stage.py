@@ -73,9 +73,9 @@ def evaluate(
 def _until(
     stage: str,
     artifact: str,
-    exams: Path,
+    exams: str,
     score: int,
-    store: Path,
+    store: str,
     preset: str,
     config: list[Path] | None,
     settings: list[str] | None,
@@ -89,4 +89,4 @@ def _until(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
     else:
-        out.print(visible(str(store / manifest.artifacts[artifact].key)))
+        out.print(visible(f"{store}/{manifest.artifacts[artifact].key}"))

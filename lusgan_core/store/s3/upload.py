@@ -20,6 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lusgan_core.errors import AlreadyExistsError
+from lusgan_core.store.base import shown
 from lusgan_core.store.s3.bucket import Bucket
 from lusgan_core.store.s3.errors import FAILURES, code_of, pause
 
@@ -65,12 +66,14 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
             writer = _writer(bucket, key)
         except FAILURES as unknown:
             # it may have been deleted again by now; else nobody can tell what has happened
-            bucket.fail(error if code_of(unknown) == "404" else unknown, "written", key)
+            bucket.fail(error if code_of(unknown) == "404" else unknown, "written", shown(key))
         if writer == write:
             return
         if taken and if_absent:
-            raise AlreadyExistsError(f"{key} is already in the store {bucket.place}") from None
-        bucket.fail(error, "written", key)
+            raise AlreadyExistsError(
+                f"{shown(key)} is already in the store {bucket.place}"
+            ) from None
+        bucket.fail(error, "written", shown(key))
 
 
 def _writer(bucket: Bucket, key: str) -> str:
