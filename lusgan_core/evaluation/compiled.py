@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -23,24 +26,40 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     numba caches beside the module, or in the user's cache folder where that cannot be written, or
     in ``NUMBA_CACHE_DIR``. Where there is no such place at all, each process compiles anew.
     """
-    return _compile(function, cache=True)
+    return _compile(function, keep=True)
 
 
 def summing(function: Callable[P, R]) -> Callable[P, R]:
     """The same, and long sums may be added up in lanes: for plain dot products in floats."""
-    return _compile(function, cache=True, fastmath=FAST | {"reassoc"})
+    return _compile(function, keep=True, fastmath=FAST | {"reassoc"})
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """The same for a small function that only compiled ones call: it becomes part of them."""
-    return _compile(function, cache=False, forceinline=True)
+    return _compile(function, keep=False, forceinline=True)
 
 
-def _compile(function: Callable[P, R], cache: bool, **options: Any) -> Callable[P, R]:
+def _compile(function: Callable[P, R], keep: bool, **options: Any) -> Callable[P, R]:
     njit: Any = numba.njit
     rules = {"nogil": True, "boundscheck": False, "fastmath": FAST, "error_model": "numpy"}
     try:
-        made = njit(function, cache=cache, **(rules | options))
+        made = njit(function, cache=keep, **(rules | options))
     except RuntimeError:  # "no locator available": there is nowhere to keep a cache
         made = njit(function, **(rules | options))
+    # numba takes cached code for valid while the function's own module is unchanged. Kernels call
+    # each other across modules, so the stamp is made to cover all of them.
+    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = _sources()
     return cast("Callable[P, R]", made)
+
+
+@cache
+def _sources() -> str:
+    """Digest of the source of all modules with kernels, which are those of this package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        text = path.read_bytes()
+        if b"evaluation.compiled import" in text or path.samefile(__file__):
+            digest.update(text)
+    return digest.hexdigest()

@@ -107,7 +107,7 @@ class TestParity:
 
 
 def test_a_pair_has_the_same_bits_in_any_block(zoo):
-    """Alone or among others, in one thread or three: no compiled value depends on its neighbours."""
+    """Alone or among others, in one thread or three: a compiled value depends on its pair alone."""
     terms = frozenset({"dot", "rase", "scc", "uqi", "ssim", "msssim"})
     one, three = NumbaEngine(terms, "0.4.10", 1), NumbaEngine(terms, "0.4.10", 3)
     a, b = (one.prepare(frames[..., None]) for frames in zoo)
