@@ -16,8 +16,12 @@ Choice = Literal["auto", "numba", "torch"]
 
 COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi"})
 """Terms that the numba engine has kernels for; it leaves the rest to torch."""
-WORTH_COMPILING = 2000
-"""Pairs from which on the compiled kernels repay loading them (a second), measured."""
+WORTH_COMPILING = 5000 * 256 * 256
+"""Pixels of all pairs from which on the compiled kernels are worth it.
+
+Measured on eight metrics: torch takes a millisecond a pair of 256 x 256, the kernels a seventh or
+less, loading them half a second, and compiling them, once on a machine, fifteen.
+"""
 
 
 def check_device(device: str) -> str:
@@ -44,15 +48,17 @@ def make_engine(
     compat: Compat,
     device: str,
     threads: int | None,
-    pairs: int,
+    pixels: int,
     choice: Choice = "auto",
 ) -> Engine:
     """The engine for a job: on the CPU the compiled one if the job is worth loading it.
 
+    ``pixels`` are those of all pairs.
+
     Raises ConfigError when numba is asked for by name and cannot serve.
     """
     wanted = choice == "numba" or (
-        choice == "auto" and device == "cpu" and pairs >= WORTH_COMPILING and terms & COMPILED_TERMS
+        choice == "auto" and device == "cpu" and pixels >= WORTH_COMPILING and terms & COMPILED_TERMS
     )
     if not wanted:
         return TorchEngine(terms, compat, device)

@@ -79,9 +79,9 @@ def compare_sets(
     second = a if b is None else b
     shape = _common_shape(a, second)
     usable, absent = _applicable(_records(metrics), shape)
-    pairs = len(a) * len(second)
+    pixels = len(a) * len(second) * shape[0] * shape[1]
     runners = make_runners(
-        usable, shape[2], version, lambda t: make_engine(t, version, device, threads, pairs, engine)
+        usable, shape[2], version, lambda t: make_engine(t, version, device, threads, pixels, engine)
     )
     plan = _plan(a, b, runners, shape, block, device)
     job = _Job(a, second, plan, usable, runners, top, histogram_bins, exclude_same_group)

@@ -102,8 +102,8 @@ def fill_fine(
 ) -> None:
     """A fine scale of (N, C, H, W), laid out: image times ``factor``, mean, variance.
 
-    The variance is halved, and C2 / 4 added to it. The factor makes the image's numbers
-    integers: halving divides them by 4 (by 8 in colour).
+    The variance is halved, and C2 / 4 added to it. The factor makes the image's numbers integers:
+    halving divides them by 4 (by 8 in colour).
     """
     _, channels, height, width = images.shape
     across = np.empty((height, width))
