@@ -58,7 +58,10 @@ def make_engine(
     Raises ConfigError when numba is asked for by name and cannot serve.
     """
     wanted = choice == "numba" or (
-        choice == "auto" and device == "cpu" and pixels >= WORTH_COMPILING and terms & COMPILED_TERMS
+        choice == "auto"
+        and device == "cpu"
+        and pixels >= WORTH_COMPILING
+        and terms & COMPILED_TERMS
     )
     if not wanted:
         return TorchEngine(terms, compat, device)

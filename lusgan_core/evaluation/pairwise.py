@@ -81,7 +81,10 @@ def compare_sets(
     usable, absent = _applicable(_records(metrics), shape)
     pixels = len(a) * len(second) * shape[0] * shape[1]
     runners = make_runners(
-        usable, shape[2], version, lambda t: make_engine(t, version, device, threads, pixels, engine)
+        usable,
+        shape[2],
+        version,
+        lambda t: make_engine(t, version, device, threads, pixels, engine),
     )
     plan = _plan(a, b, runners, shape, block, device)
     job = _Job(a, second, plan, usable, runners, top, histogram_bins, exclude_same_group)

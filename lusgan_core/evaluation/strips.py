@@ -5,12 +5,12 @@ A row of W pixels is cut into 16 *lanes* of K columns: lane l of strip k holds c
 the right is simply the strip s further on, at the same lane: filtering across needs no shuffling,
 except at the last strips, which go on in the next lane (`wrap`).
 
-    map     (rows / 16, K, 16, 16)  bands of 16 rows, strip by strip, as the kernels walk over them
-    image   (rows / 16, K, 26, 16)  the same, each band with the 10 rows below that windows need
+    map     (rows / 8, K, 8, 16)   bands of 8 rows, strip by strip, as the kernels walk over them
+    image   (rows / 8, K, 18, 16)  the same, each band with the 10 rows below it that windows need
 
 A band is one run of memory (the processor reads ahead), a row further down is 16 numbers on.
 
-K is a multiple of 8, the number of strips that a kernel computes at once. Columns beyond the
+K is a multiple of 4, the number of strips that a kernel computes at once. Columns beyond the
 frame are zero, and their weight in every map is nothing.
 """
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled, inlined
 
-LANES, BAND, STEP = 16, 16, 8
+LANES, BAND, STEP = 16, 8, 4
 CELL = LANES * BAND
 """Numbers in one strip of one band."""
 MARGIN = 10
@@ -67,7 +67,7 @@ def room(shape: tuple[int, ...], kind: type, zero: bool = False) -> NDArray[Any]
 
 
 def bands_of(height: int) -> int:
-    """Bands of 16 rows in a map of so many rows."""
+    """Bands of 8 rows in a map of so many rows."""
     return -(-height // BAND)
 
 
@@ -92,9 +92,9 @@ def lay_image(
     for r in range(height):
         for k in range(width):
             row[k] = image[r, k]
-        # A row belongs to its own band, and to the one above if windows reach down to it.
+        # A row belongs to its own band, and to those above whose windows reach down to it.
         last = (r + top) // BAND
-        for band in range(max(0, last - 1), min(last + 1, bands)):
+        for band in range(max(0, last - 2), min(last + 1, bands)):
             q = r + top - band * BAND
             if q < BAND + MARGIN:
                 target = out[band * strips * SOURCE + q * LANES :]
@@ -129,7 +129,7 @@ def lay_map(
 
 @inlined
 def wrap(buffer: NDArray[Any], strips: int, lead: int, count: int) -> None:
-    """Extend a band (lead + K + count, 16, 16) beyond its K strips, to the left and to the right.
+    """Extend a band (lead + K + count, 8, 16) beyond its K strips, to the left and to the right.
 
     The strip after the last is the first one a lane further on, and zero in the last lane.
     """

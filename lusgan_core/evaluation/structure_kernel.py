@@ -1,8 +1,8 @@
 """MS-SSIM's contrast and structure of all pairs, compiled: a Gaussian of 11 x 11 on the product.
 
 What depends on one frame (blurred mean, variance) is in its maps; a pair costs one multiplication
-and one separable filter. Down the rows, 26 products give 16 filtered rows of a strip; across, 18
-of those give 8 strips (`strips` tells the layout). Written out instead of in loops, so that
+and one separable filter. Down the rows, 18 products give 8 filtered rows of a strip; across, 14
+of those give 4 strips (`strips` tells the layout). Written out instead of in loops, so that
 everything stays in vector registers. This is for the two fine scales, in single precision; the
 others, a tenth of the work, are in `pyramid_kernels`, in double.
 
@@ -21,10 +21,10 @@ from lusgan_core.evaluation.compiled import compiled, inlined
 from lusgan_core.evaluation.strips import CELL, LANES, SOURCE, STEP, product, wrap
 
 SIDE = 11
-TILE = 1
+TILE = 2
 """Bands that a group of first frames is kept in the cache for."""
 F32 = np.float32
-GROUP = 2
+GROUP = 8
 """First frames in a group: they share what is read of each second frame."""
 NOTHING = 5e17
 """Variance where a map has nothing: no contrast is left, and squares of it stay finite."""
@@ -44,7 +44,7 @@ def _taps(
 
 @inlined
 def _down(x: NDArray[Any], y: NDArray[Any], strips: int, D: Any, buffer: NDArray[Any]) -> None:
-    """Filter the products of a band (K, 26, 16) down the columns, into ``buffer`` (K, 16, 16)."""
+    """Filter the products of a band (K, 18, 16) down the columns, into ``buffer`` (K, 8, 16)."""
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -60,37 +60,21 @@ def _down(x: NDArray[Any], y: NDArray[Any], strips: int, D: Any, buffer: NDArray
             p8 = F32(product(X[m + 128], Y[m + 128]))
             p9 = F32(product(X[m + 144], Y[m + 144]))
             p10 = F32(product(X[m + 160], Y[m + 160]))
-            B[m] = _taps(D, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10)
             p11 = F32(product(X[m + 176], Y[m + 176]))
-            B[m + 16] = _taps(D, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11)
             p12 = F32(product(X[m + 192], Y[m + 192]))
-            B[m + 32] = _taps(D, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
             p13 = F32(product(X[m + 208], Y[m + 208]))
-            B[m + 48] = _taps(D, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13)
             p14 = F32(product(X[m + 224], Y[m + 224]))
-            B[m + 64] = _taps(D, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14)
             p15 = F32(product(X[m + 240], Y[m + 240]))
-            B[m + 80] = _taps(D, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)
             p16 = F32(product(X[m + 256], Y[m + 256]))
-            B[m + 96] = _taps(D, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16)
             p17 = F32(product(X[m + 272], Y[m + 272]))
+            B[m] = _taps(D, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10)
+            B[m + 16] = _taps(D, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11)
+            B[m + 32] = _taps(D, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12)
+            B[m + 48] = _taps(D, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13)
+            B[m + 64] = _taps(D, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14)
+            B[m + 80] = _taps(D, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15)
+            B[m + 96] = _taps(D, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16)
             B[m + 112] = _taps(D, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17)
-            p18 = F32(product(X[m + 288], Y[m + 288]))
-            B[m + 128] = _taps(D, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18)
-            p19 = F32(product(X[m + 304], Y[m + 304]))
-            B[m + 144] = _taps(D, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19)
-            p20 = F32(product(X[m + 320], Y[m + 320]))
-            B[m + 160] = _taps(D, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20)
-            p21 = F32(product(X[m + 336], Y[m + 336]))
-            B[m + 176] = _taps(D, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21)
-            p22 = F32(product(X[m + 352], Y[m + 352]))
-            B[m + 192] = _taps(D, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22)
-            p23 = F32(product(X[m + 368], Y[m + 368]))
-            B[m + 208] = _taps(D, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23)
-            p24 = F32(product(X[m + 384], Y[m + 384]))
-            B[m + 224] = _taps(D, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24)
-            p25 = F32(product(X[m + 400], Y[m + 400]))
-            B[m + 240] = _taps(D, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25)
 
 
 @inlined
@@ -103,65 +87,39 @@ def _across(
     G: Any,
     total: NDArray[Any],
 ) -> None:
-    """Filter eight strips across and add up (cov + C2 / 2) / half the variances over them.
+    """Filter four strips across and add up (cov + C2 / 2) / half the variances over them.
 
     The variances are halved and hold C2 / 4 each. Two quotients share a division.
     """
     half = G[7] / F32(2)
     for m in range(CELL):
         p0 = buffer[m]
-        p1 = buffer[m + 256]
-        p2 = buffer[m + 512]
-        p3 = buffer[m + 768]
-        p4 = buffer[m + 1024]
-        p5 = buffer[m + 1280]
-        p6 = buffer[m + 1536]
-        p7 = buffer[m + 1792]
-        p8 = buffer[m + 2048]
-        p9 = buffer[m + 2304]
-        p10 = buffer[m + 2560]
+        p1 = buffer[m + 128]
+        p2 = buffer[m + 256]
+        p3 = buffer[m + 384]
+        p4 = buffer[m + 512]
+        p5 = buffer[m + 640]
+        p6 = buffer[m + 768]
+        p7 = buffer[m + 896]
+        p8 = buffer[m + 1024]
+        p9 = buffer[m + 1152]
+        p10 = buffer[m + 1280]
+        p11 = buffer[m + 1408]
+        p12 = buffer[m + 1536]
+        p13 = buffer[m + 1664]
         n0 = _taps(G, p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10) + (half - mean_a[m] * mean_b[m])
-        v0 = var_a[m] + var_b[m]
-        p11 = buffer[m + 2816]
         n1 = _taps(G, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11) + (
+            half - mean_a[m + 128] * mean_b[m + 128]
+        )
+        n2 = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) + (
             half - mean_a[m + 256] * mean_b[m + 256]
         )
-        v1 = var_a[m + 256] + var_b[m + 256]
-        s1 = (n0 * v1 + n1 * v0) / (v0 * v1)
-        p12 = buffer[m + 3072]
-        n2 = _taps(G, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12) + (
-            half - mean_a[m + 512] * mean_b[m + 512]
-        )
-        v2 = var_a[m + 512] + var_b[m + 512]
-        p13 = buffer[m + 3328]
         n3 = _taps(G, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13) + (
-            half - mean_a[m + 768] * mean_b[m + 768]
+            half - mean_a[m + 384] * mean_b[m + 384]
         )
-        v3 = var_a[m + 768] + var_b[m + 768]
-        s3 = (n2 * v3 + n3 * v2) / (v2 * v3)
-        p14 = buffer[m + 3584]
-        n4 = _taps(G, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14) + (
-            half - mean_a[m + 1024] * mean_b[m + 1024]
-        )
-        v4 = var_a[m + 1024] + var_b[m + 1024]
-        p15 = buffer[m + 3840]
-        n5 = _taps(G, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15) + (
-            half - mean_a[m + 1280] * mean_b[m + 1280]
-        )
-        v5 = var_a[m + 1280] + var_b[m + 1280]
-        s5 = (n4 * v5 + n5 * v4) / (v4 * v5)
-        p16 = buffer[m + 4096]
-        n6 = _taps(G, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16) + (
-            half - mean_a[m + 1536] * mean_b[m + 1536]
-        )
-        v6 = var_a[m + 1536] + var_b[m + 1536]
-        p17 = buffer[m + 4352]
-        n7 = _taps(G, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17) + (
-            half - mean_a[m + 1792] * mean_b[m + 1792]
-        )
-        v7 = var_a[m + 1792] + var_b[m + 1792]
-        s7 = (n6 * v7 + n7 * v6) / (v6 * v7)
-        total[m] += (s1 + s3) + (s5 + s7)
+        v0, v1 = var_a[m] + var_b[m], var_a[m + 128] + var_b[m + 128]
+        v2, v3 = var_a[m + 256] + var_b[m + 256], var_a[m + 384] + var_b[m + 384]
+        total[m] += (n0 * v1 + n1 * v0) / (v0 * v1) + (n2 * v3 + n3 * v2) / (v2 * v3)
 
 
 @compiled
@@ -184,7 +142,7 @@ def structure_sums(
     """Add to ``out`` (n, m) the sums over one channel of contrast-structure of all pairs.
 
     Images are (n, C, image size), maps (n, C, map size); the taps are float32. ``buffer`` is room
-    for a band, (K + 10) x 256, ``total`` for 256 numbers.
+    for a band, (K + 10) x 128, ``total`` for 128 numbers.
     """
     for tile in range(0, bands, TILE):
         for group in range(0, len(x), GROUP):

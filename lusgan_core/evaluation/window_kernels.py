@@ -1,8 +1,8 @@
 """RASE, SCC, UQI and SSIM of all pairs, compiled: sums over square windows, in exact integers.
 
 All four need, for each window, the sum of a product (or of a squared difference) of two frames;
-the rest is in maps of one frame. Down the rows a sum slides over a band: 23 products give the 16
-sums of 8 rows; across, 15 of those give 8 windows (`strips` tells the layout). Integers neither
+the rest is in maps of one frame. Down the rows a sum slides over a band: 15 products give the 8
+sums of 8 rows; across, 11 of those give 4 windows (`strips` tells the layout). Integers neither
 round nor drift. The maps of a frame:
 
     RASE   100 / mean (first frame), nothing
@@ -28,7 +28,7 @@ SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
 """Side of each kind's windows, pixels."""
 LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
 """Columns left of the frame at which windows start: SCC's begin four before their pixel."""
-TILE, GROUP = 1, 2
+TILE, GROUP = 2, 8
 """As in `structure_kernel`."""
 
 I32, F32 = np.int32, np.float32
@@ -56,7 +56,7 @@ def _error(a: Any, b: Any) -> Any:
 
 @inlined
 def _products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 products down the columns, for the 16 rows of a band."""
+    """Sums of 8 products down the columns, for the 8 rows of a band."""
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -71,56 +71,25 @@ def _products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArra
             p7 = product(X[m + 112], Y[m + 112])
             s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
             B[m] = s
-            p8 = product(X[m + 128], Y[m + 128])
-            s = _add(s, _less(p8, p0))
+            s = _add(s, _less(product(X[m + 128], Y[m + 128]), p0))
             B[m + 16] = s
-            p9 = product(X[m + 144], Y[m + 144])
-            s = _add(s, _less(p9, p1))
+            s = _add(s, _less(product(X[m + 144], Y[m + 144]), p1))
             B[m + 32] = s
-            p10 = product(X[m + 160], Y[m + 160])
-            s = _add(s, _less(p10, p2))
+            s = _add(s, _less(product(X[m + 160], Y[m + 160]), p2))
             B[m + 48] = s
-            p11 = product(X[m + 176], Y[m + 176])
-            s = _add(s, _less(p11, p3))
+            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p3))
             B[m + 64] = s
-            p12 = product(X[m + 192], Y[m + 192])
-            s = _add(s, _less(p12, p4))
+            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p4))
             B[m + 80] = s
-            p13 = product(X[m + 208], Y[m + 208])
-            s = _add(s, _less(p13, p5))
+            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p5))
             B[m + 96] = s
-            p14 = product(X[m + 224], Y[m + 224])
-            s = _add(s, _less(p14, p6))
+            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p6))
             B[m + 112] = s
-            p15 = product(X[m + 240], Y[m + 240])
-            s = _add(s, _less(p15, p7))
-            B[m + 128] = s
-            p16 = product(X[m + 256], Y[m + 256])
-            s = _add(s, _less(p16, p8))
-            B[m + 144] = s
-            p17 = product(X[m + 272], Y[m + 272])
-            s = _add(s, _less(p17, p9))
-            B[m + 160] = s
-            p18 = product(X[m + 288], Y[m + 288])
-            s = _add(s, _less(p18, p10))
-            B[m + 176] = s
-            p19 = product(X[m + 304], Y[m + 304])
-            s = _add(s, _less(p19, p11))
-            B[m + 192] = s
-            p20 = product(X[m + 320], Y[m + 320])
-            s = _add(s, _less(p20, p12))
-            B[m + 208] = s
-            p21 = product(X[m + 336], Y[m + 336])
-            s = _add(s, _less(p21, p13))
-            B[m + 224] = s
-            p22 = product(X[m + 352], Y[m + 352])
-            s = _add(s, _less(p22, p14))
-            B[m + 240] = s
 
 
 @inlined
 def _errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 squared differences down the columns, for the 16 rows of a band."""
+    """Sums of 8 squared differences down the columns, for the 8 rows of a band."""
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -135,56 +104,25 @@ def _errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[
             p7 = _error(X[m + 112], Y[m + 112])
             s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
             B[m] = s
-            p8 = _error(X[m + 128], Y[m + 128])
-            s = _add(s, _less(p8, p0))
+            s = _add(s, _less(_error(X[m + 128], Y[m + 128]), p0))
             B[m + 16] = s
-            p9 = _error(X[m + 144], Y[m + 144])
-            s = _add(s, _less(p9, p1))
+            s = _add(s, _less(_error(X[m + 144], Y[m + 144]), p1))
             B[m + 32] = s
-            p10 = _error(X[m + 160], Y[m + 160])
-            s = _add(s, _less(p10, p2))
+            s = _add(s, _less(_error(X[m + 160], Y[m + 160]), p2))
             B[m + 48] = s
-            p11 = _error(X[m + 176], Y[m + 176])
-            s = _add(s, _less(p11, p3))
+            s = _add(s, _less(_error(X[m + 176], Y[m + 176]), p3))
             B[m + 64] = s
-            p12 = _error(X[m + 192], Y[m + 192])
-            s = _add(s, _less(p12, p4))
+            s = _add(s, _less(_error(X[m + 192], Y[m + 192]), p4))
             B[m + 80] = s
-            p13 = _error(X[m + 208], Y[m + 208])
-            s = _add(s, _less(p13, p5))
+            s = _add(s, _less(_error(X[m + 208], Y[m + 208]), p5))
             B[m + 96] = s
-            p14 = _error(X[m + 224], Y[m + 224])
-            s = _add(s, _less(p14, p6))
+            s = _add(s, _less(_error(X[m + 224], Y[m + 224]), p6))
             B[m + 112] = s
-            p15 = _error(X[m + 240], Y[m + 240])
-            s = _add(s, _less(p15, p7))
-            B[m + 128] = s
-            p16 = _error(X[m + 256], Y[m + 256])
-            s = _add(s, _less(p16, p8))
-            B[m + 144] = s
-            p17 = _error(X[m + 272], Y[m + 272])
-            s = _add(s, _less(p17, p9))
-            B[m + 160] = s
-            p18 = _error(X[m + 288], Y[m + 288])
-            s = _add(s, _less(p18, p10))
-            B[m + 176] = s
-            p19 = _error(X[m + 304], Y[m + 304])
-            s = _add(s, _less(p19, p11))
-            B[m + 192] = s
-            p20 = _error(X[m + 320], Y[m + 320])
-            s = _add(s, _less(p20, p12))
-            B[m + 208] = s
-            p21 = _error(X[m + 336], Y[m + 336])
-            s = _add(s, _less(p21, p13))
-            B[m + 224] = s
-            p22 = _error(X[m + 352], Y[m + 352])
-            s = _add(s, _less(p22, p14))
-            B[m + 240] = s
 
 
 @inlined
 def _wide_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 11 products down the columns, for the 16 rows of a band."""
+    """Sums of 11 products down the columns, for the 8 rows of a band."""
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -199,136 +137,55 @@ def _wide_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[An
             p7 = product(X[m + 112], Y[m + 112])
             p8 = product(X[m + 128], Y[m + 128])
             p9 = product(X[m + 144], Y[m + 144])
-            p10 = product(X[m + 160], Y[m + 160])
             s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-            s = _add(s, _add(_add(p8, p9), p10))
+            s = _add(_add(s, _add(p8, p9)), product(X[m + 160], Y[m + 160]))
             B[m] = s
-            p11 = product(X[m + 176], Y[m + 176])
-            s = _add(s, _less(p11, p0))
+            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p0))
             B[m + 16] = s
-            p12 = product(X[m + 192], Y[m + 192])
-            s = _add(s, _less(p12, p1))
+            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p1))
             B[m + 32] = s
-            p13 = product(X[m + 208], Y[m + 208])
-            s = _add(s, _less(p13, p2))
+            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p2))
             B[m + 48] = s
-            p14 = product(X[m + 224], Y[m + 224])
-            s = _add(s, _less(p14, p3))
+            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p3))
             B[m + 64] = s
-            p15 = product(X[m + 240], Y[m + 240])
-            s = _add(s, _less(p15, p4))
+            s = _add(s, _less(product(X[m + 240], Y[m + 240]), p4))
             B[m + 80] = s
-            p16 = product(X[m + 256], Y[m + 256])
-            s = _add(s, _less(p16, p5))
+            s = _add(s, _less(product(X[m + 256], Y[m + 256]), p5))
             B[m + 96] = s
-            p17 = product(X[m + 272], Y[m + 272])
-            s = _add(s, _less(p17, p6))
+            s = _add(s, _less(product(X[m + 272], Y[m + 272]), p6))
             B[m + 112] = s
-            p18 = product(X[m + 288], Y[m + 288])
-            s = _add(s, _less(p18, p7))
-            B[m + 128] = s
-            p19 = product(X[m + 304], Y[m + 304])
-            s = _add(s, _less(p19, p8))
-            B[m + 144] = s
-            p20 = product(X[m + 320], Y[m + 320])
-            s = _add(s, _less(p20, p9))
-            B[m + 160] = s
-            p21 = product(X[m + 336], Y[m + 336])
-            s = _add(s, _less(p21, p10))
-            B[m + 176] = s
-            p22 = product(X[m + 352], Y[m + 352])
-            s = _add(s, _less(p22, p11))
-            B[m + 192] = s
-            p23 = product(X[m + 368], Y[m + 368])
-            s = _add(s, _less(p23, p12))
-            B[m + 208] = s
-            p24 = product(X[m + 384], Y[m + 384])
-            s = _add(s, _less(p24, p13))
-            B[m + 224] = s
-            p25 = product(X[m + 400], Y[m + 400])
-            s = _add(s, _less(p25, p14))
-            B[m + 240] = s
 
 
 @inlined
 def _across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 8 strips, for eight strips one after another."""
-    p0 = b[m]
-    p1 = b[m + 256]
-    p2 = b[m + 512]
-    p3 = b[m + 768]
-    p4 = b[m + 1024]
-    p5 = b[m + 1280]
-    p6 = b[m + 1536]
-    p7 = b[m + 1792]
-    s0 = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-    p8 = b[m + 2048]
-    s1 = _add(s0, _less(p8, p0))
-    p9 = b[m + 2304]
-    s2 = _add(s1, _less(p9, p1))
-    p10 = b[m + 2560]
-    s3 = _add(s2, _less(p10, p2))
-    p11 = b[m + 2816]
-    s4 = _add(s3, _less(p11, p3))
-    p12 = b[m + 3072]
-    s5 = _add(s4, _less(p12, p4))
-    p13 = b[m + 3328]
-    s6 = _add(s5, _less(p13, p5))
-    p14 = b[m + 3584]
-    s7 = _add(s6, _less(p14, p6))
-    return s0, s1, s2, s3, s4, s5, s6, s7
+    """Sums of 8 strips, for four strips one after another."""
+    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
+    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
+    s0 = _add(s0, _add(b[m + 768], b[m + 896]))
+    s1 = _add(s0, _less(b[m + 1024], p0))
+    s2 = _add(s1, _less(b[m + 1152], p1))
+    return s0, s1, s2, _add(s2, _less(b[m + 1280], p2))
 
 
 @inlined
 def _wide_across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 11 strips, for eight strips one after another."""
-    p0 = b[m]
-    p1 = b[m + 256]
-    p2 = b[m + 512]
-    p3 = b[m + 768]
-    p4 = b[m + 1024]
-    p5 = b[m + 1280]
-    p6 = b[m + 1536]
-    p7 = b[m + 1792]
-    p8 = b[m + 2048]
-    p9 = b[m + 2304]
-    p10 = b[m + 2560]
-    s0 = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-    s0 = _add(s0, _add(_add(p8, p9), p10))
-    p11 = b[m + 2816]
-    s1 = _add(s0, _less(p11, p0))
-    p12 = b[m + 3072]
-    s2 = _add(s1, _less(p12, p1))
-    p13 = b[m + 3328]
-    s3 = _add(s2, _less(p13, p2))
-    p14 = b[m + 3584]
-    s4 = _add(s3, _less(p14, p3))
-    p15 = b[m + 3840]
-    s5 = _add(s4, _less(p15, p4))
-    p16 = b[m + 4096]
-    s6 = _add(s5, _less(p16, p5))
-    p17 = b[m + 4352]
-    s7 = _add(s6, _less(p17, p6))
-    return s0, s1, s2, s3, s4, s5, s6, s7
+    """Sums of 11 strips, for four strips one after another."""
+    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
+    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
+    s0 = _add(_add(s0, _add(b[m + 768], b[m + 896])), _add(b[m + 1024], b[m + 1152]))
+    s0 = _add(s0, b[m + 1280])
+    s1 = _add(s0, _less(b[m + 1408], p0))
+    s2 = _add(s1, _less(b[m + 1536], p1))
+    return s0, s1, s2, _add(s2, _less(b[m + 1664], p2))
 
 
 @inlined
 def _rase(b: NDArray[Any], w: NDArray[Any], total: NDArray[Any]) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3, s4, s5, s6, s7 = _across(b, m)
-        t0 = (
-            math.sqrt(F32(s0)) * w[m]
-            + math.sqrt(F32(s1)) * w[m + 256]
-            + math.sqrt(F32(s2)) * w[m + 512]
-            + math.sqrt(F32(s3)) * w[m + 768]
+        s0, s1, s2, s3 = _across(b, m)
+        total[m] += (math.sqrt(F32(s0)) * w[m] + math.sqrt(F32(s1)) * w[m + 128]) + (
+            math.sqrt(F32(s2)) * w[m + 256] + math.sqrt(F32(s3)) * w[m + 384]
         )
-        t4 = (
-            math.sqrt(F32(s4)) * w[m + 1024]
-            + math.sqrt(F32(s5)) * w[m + 1280]
-            + math.sqrt(F32(s6)) * w[m + 1536]
-            + math.sqrt(F32(s7)) * w[m + 1792]
-        )
-        total[m] += t0 + t4
 
 
 @inlined
@@ -336,20 +193,14 @@ def _scc(
     b: NDArray[Any], inverse_a: NDArray[Any], inverse_b: NDArray[Any], total: NDArray[Any]
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3, s4, s5, s6, s7 = _across(b, m)
-        t0 = (
+        s0, s1, s2, s3 = _across(b, m)
+        total[m] += (
             F32(s0) * (inverse_a[m] * inverse_b[m])
-            + F32(s1) * (inverse_a[m + 256] * inverse_b[m + 256])
-            + F32(s2) * (inverse_a[m + 512] * inverse_b[m + 512])
-            + F32(s3) * (inverse_a[m + 768] * inverse_b[m + 768])
+            + F32(s1) * (inverse_a[m + 128] * inverse_b[m + 128])
+        ) + (
+            F32(s2) * (inverse_a[m + 256] * inverse_b[m + 256])
+            + F32(s3) * (inverse_a[m + 384] * inverse_b[m + 384])
         )
-        t4 = (
-            F32(s4) * (inverse_a[m + 1024] * inverse_b[m + 1024])
-            + F32(s5) * (inverse_a[m + 1280] * inverse_b[m + 1280])
-            + F32(s6) * (inverse_a[m + 1536] * inverse_b[m + 1536])
-            + F32(s7) * (inverse_a[m + 1792] * inverse_b[m + 1792])
-        )
-        total[m] += t0 + t4
 
 
 @inlined
@@ -372,16 +223,15 @@ def _uqi(
     total: NDArray[Any],
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3, s4, s5, s6, s7 = _across(b, m)
-        q0 = _quality(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
-        q1 = _quality(s1, sum_a[m + 256], sum_b[m + 256], spread_a[m + 256], spread_b[m + 256])
-        q2 = _quality(s2, sum_a[m + 512], sum_b[m + 512], spread_a[m + 512], spread_b[m + 512])
-        q3 = _quality(s3, sum_a[m + 768], sum_b[m + 768], spread_a[m + 768], spread_b[m + 768])
-        q4 = _quality(s4, sum_a[m + 1024], sum_b[m + 1024], spread_a[m + 1024], spread_b[m + 1024])
-        q5 = _quality(s5, sum_a[m + 1280], sum_b[m + 1280], spread_a[m + 1280], spread_b[m + 1280])
-        q6 = _quality(s6, sum_a[m + 1536], sum_b[m + 1536], spread_a[m + 1536], spread_b[m + 1536])
-        q7 = _quality(s7, sum_a[m + 1792], sum_b[m + 1792], spread_a[m + 1792], spread_b[m + 1792])
-        total[m] += ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))
+        s0, s1, s2, s3 = _across(b, m)
+        n1, n2, n3 = m + 128, m + 256, m + 384
+        total[m] += (
+            _quality(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
+            + _quality(s1, sum_a[n1], sum_b[n1], spread_a[n1], spread_b[n1])
+        ) + (
+            _quality(s2, sum_a[n2], sum_b[n2], spread_a[n2], spread_b[n2])
+            + _quality(s3, sum_a[n3], sum_b[n3], spread_a[n3], spread_b[n3])
+        )
 
 
 @inlined
@@ -404,24 +254,15 @@ def _ssim(
     total: NDArray[Any],
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3, s4, s5, s6, s7 = _wide_across(b, m)
-        q0 = _similarity(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
-        q1 = _similarity(s1, sum_a[m + 256], sum_b[m + 256], spread_a[m + 256], spread_b[m + 256])
-        q2 = _similarity(s2, sum_a[m + 512], sum_b[m + 512], spread_a[m + 512], spread_b[m + 512])
-        q3 = _similarity(s3, sum_a[m + 768], sum_b[m + 768], spread_a[m + 768], spread_b[m + 768])
-        q4 = _similarity(
-            s4, sum_a[m + 1024], sum_b[m + 1024], spread_a[m + 1024], spread_b[m + 1024]
+        s0, s1, s2, s3 = _wide_across(b, m)
+        n1, n2, n3 = m + 128, m + 256, m + 384
+        total[m] += (
+            _similarity(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
+            + _similarity(s1, sum_a[n1], sum_b[n1], spread_a[n1], spread_b[n1])
+        ) + (
+            _similarity(s2, sum_a[n2], sum_b[n2], spread_a[n2], spread_b[n2])
+            + _similarity(s3, sum_a[n3], sum_b[n3], spread_a[n3], spread_b[n3])
         )
-        q5 = _similarity(
-            s5, sum_a[m + 1280], sum_b[m + 1280], spread_a[m + 1280], spread_b[m + 1280]
-        )
-        q6 = _similarity(
-            s6, sum_a[m + 1536], sum_b[m + 1536], spread_a[m + 1536], spread_b[m + 1536]
-        )
-        q7 = _similarity(
-            s7, sum_a[m + 1792], sum_b[m + 1792], spread_a[m + 1792], spread_b[m + 1792]
-        )
-        total[m] += ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))
 
 
 @inlined
@@ -459,7 +300,7 @@ def window_sums(
     """Add to ``out`` (n, m) the sums of a kind's map over one channel, of all pairs.
 
     Images are (n, C, image size) int16, maps (n, C, map size); of RASE, channel 0 has it all.
-    ``buffer`` and ``spare`` are room for a band, (K + 14) x 256, ``total`` for 256 numbers.
+    ``buffer`` and ``spare`` are room for a band, (K + 14) x 128, ``total`` for 128 numbers.
     """
     inner = buffer[lead * CELL :]
     last = x.shape[1] if kind == RASE else channel + 1
