@@ -48,7 +48,7 @@ def _compile(function: Callable[P, R], keep: bool, **options: Any) -> Callable[P
         made = njit(function, **(rules | options))
     # numba takes cached code for valid while the function's own module is unchanged. Kernels call
     # each other across modules, so the stamp is made to cover all of them.
-    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if hasattr(file, "_source_stamp"):
         file._source_stamp = _sources()
     return cast("Callable[P, R]", made)
