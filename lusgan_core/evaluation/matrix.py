@@ -7,7 +7,6 @@ to mapped memory kills the process.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,7 +48,6 @@ class MatrixFile:
                 data = memoryview(row).cast("B")
                 while data:
                     data = data[stream.write(data) :]
-            os.fsync(stream.fileno())
 
 
 def _read_header(stream: BinaryIO, path: Path, shape: tuple[int, int]) -> int:

@@ -14,7 +14,7 @@ from lusgan_core.evaluation import pyramid_kernels as pyramid
 from lusgan_core.evaluation.formulas import C1, C2, Compat, FrameSums, join_sums
 from lusgan_core.evaluation.single import frame_sums, gaussian, rase_shares
 from lusgan_core.evaluation.strips import Layout, room
-from lusgan_core.evaluation.torch_engine import TorchFrames
+from lusgan_core.evaluation.torch_frames import TorchFrames
 
 SCALES = 5
 FINE = 2

@@ -17,31 +17,22 @@ counted once a pair, a directed one in both directions.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, UnknownNameError
-from lusgan_core.evaluation import checkpoint as checkpoints
-from lusgan_core.evaluation.blocks import MEMORY_BYTES, Block, Plan, make_plan
+from lusgan_core.evaluation.blocks import MEMORY_BYTES, Plan, make_plan
 from lusgan_core.evaluation.engines import Choice, check_device, make_engine
 from lusgan_core.evaluation.formulas import KERNELS, check_compat
-from lusgan_core.evaluation.frameset import FrameSet, group_codes
-from lusgan_core.evaluation.matrix import MatrixFile
-from lusgan_core.evaluation.results import MetricResult, PairResults, PairsError
+from lusgan_core.evaluation.frameset import FrameSet
+from lusgan_core.evaluation.job import Job
+from lusgan_core.evaluation.results import PairResults
 from lusgan_core.evaluation.runners import KernelRunner, PlainRunner, make_runners, smallest_side
-from lusgan_core.evaluation.tally import Tally
-from lusgan_core.evaluation.workbench import Workbench
 from lusgan_core.registry import installed
-
-SAVE_EVERY_S = 5.0
-"""Seconds between two writes of the checkpoint."""
 
 
 def compare_sets(
@@ -75,6 +66,8 @@ def compare_sets(
     in ``absent``. Raises ConfigError for frames, metrics or settings that cannot be used, and
     PairsError, with the results so far, when the disk fills up or memory does not suffice.
     """
+    if top < 1 or histogram_bins < 2:
+        raise ConfigError("top must be at least 1 and histogram_bins at least 2")
     version, device = check_compat(compat), check_device(device)
     second = a if b is None else b
     shape = _common_shape(a, second)
@@ -87,192 +80,20 @@ def compare_sets(
         lambda t: make_engine(t, version, device, threads, pixels, engine),
     )
     plan = _plan(a, b, runners, shape, block, device)
-    job = _Job(a, second, plan, usable, runners, top, histogram_bins, exclude_same_group)
-    settings = {
-        "metrics": [(m.name, m.kernel, m.better, m.symmetric) for m in usable],
-        "compat": version,
-        "top": top,
-        "bins": histogram_bins,
-        "exclude": exclude_same_group,
-        "same": b is None,
-        "matrix": matrix is not None,
-    }
-    job.absent, job.compat, job.matrix, job.checkpoint = absent, version, matrix, checkpoint
-    if checkpoint is not None:
-        job.resume(checkpoints.job_digest([a, second], settings))
-    return job.run(progress)
-
-
-class _Job:
-    """One comparison under way."""
-
-    def __init__(
-        self,
-        a: FrameSet,
-        b: FrameSet,
-        plan: Plan,
-        metrics: Sequence[PairMetric],
-        runners: Sequence[KernelRunner | PlainRunner],
-        top: int,
-        bins: int,
-        exclude: bool,
-    ) -> None:
-        if top < 1 or bins < 2:
-            raise ConfigError("top must be at least 1 and histogram_bins at least 2")
-        self.a, self.b, self.plan, self.metrics, self.runners = a, b, plan, metrics, runners
-        self.tallies = {m.name: Tally(len(b), top, m.better, bins) for m in metrics}
-        self.codes = group_codes(a, b) if exclude else None
-        self.done, self.seconds, self.digest = 0, 0.0, ""
-        self.notes: list[str] = []
-        self.files: dict[str, MatrixFile] = {}
-        self.absent: dict[str, str] = {}
-        self.compat = ""
-        self.matrix: Path | None = None
-        self.checkpoint: Path | None = None
-
-    def resume(self, digest: str) -> None:
-        """Go on from the checkpoint, if there is one."""
-        assert self.checkpoint is not None
-        self.digest = digest
-        found = checkpoints.load(self.checkpoint, digest, self.tallies)
-        if found is not None:
-            first, second, same = self.plan.first, self.plan.second, self.plan.same
-            self.plan = Plan(first, second, found.rows, found.columns, same)
-            self.done, self.seconds = found.done, found.seconds
-
-    def run(self, progress: Callable[[int, int], None] | None) -> PairResults:
-        """Compute all blocks that are not done yet."""
-        bench = Workbench(self.a, self.b, self.runners, self.plan.same, self.notes)
-        counted, saved = 0, time.monotonic()
-        try:
-            self._open_matrix()
-            for number, block in enumerate(self.plan):
-                counted += self.plan.pairs_in(block)
-                if number < self.done:
-                    continue
-                began = time.perf_counter()
-                if not self._excluded(block):
-                    self._take(block, *bench.values(block))
-                self.seconds += time.perf_counter() - began
-                self.done += 1
-                if progress is not None:
-                    progress(counted, self.plan.pairs)
-                if time.monotonic() - saved > SAVE_EVERY_S:
-                    self._save()
-                    saved = time.monotonic()
-        except (OSError, torch.OutOfMemoryError, MemoryError) as error:
-            raise self._failure(error) from error
-        except BaseException:  # a stop, a frame that cannot be read, a metric that fails
-            with suppress(OSError):
-                self._save()
-            raise
-        if self.checkpoint is not None:
-            self.checkpoint.unlink(missing_ok=True)
-        return self.results()
-
-    def _take(
-        self,
-        block: Block,
-        values: dict[str, NDArray[np.float64]],
-        back: dict[str, NDArray[np.float64]],
-    ) -> None:
-        """Count the values of a block, and let frames choose their neighbours among it."""
-        rows, columns = np.arange(block.i0, block.i1), np.arange(block.j0, block.j1)
-        keep: NDArray[np.bool_] | None = None
-        if self.plan.same:
-            keep = rows[:, None] < columns
-        if self.codes is not None:
-            other = self.codes[0][rows][:, None] != self.codes[1][columns]
-            keep = other if keep is None else keep & other
-        for metric in self.metrics:
-            tally, straight = self.tallies[metric.name], values[metric.name]
-            if metric.name in self.files:
-                self._write(metric.name, block, straight, back.get(metric.name))
-            kept = straight if keep is None else np.where(keep, straight, np.nan)
-            tally.count(straight if keep is None else straight[keep])
-            tally.nearest.offer(kept, rows, block.j0)
-            if self.plan.same and keep is not None:
-                turned = back[metric.name]
-                if not metric.symmetric:
-                    tally.count(turned[keep])
-                tally.nearest.offer(np.where(keep, turned, np.nan).T, columns, block.i0)
-
-    def _write(
-        self,
-        name: str,
-        block: Block,
-        straight: NDArray[np.float64],
-        turned: NDArray[np.float64] | None,
-    ) -> None:
-        if self.codes is not None:
-            same = self.codes[0][block.i0 : block.i1, None] == self.codes[1][block.j0 : block.j1]
-            straight = np.where(same, np.nan, straight)
-            turned = None if turned is None else np.where(same, np.nan, turned)
-        self.files[name].write(block.i0, block.j0, straight)
-        if turned is not None:
-            self.files[name].write(block.j0, block.i0, turned.T)
-
-    def _open_matrix(self) -> None:
-        if self.matrix is not None:
-            shape = (self.plan.first, self.plan.second)
-            for metric in self.metrics:
-                path = self.matrix / f"{metric.name}.npy"
-                self.files[metric.name] = MatrixFile(path, shape, fresh=self.done == 0)
-
-    def _excluded(self, block: Block) -> bool:
-        """Whether all of a block's pairs are of one group."""
-        if self.codes is None:
-            return False
-        both = np.concatenate(
-            [self.codes[0][block.i0 : block.i1], self.codes[1][block.j0 : block.j1]]
-        )
-        return bool((both == both[0]).all())
-
-    def _save(self) -> None:
-        if self.checkpoint is not None:
-            rows, columns = self.plan.rows, self.plan.columns
-            state = checkpoints.Progress(self.digest, rows, columns, self.done, self.seconds)
-            checkpoints.save(self.checkpoint, state, self.tallies)
-
-    def _failure(self, error: BaseException) -> PairsError:
-        """What to raise instead of an error of the system, with what is done saved."""
-        what = f"comparing frames broke off after {self.done} blocks: {error or 'out of memory'}"
-        try:
-            self._save()
-            kept = "run the same again to go on from there" if self.checkpoint else ""
-        except OSError:
-            kept = "the checkpoint is that of a few seconds earlier"
-        advice = "free disk space or memory" + (f"; {kept}" if kept else "")
-        return PairsError(f"{what}; {advice}", self.results())
-
-    def results(self) -> PairResults:
-        """All that is known so far."""
-        engines = [r.engine.name for r in self.runners if isinstance(r, KernelRunner)]
-        plain = [r.metric.name for r in self.runners if isinstance(r, PlainRunner)]
-        engines += [f"plain ({', '.join(plain)})"] if plain else []
-        pairs = sum(
-            self.plan.pairs_in(block)
-            for number, block in enumerate(self.plan)
-            if number < self.done
-        )
-        return PairResults(
-            metrics={m.name: self._result(m) for m in self.metrics},
-            absent=self.absent,
-            pairs=pairs,
-            engine=" + ".join(engines),
-            compat=self.compat,
-            seconds=self.seconds,
-            shape=self.a.shape,
-            notes=tuple(self.notes),
-            first=self.a,
-        )
-
-    def _result(self, metric: PairMetric) -> MetricResult:
-        tally, file = self.tallies[metric.name], self.files.get(metric.name)
-        nearest = tally.nearest
-        return MetricResult(
-            metric, tally.summary(), nearest.values, nearest.indices, file.path if file else None
-        )
+    return Job(
+        a,
+        second,
+        plan,
+        usable,
+        runners,
+        absent,
+        version,
+        top,
+        histogram_bins,
+        exclude_same_group,
+        matrix,
+        checkpoint,
+    ).run(progress)
 
 
 def _records(metrics: Sequence[PairMetric | str]) -> list[PairMetric]:

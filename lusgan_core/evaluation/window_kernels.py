@@ -1,9 +1,7 @@
 """RASE, SCC, UQI and SSIM of all pairs, compiled: sums over square windows, in exact integers.
 
 All four need, for each window, the sum of a product (or of a squared difference) of two frames;
-the rest is in maps of one frame. Down the rows a sum slides over a band: 15 products give the 8
-sums of 8 rows; across, 11 of those give 4 windows (`strips` tells the layout). Integers neither
-round nor drift. The maps of a frame:
+`sliding` makes it, the rest is in maps of one frame:
 
     RASE   100 / mean (first frame), nothing
     SCC    8 / sqrt(64 sum(h^2) - sum(h)^2), sum(h) / that root, of the Laplacian h; the
@@ -21,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled, inlined, summing
-from lusgan_core.evaluation.strips import CELL, LANES, SOURCE, STEP, product, wrap
+from lusgan_core.evaluation.sliding import (
+    across,
+    add,
+    errors_down,
+    less,
+    products_down,
+    wide_across,
+    wide_products_down,
+)
+from lusgan_core.evaluation.strips import CELL, SOURCE, STEP, product, wrap
 
 RASE, SCC, UQI, SSIM = range(4)
 SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
@@ -39,150 +46,9 @@ C1, C2 = F32(6.5025 * 14641), F32(58.5225 * 14641)
 
 
 @inlined
-def _add(a: Any, b: Any) -> Any:
-    return I32(a + b)
-
-
-@inlined
-def _less(a: Any, b: Any) -> Any:
-    return I32(a - b)
-
-
-@inlined
-def _error(a: Any, b: Any) -> Any:
-    difference = I32(I32(a) - I32(b))
-    return I32(difference * difference)
-
-
-@inlined
-def _products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 products down the columns, for the 8 rows of a band."""
-    for k in range(strips):
-        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
-        B = buffer[k * CELL : (k + 1) * CELL]
-        for m in range(LANES):
-            p0 = product(X[m], Y[m])
-            p1 = product(X[m + 16], Y[m + 16])
-            p2 = product(X[m + 32], Y[m + 32])
-            p3 = product(X[m + 48], Y[m + 48])
-            p4 = product(X[m + 64], Y[m + 64])
-            p5 = product(X[m + 80], Y[m + 80])
-            p6 = product(X[m + 96], Y[m + 96])
-            p7 = product(X[m + 112], Y[m + 112])
-            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-            B[m] = s
-            s = _add(s, _less(product(X[m + 128], Y[m + 128]), p0))
-            B[m + 16] = s
-            s = _add(s, _less(product(X[m + 144], Y[m + 144]), p1))
-            B[m + 32] = s
-            s = _add(s, _less(product(X[m + 160], Y[m + 160]), p2))
-            B[m + 48] = s
-            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p3))
-            B[m + 64] = s
-            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p4))
-            B[m + 80] = s
-            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p5))
-            B[m + 96] = s
-            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p6))
-            B[m + 112] = s
-
-
-@inlined
-def _errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 squared differences down the columns, for the 8 rows of a band."""
-    for k in range(strips):
-        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
-        B = buffer[k * CELL : (k + 1) * CELL]
-        for m in range(LANES):
-            p0 = _error(X[m], Y[m])
-            p1 = _error(X[m + 16], Y[m + 16])
-            p2 = _error(X[m + 32], Y[m + 32])
-            p3 = _error(X[m + 48], Y[m + 48])
-            p4 = _error(X[m + 64], Y[m + 64])
-            p5 = _error(X[m + 80], Y[m + 80])
-            p6 = _error(X[m + 96], Y[m + 96])
-            p7 = _error(X[m + 112], Y[m + 112])
-            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-            B[m] = s
-            s = _add(s, _less(_error(X[m + 128], Y[m + 128]), p0))
-            B[m + 16] = s
-            s = _add(s, _less(_error(X[m + 144], Y[m + 144]), p1))
-            B[m + 32] = s
-            s = _add(s, _less(_error(X[m + 160], Y[m + 160]), p2))
-            B[m + 48] = s
-            s = _add(s, _less(_error(X[m + 176], Y[m + 176]), p3))
-            B[m + 64] = s
-            s = _add(s, _less(_error(X[m + 192], Y[m + 192]), p4))
-            B[m + 80] = s
-            s = _add(s, _less(_error(X[m + 208], Y[m + 208]), p5))
-            B[m + 96] = s
-            s = _add(s, _less(_error(X[m + 224], Y[m + 224]), p6))
-            B[m + 112] = s
-
-
-@inlined
-def _wide_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 11 products down the columns, for the 8 rows of a band."""
-    for k in range(strips):
-        X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
-        B = buffer[k * CELL : (k + 1) * CELL]
-        for m in range(LANES):
-            p0 = product(X[m], Y[m])
-            p1 = product(X[m + 16], Y[m + 16])
-            p2 = product(X[m + 32], Y[m + 32])
-            p3 = product(X[m + 48], Y[m + 48])
-            p4 = product(X[m + 64], Y[m + 64])
-            p5 = product(X[m + 80], Y[m + 80])
-            p6 = product(X[m + 96], Y[m + 96])
-            p7 = product(X[m + 112], Y[m + 112])
-            p8 = product(X[m + 128], Y[m + 128])
-            p9 = product(X[m + 144], Y[m + 144])
-            s = _add(_add(_add(p0, p1), _add(p2, p3)), _add(_add(p4, p5), _add(p6, p7)))
-            s = _add(_add(s, _add(p8, p9)), product(X[m + 160], Y[m + 160]))
-            B[m] = s
-            s = _add(s, _less(product(X[m + 176], Y[m + 176]), p0))
-            B[m + 16] = s
-            s = _add(s, _less(product(X[m + 192], Y[m + 192]), p1))
-            B[m + 32] = s
-            s = _add(s, _less(product(X[m + 208], Y[m + 208]), p2))
-            B[m + 48] = s
-            s = _add(s, _less(product(X[m + 224], Y[m + 224]), p3))
-            B[m + 64] = s
-            s = _add(s, _less(product(X[m + 240], Y[m + 240]), p4))
-            B[m + 80] = s
-            s = _add(s, _less(product(X[m + 256], Y[m + 256]), p5))
-            B[m + 96] = s
-            s = _add(s, _less(product(X[m + 272], Y[m + 272]), p6))
-            B[m + 112] = s
-
-
-@inlined
-def _across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 8 strips, for four strips one after another."""
-    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
-    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
-    s0 = _add(s0, _add(b[m + 768], b[m + 896]))
-    s1 = _add(s0, _less(b[m + 1024], p0))
-    s2 = _add(s1, _less(b[m + 1152], p1))
-    return s0, s1, s2, _add(s2, _less(b[m + 1280], p2))
-
-
-@inlined
-def _wide_across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 11 strips, for four strips one after another."""
-    p0, p1, p2 = b[m], b[m + 128], b[m + 256]
-    s0 = _add(_add(_add(p0, p1), _add(p2, b[m + 384])), _add(b[m + 512], b[m + 640]))
-    s0 = _add(_add(s0, _add(b[m + 768], b[m + 896])), _add(b[m + 1024], b[m + 1152]))
-    s0 = _add(s0, b[m + 1280])
-    s1 = _add(s0, _less(b[m + 1408], p0))
-    s2 = _add(s1, _less(b[m + 1536], p1))
-    return s0, s1, s2, _add(s2, _less(b[m + 1664], p2))
-
-
-@inlined
 def _rase(b: NDArray[Any], w: NDArray[Any], total: NDArray[Any]) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3 = _across(b, m)
+        s0, s1, s2, s3 = across(b, m)
         total[m] += (math.sqrt(F32(s0)) * w[m] + math.sqrt(F32(s1)) * w[m + 128]) + (
             math.sqrt(F32(s2)) * w[m + 256] + math.sqrt(F32(s3)) * w[m + 384]
         )
@@ -193,7 +59,7 @@ def _scc(
     b: NDArray[Any], inverse_a: NDArray[Any], inverse_b: NDArray[Any], total: NDArray[Any]
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3 = _across(b, m)
+        s0, s1, s2, s3 = across(b, m)
         total[m] += (
             F32(s0) * (inverse_a[m] * inverse_b[m])
             + F32(s1) * (inverse_a[m + 128] * inverse_b[m + 128])
@@ -223,7 +89,7 @@ def _uqi(
     total: NDArray[Any],
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3 = _across(b, m)
+        s0, s1, s2, s3 = across(b, m)
         n1, n2, n3 = m + 128, m + 256, m + 384
         total[m] += (
             _quality(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
@@ -238,7 +104,7 @@ def _uqi(
 def _similarity(s: Any, sum_a: Any, sum_b: Any, spread_a: Any, spread_b: Any) -> Any:
     """SSIM of one window of 11; 0 where a map has nothing (an infinite spread)."""
     whole_a, whole_b = I32(sum_a), I32(sum_b)
-    covariance = F32(_less(I32(s * AREA11), I32(whole_a * whole_b)))
+    covariance = F32(less(I32(s * AREA11), I32(whole_a * whole_b)))
     light = F32(2) * sum_a * sum_b + C1
     lights = sum_a * sum_a + sum_b * sum_b + C1
     return (light / lights) * ((F32(2) * covariance + C2) / (spread_a + spread_b + C2))
@@ -254,7 +120,7 @@ def _ssim(
     total: NDArray[Any],
 ) -> None:
     for m in range(CELL):
-        s0, s1, s2, s3 = _wide_across(b, m)
+        s0, s1, s2, s3 = wide_across(b, m)
         n1, n2, n3 = m + 128, m + 256, m + 384
         total[m] += (
             _similarity(s0, sum_a[m], sum_b[m], spread_a[m], spread_b[m])
@@ -271,11 +137,11 @@ def _sums_down(
 ) -> None:
     """Window sums of one channel's band down the columns."""
     if kind == RASE:
-        _errors_down(x, y, strips, buffer)
+        errors_down(x, y, strips, buffer)
     elif kind == SSIM:
-        _wide_down(x, y, strips, buffer)
+        wide_products_down(x, y, strips, buffer)
     else:
-        _products_down(x, y, strips, buffer)
+        products_down(x, y, strips, buffer)
 
 
 @compiled
@@ -355,7 +221,7 @@ def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64])
                         X, Y = x[i, c, start:stop], y[j, c, start:stop]
                         found = I32(0)
                         for m in range(len(X)):
-                            found = _add(found, product(X[m], Y[m]))
+                            found = add(found, product(X[m], Y[m]))
                         out[i, j, c] += found
 
 
