@@ -64,6 +64,7 @@ PRESETS: dict[str, Preset] = {
                 "flip_labels": 0.0,
                 "value_range": "-1..1",
                 "ema_half_life": 5000,
+                "preview_frames": 9,
             },
             "generation": {"count": 64},
             "evaluation": {"real_frames": 64, "synthetic_frames": 32},
