@@ -9,7 +9,7 @@ import os
 
 DEFAULTS = {
     # Threads that have nothing to do sleep rather than spin. On a machine with anything else to do,
-    # spinning makes a training on the CPU 20 times slower (benchmarks/shared_machine.py).
+    # spinning makes training on the CPU some 20 times slower (benchmarks/shared_machine.py).
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 """Environment variables, unless the user has set them."""
