@@ -14,10 +14,15 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from lusgan_core.registry import Registry, installed  # noqa: E402
 
 torch.set_num_threads(1)
+
+# Examples are the same in every run, and take as long as a busy machine takes.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
 IN_MEMORY = "sqlite+aiosqlite:///file::memory:?cache=shared&uri=true&check_same_thread=false"

@@ -19,7 +19,7 @@ from lusgan_core.evaluation.torch_frames import TorchFrames
 SCALES = 5
 FINE = 2
 """MS-SSIM's scales in single precision, laid out in strips; the rest are as they are, in double."""
-CHUNK = 8
+CHUNK = 16
 """Frames that a thread prepares at once."""
 WINDOWED = {"rase": 8, "uqi": 8, "ssim": 10, "scc": 0}
 """Terms with maps over windows, and how much smaller than the frame a map is."""
@@ -139,19 +139,23 @@ def _fill(
 
 
 def _fill_scales(planes: NDArray[np.uint8], parts: Parts) -> None:
+    # Frame by frame: the fine scales in double pass through two arrays that are made once, as
+    # fresh memory costs more than what is computed in it. The coarse ones are made in place.
     count, channels, height, width = planes.shape
-    pyramid.centres(planes, parts["centre"])
-    centred = planes.astype(np.float64)
-    images = centred - parts["centre"][:, None, None, None]
-    for scale, (tall, wide) in enumerate(scale_shapes(height, width)):
-        if scale > 0:
-            below = np.empty((count, channels, tall, wide))
-            pyramid.halve(images, below)
-            images = below
-        x, mean, variance = (parts[f"{name}@{scale}"] for name in ("x", "mean", "variance"))
-        if scale < FINE:
-            how = (GAUSS64, float(fine_factor(scale, channels)), Layout(tall, wide).strips)
-            pyramid.fill_fine(images, *how, x, mean, variance)
-        else:
-            x[:] = images
-            pyramid.fill_coarse(images, GAUSS64, mean, variance)
+    shapes = scale_shapes(height, width)
+    passing = [np.empty((1, channels, *shape)) for shape in shapes[:FINE]]
+    for i in range(count):
+        one = {name: part[i : i + 1] for name, part in parts.items()}
+        images = passing[0]
+        pyramid.centre(planes[i : i + 1], one["centre"], images)
+        for scale, (tall, wide) in enumerate(shapes):
+            if scale > 0:
+                below = passing[scale] if scale < FINE else one[f"x@{scale}"]
+                pyramid.halve(images, below)
+                images = below
+            mean, variance = one[f"mean@{scale}"], one[f"variance@{scale}"]
+            if scale < FINE:
+                how = (GAUSS64, float(fine_factor(scale, channels)), Layout(tall, wide).strips)
+                pyramid.fill_fine(images, *how, one[f"x@{scale}"], mean, variance)
+            else:
+                pyramid.fill_coarse(images, GAUSS64, mean, variance)

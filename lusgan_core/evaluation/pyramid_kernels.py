@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.evaluation.compiled import compiled
 from lusgan_core.evaluation.strips import LANES, lay_image, lay_map
-from lusgan_core.evaluation.structure_kernel import NOTHING, SIDE
+from lusgan_core.evaluation.structure_kernel import GROUP, NOTHING, SIDE
 
 I32 = np.int32
 
@@ -51,8 +51,10 @@ def _blur(image: NDArray[Any], G: Any, across: NDArray[Any], out: NDArray[Any]) 
 
 
 @compiled
-def centres(planes: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
-    """The commonest grey level of each frame, all channels together; the lowest of several."""
+def centre(
+    planes: NDArray[np.uint8], centres: NDArray[np.float64], images: NDArray[np.float64]
+) -> None:
+    """Each frame less its commonest grey level, all channels together; the lowest of several."""
     _, channels, height, width = planes.shape
     counts = np.empty(256, np.int64)
     for i in range(len(planes)):
@@ -66,7 +68,12 @@ def centres(planes: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
         for value in range(256):
             if counts[value] > counts[best]:
                 best = value
-        out[i] = best
+        centres[i] = best
+        for c in range(channels):
+            for r in range(height):
+                source, target = planes[i, c, r], images[i, c, r]
+                for k in range(width):
+                    target[k] = float(source[k]) - best
 
 
 @compiled
@@ -182,27 +189,28 @@ def coarse_sums(
     products, filtered = np.empty((height, width)), np.empty((height - 10, width - 10))
     row = np.empty(width)
     C1, C2 = G[6], G[7]
-    for i in range(len(x)):
+    for group in range(0, len(x), GROUP):
         for j in range(len(y)):
-            found = 0.0
-            for c in range(channels):
-                for r in range(height):
-                    u, v, t = x[i, c, r], y[j, c, r], products[r]
+            for i in range(group, min(group + GROUP, len(x))):
+                found = 0.0
+                for c in range(channels):
+                    for r in range(height):
+                        u, v, t = x[i, c, r], y[j, c, r], products[r]
+                        for k in range(width):
+                            t[k] = u[k] * v[k]
+                    _blur(products, G, across, filtered)
                     for k in range(width):
-                        t[k] = u[k] * v[k]
-                _blur(products, G, across, filtered)
-                for k in range(width):
-                    row[k] = 0.0
-                for r in range(height - 10):
-                    mean_a, mean_b, covariance = mean_x[i, c, r], mean_y[j, c, r], filtered[r]
-                    var_a, var_b = var_x[i, c, r], var_y[j, c, r]
+                        row[k] = 0.0
+                    for r in range(height - 10):
+                        mean_a, mean_b, covariance = mean_x[i, c, r], mean_y[j, c, r], filtered[r]
+                        var_a, var_b = var_x[i, c, r], var_y[j, c, r]
+                        for k in range(width - 10):
+                            a, b = mean_a[k], mean_b[k]
+                            value = (2 * (covariance[k] - a * b) + C2) / (var_a[k] + var_b[k])
+                            if light:
+                                a, b = a + centre_x[i], b + centre_y[j]
+                                value *= (2 * a * b + C1) / (a * a + b * b + C1)
+                            row[k] += value
                     for k in range(width - 10):
-                        a, b = mean_a[k], mean_b[k]
-                        value = (2 * (covariance[k] - a * b) + C2) / (var_a[k] + var_b[k])
-                        if light:
-                            a, b = a + centre_x[i], b + centre_y[j]
-                            value *= (2 * a * b + C1) / (a * a + b * b + C1)
-                        row[k] += value
-                for k in range(width - 10):
-                    found += row[k]
-            out[i, j] = found
+                        found += row[k]
+                out[i, j] = found

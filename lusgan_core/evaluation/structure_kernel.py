@@ -24,7 +24,7 @@ SIDE = 11
 TILE = 2
 """Bands that a group of first frames is kept in the cache for."""
 F32 = np.float32
-GROUP = 8
+GROUP = 4
 """First frames in a group: they share what is read of each second frame."""
 NOTHING = 5e17
 """Variance where a map has nothing: no contrast is left, and squares of it stay finite."""

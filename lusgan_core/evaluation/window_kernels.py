@@ -35,7 +35,7 @@ SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
 """Side of each kind's windows, pixels."""
 LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
 """Columns left of the frame at which windows start: SCC's begin four before their pixel."""
-TILE, GROUP = 2, 8
+TILE, GROUP = 2, 4
 """As in `structure_kernel`."""
 
 I32, F32 = np.int32, np.float32

@@ -28,7 +28,8 @@ def sam(a: np.ndarray, b: np.ndarray) -> float:
         for frame in (a, b)
     )
     with np.errstate(invalid="ignore"):
-        cosines = (x * y).sum(axis=0) / np.sqrt((x**2).sum(axis=0)) / np.sqrt((y**2).sum(axis=0))
+        norms = np.sqrt((x**2).sum(axis=0)) * np.sqrt((y**2).sum(axis=0))
+        cosines = (x * y).sum(axis=0) / norms
     return float(np.arccos(np.clip(cosines, -1, 1)).mean())
 
 
