@@ -12,8 +12,6 @@ from lusgan_core.evaluation.results import (
     Neighbour,
     PairResults,
     PairsError,
-    TableOne,
-    table_one,
 )
 from lusgan_core.evaluation.tally import Summary
 
@@ -24,8 +22,6 @@ __all__ = [
     "PairResults",
     "PairsError",
     "Summary",
-    "TableOne",
     "compare_sets",
     "load_frames",
-    "table_one",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,36 +128,6 @@ class PairsError(LusganError, RuntimeError):
     def __init__(self, message: str, partial: PairResults) -> None:
         super().__init__(message)
         self.partial = partial
-
-
-@dataclass(frozen=True)
-class TableOne:
-    """The first frame against the next few, as in Table 1 of the report."""
-
-    metric: PairMetric
-    values: tuple[float, ...]
-    average: float
-    """Over the values that are not those of identical frames; NaN where there is none."""
-    perfect: int
-    """Number of perfect matches that were left out of it."""
-
-
-def table_one(frames: FrameSet | Sequence[Any], metric: PairMetric, count: int = 9) -> TableOne:
-    """The first frame against the next ``count`` ones, and the average without perfect matches.
-
-    A perfect match is a frame that equals the first pixel by pixel: the report averaged over one
-    such, and it raised the average that was to tell whether frames are diverse.
-    """
-    given = frames if isinstance(frames, FrameSet) else FrameSet(np.asarray(frames))
-    block = given.block(0, min(len(given), count + 1))
-    if block.shape[3] == 1:
-        block = block[..., 0]
-    first = block[0]
-    values = tuple(float(metric.value(first, other)) for other in block[1:])
-    same = [bool((first == other).all()) for other in block[1:]]
-    rest = [v for v, equal in zip(values, same, strict=True) if not equal]
-    average = math.fsum(rest) / len(rest) if rest and all(map(math.isfinite, rest)) else math.nan
-    return TableOne(metric, values, average, sum(same))
 
 
 def _number(value: float) -> float | str | None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
-import pytest
 
-from lusgan_core.evaluation import FrameSet, compare_sets, table_one
-from lusgan_core.registry import installed
+from lusgan_core.evaluation import FrameSet, compare_sets
 
 
 def test_a_neighbour_says_which_frame_and_which_group(small):
@@ -41,22 +38,3 @@ def test_json_is_plain_even_where_values_are_not(small):
     assert data["engine"].startswith("torch")
     assert data["pairs"] == 10
     assert data["pairs_per_second"] > 0
-
-
-class TestTableOne:
-    def test_the_average_leaves_perfect_matches_out(self, small):
-        """First frame against the next nine; a copy of it raises no average."""
-        frames = small[:12].copy()
-        frames[4] = frames[0]
-        metric = installed().pair_metric("ssim")
-        table = table_one(FrameSet(frames), metric)
-        wanted = [metric.value(frames[0], frames[i]) for i in range(1, 10)]
-        assert table.values == pytest.approx(wanted)
-        assert (len(table.values), table.perfect) == (9, 1)
-        assert table.average == pytest.approx(np.mean([w for i, w in enumerate(wanted) if i != 3]))
-
-    def test_few_frames_make_a_short_table(self, small):
-        """Two frames give one value; one frame none, and no average."""
-        metric = installed().pair_metric("mse")
-        assert len(table_one(small[:2], metric).values) == 1
-        assert math.isnan(table_one(small[:1], metric).average)
