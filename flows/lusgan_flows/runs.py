@@ -1,0 +1,144 @@
+"""What all flows over the chain share: finding exams, naming the run, showing what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+
+from lusgan_core.config import RunConfig, completed
+from lusgan_core.domain import ExamFiles
+from lusgan_core.errors import ExamError, StoreError, TrainingStopped
+from lusgan_core.exams import Discovery, open_source
+from lusgan_core.known import Codes, KnownExams
+from lusgan_core.provenance import Manifest
+from lusgan_core.registry import installed
+from lusgan_core.stages.base import StageCall, lookup
+from lusgan_core.store import Store, open_store
+from lusgan_core.withdrawal import Withdrawal, settle
+from lusgan_flows.arrivals import StillChangingError, find_settled
+from lusgan_flows.artifacts import Board, board
+from lusgan_flows.chain import Outcome, peek, run_chain
+from lusgan_flows.events import tell_rejected
+from lusgan_flows.showing import show_outcome, trained
+from lusgan_flows.tasks import Place, PrefectRunner
+
+TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped)
+"""Errors that say nothing about the exams: those of the run stay unknown and are tried again."""
+
+
+def run_flow(
+    exams: str,
+    store: str,
+    config: RunConfig,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+    settle_s: float = 0.0,
+) -> Outcome:
+    """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
+
+    Raises ScoresFailedError, in a run of a deployment, where a score has no model; on the command
+    line the caller says so.
+    """
+    registry = installed()
+    config = completed(config, registry)
+    place = Place(store=store, exams=exams, runtime=config.runtime)
+    source, kept = open_source(exams).uri, open_store(store)
+    deployed = is_deployed()
+    options = {"preset": preset, "strict": strict, "until": until}
+    with board() as shown:
+        everything, found = find_settled(exams, store, settle_s)
+        _say_left_out(everything, found)
+        _say_withdrawn(settle(kept, source, everything))
+        known = KnownExams.load(kept, source)
+        changes = known.compare(everything)
+        new = _those(changes.new + changes.changed, found)
+        with _remembering(known, found, new, kept) if until == "report" else nullcontext():
+            done = peek(kept, found, config, registry, **options) if deployed else None
+            if done is not None:
+                shown.name(f"nothing new ({done.clips} clips)")
+                outcome = done
+            else:
+                shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
+                runner = _Named(place, shown, kept, len(new))
+                outcome = run_chain(runner, found, config, registry, **options)
+                show_outcome(shown, outcome, place.context())
+        if deployed:
+            _tell_rejected(source, new, outcome)
+            outcome.check()
+        return outcome
+
+
+def is_deployed() -> bool:
+    """Whether the flow run that this is called in was started by the server."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
+
+
+class _Named(PrefectRunner):
+    """Names the run once it shows which scores it trains."""
+
+    def __init__(self, place: Place, shown: Board, store: Store, new: int) -> None:
+        super().__init__(place)
+        self._shown, self._kept, self._new = shown, store, new
+        self._scores: dict[int, StageCall] = {}
+
+    def one(self, call: StageCall) -> Manifest:
+        """See PrefectRunner.one."""
+        if call.stage == "train" and lookup(call, self._kept) is None:
+            score = int(call.inputs["score"])
+            self._scores[score] = call
+            self._shown.name(trained(self._scores, self._new), f"score-{score}")
+        return super().one(call)
+
+
+@contextmanager
+def _remembering(
+    known: KnownExams, found: Discovery, new: Iterable[ExamFiles], store: Store
+) -> Iterator[None]:
+    """Note that the exams were tried; a run that was stopped or cut off has tried none."""
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception:
+        known.tried(found, failed={(e.patient, e.exam) for e in new}).save(store)
+        raise
+    tried = known.tried(found)
+    if tried != known:
+        tried.save(store)
+
+
+def _those(exams: Iterable[ExamFiles], found: Discovery) -> tuple[ExamFiles, ...]:
+    there = {(e.patient, e.exam) for e in found.exams}
+    return tuple(e for e in exams if (e.patient, e.exam) in there)
+
+
+def _say_withdrawn(exams: Sequence[Withdrawal]) -> None:
+    if exams:
+        scores = sorted({score for exam in exams for score in exam.scores})
+        get_run_logger().warning(
+            "%d exams were withdrawn: models of scores %s saw them, and are trained again",
+            len(exams),
+            ", ".join(map(str, scores)) or "none",
+        )
+
+
+def _say_left_out(everything: Discovery, found: Discovery) -> None:
+    left_out = len(everything.exams) - len(found.exams)
+    if left_out:
+        get_run_logger().info("%d exams are still arriving: left for the next run", left_out)
+
+
+def _tell_rejected(source: str, new: Iterable[ExamFiles], outcome: Outcome) -> None:
+    """An event for each new exam of which something cannot be used."""
+    reasons: dict[Codes, list[str]] = {}
+    for rejection in outcome.rejected:
+        reasons.setdefault((rejection.patient, rejection.exam), []).append(rejection.reason)
+    for exam in new:
+        if why := reasons.get((exam.patient, exam.exam)):
+            tell_rejected(source, exam.digest, why)
