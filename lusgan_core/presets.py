@@ -66,6 +66,7 @@ PRESETS: dict[str, Preset] = {
                 "ema_half_life": 5000,
             },
             "generation": {"count": 64},
+            "evaluation": {"real_frames": 64, "synthetic_frames": 32},
         },
     ),
 }

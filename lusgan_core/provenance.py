@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -27,12 +28,14 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "h5py", "opencv-python-he
 CHUNK = 1 << 20
 PLUMBING = (
     "lusgan_core.errors",
+    "lusgan_core.exams.source",
+    "lusgan_core.exams.source_s3",
     "lusgan_core.hookspecs",
     "lusgan_core.progress",
     "lusgan_core.registry",
     "lusgan_core.store",
 )
-"""Modules (with all below them) that carry results and speak of them, but compute none: a better
+"""Modules (with all below them) that carry bytes and speak of results, but compute none: a better
 error message must not train every model again."""
 
 
@@ -111,8 +114,10 @@ def _imports(module: str, path: Path) -> Iterable[str]:
                 parents = package.split(".")
                 kept = ".".join(parents[: len(parents) - node.level + 1])
                 base = f"{kept}.{base}" if base else kept
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from names
+            if not all(map(_source_of, names)):  # else they are modules, not what is in one
+                yield base
 
 
 class ArtifactRef(Record):
@@ -133,6 +138,8 @@ class Manifest(Record):
     """For people; never names a patient."""
     manifest_key: str = ""
     """Where the manifest itself is in the store."""
+    created: datetime | None = None
+    """When it was written."""
     inputs: dict[str, str] = Field(default_factory=dict)
     """Digests of what went in."""
     options: dict[str, Any] = Field(default_factory=dict)

@@ -28,6 +28,7 @@ from lusgan_core.stages import (
     generate,
     ingest,
     preprocess,
+    promote,
     report,
     run_stage,
     select,
@@ -36,7 +37,7 @@ from lusgan_core.stages import (
 from lusgan_core.stages.base import StageCall, StageContext, data_of, lookup
 from lusgan_core.store import Store
 
-STAGES = ("train", "generate", "evaluate", "report")
+STAGES = ("preprocess", "train", "generate", "evaluate", "report")
 """Where a chain may end."""
 
 
@@ -111,7 +112,7 @@ def run_chain(
             f"{len(outcome.rejected)} clips cannot be used and the run is strict; the first one: "
             f"{first.reason}. `lusgan check` lists them"
         )
-    for score in config.scores:
+    for score in config.scores if until != "preprocess" else ():
         try:
             outcome.scores[score] = _one_score(
                 runner, preprocessed, score, config, registry, until, outcome
@@ -141,7 +142,7 @@ def _one_score(
     until: str,
     outcome: Outcome,
 ) -> dict[str, Manifest]:
-    """Select, train, generate and evaluate one score."""
+    """Select, train, generate, evaluate and promote one score."""
     done = outcome.scores.setdefault(score, {})
     done["select"] = runner.one(select.call(preprocessed, score, config.selection))
     train.check_enough(data_of(done["select"], ScoreDataset), config.training)
@@ -157,6 +158,9 @@ def _one_score(
     done["evaluate"] = runner.one(
         evaluate.call(done["select"], done["generate"], config.evaluation, registry)
     )
+    if until == "evaluate":
+        return done
+    done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
     return done
 
 

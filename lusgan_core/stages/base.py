@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from lusgan_core.domain import Record
+from lusgan_core.domain import ClipFiles, ExamFiles, ExamRecord, Record
 from lusgan_core.errors import AlreadyExistsError, MissingArtifactError
 from lusgan_core.exams.source import ExamSource
 from lusgan_core.provenance import (
@@ -30,6 +31,7 @@ from lusgan_core.provenance import (
 )
 from lusgan_core.registry import Registry, installed
 from lusgan_core.store import Store
+from lusgan_core.store.base import key_part
 from lusgan_core.training.options import Runtime
 from lusgan_core.training.stop import StopFlag
 
@@ -151,6 +153,7 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
         cache_key=call.cache_key,
         label=call.label,
         manifest_key=call.manifest,
+        created=datetime.now(UTC),
         inputs=call.inputs,
         options=call.options,
         seed=product.seed,
@@ -194,6 +197,11 @@ def stored_once(store: Store, key: str, data: bytes) -> ArtifactRef:
     except AlreadyExistsError:
         return reference_to(store, key)
     return reference(key, data)
+
+
+def exam_folder(exam: ExamFiles | ExamRecord | ClipFiles) -> str:
+    """The part of a key that names an exam."""
+    return f"{key_part(exam.patient)}/{key_part(exam.exam)}"
 
 
 def reference(key: str, data: bytes) -> ArtifactRef:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lusgan_core.domain import ExamFiles
 from lusgan_core.errors import ConfigError
 from lusgan_core.exams.inspect import inspect_exam
-from lusgan_core.stages.base import Product, StageCall, StageContext, new_call
+from lusgan_core.stages.base import Product, StageCall, StageContext, exam_folder, new_call
 
 
 def call(exam: ExamFiles, number: int) -> StageCall:
@@ -16,7 +16,7 @@ def call(exam: ExamFiles, number: int) -> StageCall:
         inputs={"exam": exam.digest},
         options=None,
         arguments={"exam": exam.model_dump(mode="json")},
-        manifest=lambda key: f"exams/{exam.patient}/{exam.exam}/{key[:8]}.json",
+        manifest=lambda key: f"exams/{exam_folder(exam)}/{key[:8]}.json",
     )
 
 

@@ -15,9 +15,10 @@ from lusgan_core.exams.source import ExamSource
 from lusgan_core.frames.preprocess import Canvas, PreprocessOptions, preprocess_clip
 from lusgan_core.frames.shard import write_shard
 from lusgan_core.provenance import ArtifactRef, Manifest, digest_file
-from lusgan_core.stages.base import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.stages.base import Product, StageCall, StageContext, data_of, exam_folder, new_call
 from lusgan_core.stages.records import ExamShards
 from lusgan_core.store import Store
+from lusgan_core.store.base import key_part
 
 
 def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
@@ -46,7 +47,7 @@ def call(
             "exam": exam.model_dump(mode="json"),
             "canvas": kept.model_dump() if kept else None,
         },
-        manifest=lambda key: f"shards/{exam.patient}/{exam.exam}/{key[:8]}.json",
+        manifest=lambda key: f"shards/{exam_folder(exam)}/{key[:8]}.json",
     )
 
 
@@ -111,7 +112,7 @@ class _Job:
         mask = None
         if files.mask is not None:
             mask = read_mask(self.source, files.mask.key, clip.height, clip.width)
-        key = f"shards/{files.patient}/{files.exam}/{files.name}-{self.short_key}.h5"
+        key = f"shards/{exam_folder(files)}/{key_part(files.name)}-{self.short_key}.h5"
         with (
             open_clip(self.source, files.clip.key) as reader,
             tempfile.TemporaryDirectory(prefix="lusgan-") as folder,

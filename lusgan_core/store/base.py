@@ -16,6 +16,9 @@ from typing import BinaryIO
 from lusgan_core.domain import Record
 from lusgan_core.errors import MissingArtifactError, StoreError
 
+CODED = ("exams", "shards")
+"""First parts of keys that go on with codes of patient and exam."""
+
 
 class StoredObject(Record):
     """What listing says of an object."""
@@ -69,10 +72,28 @@ def check_key(key: str) -> str:
     """
     parts = key.split("/")
     if any(p in ("", ".", "..") for p in parts) or not key.isprintable() or "\\" in key:
-        raise StoreError(f"{key!r} is not a key: expected parts joined by single slashes")
+        raise StoreError(f"{shown(key)!r} is not a key: expected parts joined by single slashes")
     return key
+
+
+def key_part(name: str) -> str:
+    """A name from outside as one part of a key: what no key may hold is written ``%XX``."""
+
+    def spelt(sign: str) -> str:
+        if sign.isprintable() and sign not in "\\/%":
+            return sign
+        return "".join(f"%{byte:02X}" for byte in sign.encode())
+
+    part = "".join(map(spelt, name))
+    return f"%2E{part[1:]}" if part.startswith(".") else part
+
+
+def shown(key: str) -> str:
+    """A key as messages give it: without the codes of patients that some keys hold."""
+    top = key.partition("/")[0]
+    return f"an object of {top}/" if top in CODED else key
 
 
 def missing(key: str, uri: str) -> MissingArtifactError:
     """The error for a key that is not there."""
-    return MissingArtifactError(f"{key} is not in the store {uri}: was it deleted by hand?")
+    return MissingArtifactError(f"{shown(key)} is not in the store {uri}: was it deleted by hand?")

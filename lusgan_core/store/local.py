@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lusgan_core.errors import AlreadyExistsError, StoreError
-from lusgan_core.store.base import Store, StoredObject, check_key, missing
+from lusgan_core.store.base import Store, StoredObject, check_key, missing, shown
 
 PARTIAL = ".partial-"
 """Start of the name of a file that is still being written."""
@@ -84,7 +84,9 @@ class LocalStore(Store):
         except OSError as error:
             if error.errno in (*NOT_THERE, errno.EISDIR):
                 raise missing(key, self.uri) from error
-            raise StoreError(f"{key} in {self.uri} cannot be read: {error.strerror}") from error
+            raise StoreError(
+                f"{shown(key)} in {self.uri} cannot be read: {error.strerror}"
+            ) from error
 
     def exists(self, key: str) -> bool:
         """See Store.exists."""
@@ -93,7 +95,9 @@ class LocalStore(Store):
         except OSError as error:
             if error.errno in NOT_THERE:
                 return False
-            raise StoreError(f"{key} in {self.uri} cannot be read: {error.strerror}") from error
+            raise StoreError(
+                f"{shown(key)} in {self.uri} cannot be read: {error.strerror}"
+            ) from error
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See Store.list."""
@@ -112,7 +116,7 @@ class LocalStore(Store):
         except OSError as error:
             if error.errno in NOT_THERE:
                 return
-            what = f"{above} in {self.uri} cannot be listed: {error.strerror}"
+            what = f"{shown(above)} in {self.uri} cannot be listed: {error.strerror}"
             raise StoreError(what) from error
         for entry in entries:
             if not entry.name.startswith(start) or entry.name.startswith(PARTIAL):
@@ -134,7 +138,7 @@ class LocalStore(Store):
         except OSError as error:
             if error.errno in (*NOT_THERE, errno.EISDIR, errno.EPERM) and not self.exists(key):
                 return
-            what = f"{key} cannot be deleted from {self.uri}: {error.strerror}"
+            what = f"{shown(key)} cannot be deleted from {self.uri}: {error.strerror}"
             raise StoreError(what) from error
         with contextlib.suppress(OSError):  # the first that is not empty ends it
             for parent in path.parents[: len(path.relative_to(self.root).parts) - 1]:
@@ -154,7 +158,7 @@ class LocalStore(Store):
     def _path(self, key: str) -> Path:
         if f"/{PARTIAL}" in f"/{key}":
             raise StoreError(
-                f"{key!r} is not a key: {PARTIAL} begins the names of unfinished files"
+                f"{shown(key)!r} is not a key: {PARTIAL} begins the names of unfinished files"
             )
         return self.root / check_key(key)
 
@@ -176,11 +180,11 @@ def _link(partial: Path, target: Path, key: str, uri: str) -> None:
     try:
         os.link(partial, target)
     except FileExistsError as error:
-        raise AlreadyExistsError(f"{key} is already in the store {uri}") from error
+        raise AlreadyExistsError(f"{shown(key)} is already in the store {uri}") from error
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise StoreError(
-                f"{key} cannot be written to {uri}: its file system has no hard links; "
+                f"{shown(key)} cannot be written to {uri}: its file system has no hard links; "
                 "name a folder on another one with --store"
             ) from error
         raise
@@ -195,7 +199,7 @@ def _umask() -> int:
 
 
 def _write_error(key: str, uri: str, error: OSError) -> StoreError:
-    what = f"{key} cannot be written to {uri}: {error.strerror}"
+    what = f"{shown(key)} cannot be written to {uri}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         what += "; free some space and run the same command again: what is finished is kept"
     return StoreError(what)

@@ -11,8 +11,8 @@ import pytest
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
-TASKS = 3 * 2 + len(SCORES) * 4 + 1
-"""Three exams ingested and preprocessed, four stages a score, a report."""
+TASKS = 3 * 2 + len(SCORES) * 5 + 1
+"""Three exams ingested and preprocessed, five stages a score, a report."""
 
 
 def run(folder: Path, *settings: str) -> Any:
@@ -89,8 +89,8 @@ def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
     tasks = task_runs(state.state_details.flow_run_id)
     ran = {name for name, how in tasks.items() if how == "Completed"}
     stages = {name.split()[0] for name in ran}
-    assert stages == {"generate", "evaluate", "report"}
-    assert len(ran) == 2 * len(SCORES) + 1
+    assert stages == {"generate", "evaluate", "promote", "report"}
+    assert len(ran) == 3 * len(SCORES) + 1
 
 
 def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lusgan_core.config import RunConfig, resolve
 from lusgan_core.errors import TrainingStopped
+from lusgan_core.exams import open_source
+from lusgan_core.known import remember
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_core.store import open_store
+from lusgan_core.withdrawal import Withdrawal, settle
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
@@ -25,6 +29,7 @@ def run(
     set_: options.Settings = None,
     scores: options.Scores = None,
     strict: options.Strict = False,
+    withdraw_all: options.WithdrawAll = False,
     verbose: options.Verbose = False,
     json: options.Json = False,
 ) -> None:
@@ -34,7 +39,15 @@ def run(
     and the scores whose frames it changed. Stop with Ctrl-C and run the same command to go on.
     """
     resolved = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
-    outcome = run_pipeline(exams, store, resolved, preset=preset, strict=strict, verbose=verbose)
+    outcome = run_pipeline(
+        exams,
+        store,
+        resolved,
+        preset=preset,
+        strict=strict,
+        withdraw_all=withdraw_all,
+        verbose=verbose,
+    )
     show(outcome, store, json)
     outcome.check()
 
@@ -47,15 +60,22 @@ def run_pipeline(
     preset: str,
     strict: bool = False,
     until: str = "report",
+    withdraw_all: bool = False,
     verbose: bool = False,
 ) -> Outcome:
-    """Run the flow, unless a look into the store shows that nothing is new."""
-    where = open_store(store)
+    """Run the flow, unless a look into the store shows that nothing is new.
+
+    Exams that were withdrawn from the source are taken out of the store before.
+    """
+    where, source = open_store(store), open_source(str(exams)).uri
     with progress_shown():
         found = find_exams(str(exams), str(store))
+        say_withdrawn(settle(where, source, found, withdraw_all=withdraw_all))
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
         outcome = peek(where, found, config, installed(), **asked)
         if outcome is not None:
+            if until == "report":
+                remember(where, source, found)
             err.print("nothing is new: everything was done before")
             return outcome
         prepare_prefect(store.absolute(), verbose)
@@ -70,6 +90,20 @@ def run_pipeline(
             ) from stop
 
 
+def say_withdrawn(exams: Sequence[Withdrawal]) -> None:
+    """Tell of exams that were taken out, and of what that means."""
+    if not exams:
+        return
+    scores = sorted({score for exam in exams for score in exam.scores})
+    emptied = sorted({score for exam in exams for score in exam.emptied})
+    err.print(
+        f"[yellow]{len(exams)} exams were withdrawn; models of scores "
+        f"{', '.join(map(str, scores)) or 'none'} saw them and are marked, those of "
+        f"{', '.join(map(str, emptied)) or 'none'} were current and are no longer; "
+        "`lusgan prune --withdrawn` lists what was made from them[/]"
+    )
+
+
 def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
     """Print what a run came to."""
     report = store / outcome.report.artifacts["page"].key if outcome.report else None
@@ -80,6 +114,11 @@ def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
                 "clips": outcome.clips,
                 "rejected": [r.model_dump() for r in outcome.rejected],
                 "models": {s: m["train"].data["name"] for s, m in done(outcome).items()},
+                "promoted": {
+                    s: m["promote"].data["promoted"]
+                    for s, m in done(outcome).items()
+                    if "promote" in m
+                },
                 "failures": outcome.failures,
                 "report": str(report) if report else None,
             }
@@ -96,6 +135,9 @@ def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
         )
         for warning in model.data["warnings"]:
             out.print(f"  [yellow]{visible(warning)}[/]")
+        if "promote" in manifests and not manifests["promote"].data["promoted"]:
+            reason = manifests["promote"].data["held_back"]
+            out.print(f"  [yellow]held back: {visible(reason)}[/]")
     for score, reason in outcome.failures.items():
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:

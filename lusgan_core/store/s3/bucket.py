@@ -1,20 +1,30 @@
 """A bucket's requests: reading, looking and listing, with errors a person can read.
 
 The store writes through it as well; an exam source only reads.
+
+A line that breaks amid the headers of an answer leaves Python's http.client content with those that
+came. What is needed of an answer is therefore asked for by name, and the request made again where
+it is absent: an empty listing has to be one that says so.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
+
+from botocore.exceptions import ConnectionClosedError
+from urllib3.exceptions import HTTPError
 
 from lusgan_core.store.s3.address import S3Address
 from lusgan_core.store.s3.client import connect, endpoint_of
-from lusgan_core.store.s3.errors import Doing, explain, request
+from lusgan_core.store.s3.errors import Doing, explain, pause, request
 from lusgan_core.store.s3.stream import BUFFER_BYTES, S3Stream
 
 Answer = Mapping[str, Any]
+
+TRIES = 6
+"""For an answer that came whole."""
 
 
 class Bucket:
@@ -27,8 +37,17 @@ class Bucket:
 
     def call(self, operation: str, key: str, **arguments: Any) -> Any:
         """Make a request about one object, and raise what botocore raises."""
+        return self._call(operation, Key=self.address.name(key), **arguments)
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        """Make a request, again where an answer is cut off and botocore trips over it."""
         method = getattr(self.client, operation)
-        return method(Bucket=self.address.bucket, Key=self.address.name(key), **arguments)
+        for tried in range(TRIES):
+            try:
+                return method(Bucket=self.address.bucket, **arguments)
+            except (HTTPError, ValueError):  # amid an error's text; amid a date
+                pause(tried)
+        raise ConnectionClosedError(endpoint_url=endpoint_of(self.client))
 
     def read(self, operation: str, key: str, what: str, **arguments: Any) -> Answer:
         """Make a reading request (``head_object`` or ``get_object``) about one object.
@@ -37,8 +56,22 @@ class Bucket:
         object ``what``.
         """
         with request("read", what, self.place):
-            answer: Answer = self.call(operation, key, **arguments)
-            return answer
+            return self.whole(
+                lambda: self.call(operation, key, **arguments), "ContentLength", "ETag"
+            )
+
+    def whole(self, ask: Callable[[], Answer], *needed: str) -> Answer:
+        """The answer to a request, made again while it lacks any of what is needed.
+
+        Raises what botocore raises.
+        """
+        for tried in range(TRIES):
+            answer = ask()
+            # an ETag is in quotes, unless it was cut off
+            if all(n in answer for n in needed) and str(answer.get("ETag", '"')).endswith('"'):
+                return answer
+            pause(tried)
+        raise ConnectionClosedError(endpoint_url=endpoint_of(self.client))
 
     def open(self, key: str, what: str, *, at_once: bool = False) -> BinaryIO:
         """A buffered, seekable stream over an object; ``at_once`` begins reading it right away.
@@ -57,21 +90,21 @@ class Bucket:
         self, prefix: str, what: str, *, delimiter: str = "", size: int = 1000
     ) -> Iterator[Answer]:
         """Answers of the server that together list what begins with a prefix; raises StoreError."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.address.bucket,
-            Prefix=self.address.name(prefix),
-            PaginationConfig={"PageSize": size},
-            **({"Delimiter": delimiter} if delimiter else {}),
-        )
-        with request("listed", what, self.place):
-            yield from pages
+        arguments = {"Prefix": self.address.name(prefix), "MaxKeys": size}
+        if delimiter:
+            arguments["Delimiter"] = delimiter
+        more = True
+        while more:
+            with request("listed", what, self.place):
+                page = self.whole(lambda: self._call("list_objects_v2", **arguments), "IsTruncated")
+                more = bool(page["IsTruncated"])
+                if more:
+                    arguments["ContinuationToken"] = page["NextContinuationToken"]
+            yield page
 
     def check(self, what: str) -> None:
         """Make sure that the bucket is there and may be listed; raises StoreError."""
-        with request("listed", what, self.place):
-            self.client.list_objects_v2(
-                Bucket=self.address.bucket, Prefix=self.address.name(""), MaxKeys=1
-            )
+        next(self.pages("", what, size=1))
 
     def fail(self, error: Exception, doing: Doing, what: str) -> None:
         """Raise the StoreError for an error of ``call``."""

@@ -6,6 +6,7 @@ and holds the connections. Another process (after a fork too) makes its own.
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import lru_cache
 from typing import Any
@@ -41,6 +42,8 @@ def _client(
     profile: str, endpoint: str, path_style: bool | None, environment: object, process: int
 ) -> Any:
     """Make a client; ``environment`` and ``process`` only tell one cached client from another."""
+    # urllib3 warns of damaged headers with the whole address, which may name a patient
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     session = boto3.Session(profile_name=profile or None)
 
     def make(style: str) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NoReturn
@@ -25,6 +27,8 @@ FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
 BROKEN = (boto.BotoCoreError, HTTPError, ConnectionError, TimeoutError)
 """What reading a body may raise; reading again may help."""
 
+PAUSE_S = 0.06
+
 PERMISSIONS: dict[Doing, str] = {
     "read": "s3:GetObject",
     "written": "s3:PutObject",
@@ -36,6 +40,7 @@ TOKEN = "the session's token is not valid, or no longer: log in again and set AW
 CLOCK = "this machine's clock differs from the server's by too much: set it (NTP)"
 REGION = "the bucket is in another region{region}: set AWS_REGION, or the profile's region"
 BUSY = "the server is overloaded or failing: run the same command again later, what is done is kept"
+NO_S3 = "what answers there does not speak S3: check AWS_ENDPOINT_URL_S3, or the profile's endpoint"
 FULL = "the storage is full or its quota used up: free some space and run the same command again"
 LOCKED = "the object is locked (retention or legal hold): use another bucket or prefix"
 CHANGED = "it was changed or replaced while being read: run the same command again"
@@ -104,6 +109,11 @@ def explain(error: Exception, doing: Doing, what: str, place: str) -> NoReturn:
     raise failure(f"{what} in {place} cannot be {doing}: {reason(error, doing)}") from None
 
 
+def pause(tried: int) -> None:
+    """Wait before another try: longer the more there were, by chance, up to two seconds."""
+    time.sleep(PAUSE_S * 2 ** min(tried, 5) * random.random())
+
+
 def failure(text: str) -> StoreError:
     """A StoreError that counts as an input/output error."""
     error = StoreError(text)
@@ -146,7 +156,7 @@ def reason(error: Exception, doing: Doing = "read") -> str:
     if isinstance(error, boto.IncompleteReadError):
         return BROKE_OFF
     if isinstance(error, ResponseParserError):
-        return "what answers there does not speak S3: check AWS_ENDPOINT_URL_S3"
+        return NO_S3
     if isinstance(error, ValueError):  # botocore's way to refuse an endpoint's address
         return "the endpoint's address is not valid: check AWS_ENDPOINT_URL_S3 (https://host:port)"
     return f"{type(error).__name__}: check the AWS_* variables and ~/.aws/config"
@@ -163,8 +173,8 @@ def _answer(error: boto.ClientError, doing: Doing) -> str:
         return ADVICE[code].format(region=f" ({region})" if region else "")
     if status == 403:
         return f"these credentials do not allow it: ask for the permission {PERMISSIONS[doing]}"
+    if doing == "listed" and code in ("", str(status)):  # a listing is never answered without one
+        return NO_S3
     if status >= 500:
         return BUSY
-    if status == 404:
-        return ADVICE["NoSuchBucket"]
     return f"the server answered {code or 'nothing more'} (HTTP {status})"

@@ -16,12 +16,10 @@ import hashlib
 import io
 import logging
 import os
-import random
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lusgan_core.store.s3.errors import BROKE_OFF, BROKEN, CHANGED, failure
+from lusgan_core.store.s3.errors import BROKE_OFF, BROKEN, CHANGED, failure, pause
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,8 +30,6 @@ SKIP_BYTES = 2 << 20
 """A jump forward up to this is read through: cheaper than a new connection."""
 TRIES = 6
 """Connections in a row that may break without giving anything."""
-PAUSE_S = 0.05
-"""Before the second try; doubled for each further one, times a random factor."""
 
 Answer = Mapping[str, Any]
 Get = Callable[[int, int, str], Answer]
@@ -44,15 +40,19 @@ class S3Stream(io.RawIOBase):
     """The bytes of one version of an object. To be wrapped in a BufferedReader."""
 
     def __init__(self, get: Get, answer: Answer, what: str, place: str) -> None:
-        """``answer`` is that of a HEAD, or of a GET, whose body then is the first to be read."""
+        """Begin at the first byte of the version that ``answer`` is about.
+
+        ``answer`` is that of a HEAD, or of a GET, whose body then is the first to be read."""
         self._get, self._what, self._place = get, what, place
         self._size = int(answer["ContentLength"])
-        self._etag = str(answer.get("ETag", ""))
-        self._sha256 = answer.get("Metadata", {}).get("sha256", "")
+        self._etag = str(answer["ETag"])
+        self._sha256 = ""
         self._hash, self._hashed = hashlib.sha256(), 0
         self._position = 0
         self._body: Any = answer.get("Body")
         self._at, self._end = 0, self._size if self._body else 0  # what the body goes on to give
+        if self._body:
+            self._take_checksum(answer)
 
     def readable(self) -> bool:
         """Yes."""
@@ -107,8 +107,7 @@ class S3Stream(io.RawIOBase):
             except BROKEN as error:
                 logging.getLogger(__name__).debug("reading broke off", exc_info=error)
             self._drop()
-            if tried < TRIES - 1:
-                time.sleep(PAUSE_S * 2**tried * random.random())
+            pause(tried)
         raise failure(f"{self._what} in {self._place} cannot be read: {BROKE_OFF}")
 
     def _approach(self) -> bool:
@@ -131,13 +130,19 @@ class S3Stream(io.RawIOBase):
         self._drop()
         answer = self._get(self._position, end - 1, self._etag)
         self._body, self._at, self._end = answer["Body"], self._position, end
-        if str(answer.get("ETag", "")) != self._etag:  # a server that knows no If-Match
+        if answer["ETag"] != self._etag:  # a server that knows no If-Match
             raise failure(f"{self._what} in {self._place} cannot be read: {CHANGED}")
-        if int(answer["ContentLength"]) != end - self._position:
+        wanted = f"bytes {self._position}-{end - 1}/{self._size}"
+        if answer.get("ContentRange") != wanted:
             raise failure(
-                f"{self._what} in {self._place} cannot be read: the server does not answer with "
-                "the part that was asked for (Range): check AWS_ENDPOINT_URL_S3 and any proxy"
+                f"{self._what} in {self._place} cannot be read: the answer is not the part that "
+                "was asked for; run the same command again, and check any proxy in between"
             )
+        self._take_checksum(answer)
+
+    def _take_checksum(self, answer: Answer) -> None:
+        """Note the content's sha256; a HEAD's is not trusted, for it may be cut off."""
+        self._sha256 = self._sha256 or answer.get("Metadata", {}).get("sha256", "")
 
     def _drop(self) -> None:
         if self._body is not None:
@@ -147,7 +152,7 @@ class S3Stream(io.RawIOBase):
     def _verify(self, data: bytes, at: int | None = None) -> None:
         """Take in what follows on what was hashed so far; raises StoreError at a wrong end."""
         at = self._position if at is None else at
-        if not self._sha256 or not at <= self._hashed < at + len(data):
+        if not at <= self._hashed < at + len(data) or not self._sha256:
             return
         self._hash.update(memoryview(data)[self._hashed - at :])
         self._hashed = at + len(data)

@@ -12,8 +12,6 @@ import base64
 import contextlib
 import hashlib
 import mimetypes
-import random
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from lusgan_core.errors import AlreadyExistsError
 from lusgan_core.store.s3.bucket import Bucket
-from lusgan_core.store.s3.errors import FAILURES, code_of
+from lusgan_core.store.s3.errors import FAILURES, code_of, pause
 
 PART_BYTES = 16 << 20
 """Larger files are sent in parts of at least this."""
@@ -32,6 +30,7 @@ MAX_PARTS = 10_000
 THREADS = 4
 """Parts under way at a time; each is held in memory."""
 TRIES = 5
+NUMBER_LENGTH = 32
 AGAIN = frozenset(
     {"ConditionalRequestConflict", "OperationAborted", "BadDigest", "IncompleteBody",
      "XAmzContentSHA256Mismatch"}
@@ -43,7 +42,7 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
     """Write an object. Raises AlreadyExistsError (with ``if_absent``), StoreError, and OSError
     where the local file cannot be read.
     """  # fmt: skip
-    write = uuid.uuid4().hex
+    write = uuid.uuid4().hex  # NUMBER_LENGTH digits
     size = data.stat().st_size if isinstance(data, Path) else len(data)
     sha256 = _digest(data)
     created: dict[str, Any] = {
@@ -60,16 +59,25 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
     except FAILURES as error:
         taken = code_of(error) in ("PreconditionFailed", "412")
         try:
-            ours = bucket.call("head_object", key)["Metadata"].get("write") == write
+            writer = _writer(bucket, key)
         except FAILURES as unknown:
-            if code_of(unknown) == "404":  # written by another, and deleted since
-                unknown = error
-            bucket.fail(unknown, "written", key)
-        if ours:
+            # it may have been deleted again by now; else nobody can tell what has happened
+            bucket.fail(error if code_of(unknown) == "404" else unknown, "written", key)
+        if writer == write:
             return
         if taken and if_absent:
             raise AlreadyExistsError(f"{key} is already in the store {bucket.place}") from None
         bucket.fail(error, "written", key)
+
+
+def _writer(bucket: Bucket, key: str) -> str:
+    """The number of the write that made the object; empty if something else did."""
+    for _ in range(TRIES):
+        answer = bucket.whole(lambda: bucket.call("head_object", key), "ETag")
+        number = str(answer.get("Metadata", {}).get("write", ""))
+        if len(number) == NUMBER_LENGTH:  # else it may have been cut off: look again
+            return number
+    return ""
 
 
 def _at_once(
@@ -91,7 +99,10 @@ def _in_parts(
 ) -> None:
     """A multipart upload: the object appears when the last request succeeds."""
     step = max(PART_BYTES, -(-size // MAX_PARTS))
-    started = _try(bucket, "create_multipart_upload", key, ChecksumAlgorithm="SHA256", **created)
+    started = bucket.whole(
+        lambda: _try(bucket, "create_multipart_upload", key, ChecksumAlgorithm="SHA256", **created),
+        "UploadId",
+    )
     upload_id = started["UploadId"]
 
     def send(number: int) -> dict[str, Any]:
@@ -99,13 +110,14 @@ def _in_parts(
             stream.seek((number - 1) * step)
             body = stream.read(step)
         checksum = _base64(hashlib.sha256(body).digest())
-        answer = _try(
-            bucket, "upload_part", key, UploadId=upload_id, PartNumber=number, Body=body,
-            ChecksumSHA256=checksum,
+        answer = bucket.whole(
+            lambda: _try(
+                bucket, "upload_part", key, UploadId=upload_id, PartNumber=number, Body=body,
+                ChecksumSHA256=checksum,
+            ),
+            "ETag",
         )  # fmt: skip
-        part = {"PartNumber": number, "ETag": answer["ETag"]}
-        # only a server that checked it wants it back
-        return part | ({"ChecksumSHA256": checksum} if "ChecksumSHA256" in answer else {})
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="upload")
     try:
@@ -131,7 +143,7 @@ def _try(bucket: Bucket, operation: str, key: str, **arguments: Any) -> Any:
         except ClientError as error:
             if code_of(error) not in AGAIN or tried == TRIES - 1:
                 raise
-            time.sleep(0.1 * 2**tried * random.random())
+            pause(tried)
     raise AssertionError("unreachable")
 
 
