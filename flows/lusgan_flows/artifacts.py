@@ -112,7 +112,8 @@ class _Progress:
             percent = round(100 * task.done / task.total, 1)
             finished = task.finished
             try:
-                self._tell(client, number, task, percent)
+                if number in self._shown or not finished:  # what is over at once is not worth it
+                    self._tell(client, number, task, percent)
             except Exception:  # the server may be away for a while; the next look tells it
                 continue
             if finished:

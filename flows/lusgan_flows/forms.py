@@ -1,48 +1,23 @@
-"""Types of flow parameters: what the UI draws as a form, with choices, bounds and descriptions.
+"""Types of flow parameters that the UI draws with choices and bounds.
 
-They are the options themselves. Only what pydantic cannot know is added to their schema: which
-plugins are installed. Descriptions of a flow's own parameters are in its docstring.
+Options of a run are in ``options_form``, apart because they bring PyTorch along, which a look at
+the exam source can do without. Descriptions of parameters are in each flow's docstring.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import Field
 
-from lusgan_core.config import RunConfig
 from lusgan_core.domain import SCORES
 from lusgan_core.presets import PRESETS
-from lusgan_core.registry import installed
-
-
-class _Choices:
-    """Adds the names of installed plugins, and the scores there are, to the options' schema."""
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        schema = handler(core_schema)
-        run = handler.resolve_ref_schema(schema)["properties"]
-        run["scores"] |= {
-            "items": {"type": "integer", "enum": list(SCORES)},
-            "uniqueItems": True,
-        }
-        registry = installed()
-        training = handler.resolve_ref_schema(run["training"])["properties"]
-        training["backbone"]["enum"] = sorted(registry.records["backbone"])
-        training["loss"]["enum"] = sorted(registry.records["loss"])
-        training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
-        return schema
-
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
-Config = Annotated[RunConfig, _Choices()]
 Preset = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
 Score = Literal[SCORES]  # type: ignore[valid-type]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
-__all__ = ["Config", "Exams", "Preset", "Score", "Seconds", "Store", "Until"]
+__all__ = ["Exams", "Preset", "Score", "Seconds", "Store", "Until"]

@@ -7,6 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from lusgan_flows import forms
 from lusgan_flows.chain import Outcome
+from lusgan_flows.options_form import Config
 from lusgan_flows.runs import run_flow
 
 WORKERS = 4
@@ -24,11 +25,12 @@ WORKERS = 4
 def pipeline(
     exams: forms.Exams,
     store: forms.Store,
-    config: forms.Config,
+    config: Config,
     preset: forms.Preset = "paper",
     strict: bool = False,
     until: forms.Until = "report",
     settle_s: forms.Seconds = 0.0,
+    withdraw_all: bool = False,
 ) -> Outcome:
     """Run the whole pipeline; what was done before and has not changed is not done again.
 
@@ -41,7 +43,15 @@ def pipeline(
         until: Last stage to run.
         settle_s: Seconds without a change after which an exam counts as completely uploaded; one
             that is still arriving is left for the next run. 0: take everything as it is.
+        withdraw_all: Believe that all known exams were withdrawn, if none is there any more.
     """
     return run_flow(
-        exams, store, config, preset=preset, strict=strict, until=until, settle_s=settle_s
+        exams,
+        store,
+        config,
+        preset=preset,
+        strict=strict,
+        until=until,
+        settle_s=settle_s,
+        withdraw_all=withdraw_all,
     )

@@ -21,8 +21,8 @@ from lusgan_core.withdrawal import Withdrawal, settle
 from lusgan_flows.arrivals import StillChangingError, find_settled
 from lusgan_flows.artifacts import Board, board
 from lusgan_flows.chain import Outcome, peek, run_chain
-from lusgan_flows.events import tell_rejected
-from lusgan_flows.showing import show_outcome, trained
+from lusgan_flows.events import tell_held_back, tell_rejected
+from lusgan_flows.showing import retraining, show_outcome
 from lusgan_flows.tasks import Place, PrefectRunner
 
 TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped)
@@ -38,6 +38,7 @@ def run_flow(
     strict: bool = False,
     until: str = "report",
     settle_s: float = 0.0,
+    withdraw_all: bool = False,
 ) -> Outcome:
     """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
 
@@ -67,6 +68,7 @@ def run_flow(
                 runner = _Named(place, shown, kept, len(new))
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())
+                _tell_held_back(source, runner.decided)
         if deployed:
             _tell_rejected(source, new, outcome)
             outcome.check()
@@ -85,15 +87,21 @@ class _Named(PrefectRunner):
     def __init__(self, place: Place, shown: Board, store: Store, new: int) -> None:
         super().__init__(place)
         self._shown, self._kept, self._new = shown, store, new
-        self._scores: dict[int, StageCall] = {}
+        self._scores: set[int] = set()
+        self.decided: list[Manifest] = []
+        """Decisions on promotion that were taken in this run."""
 
     def one(self, call: StageCall) -> Manifest:
         """See PrefectRunner.one."""
-        if call.stage == "train" and lookup(call, self._kept) is None:
+        new = call.stage in ("train", "promote") and lookup(call, self._kept) is None
+        if new and call.stage == "train":
             score = int(call.inputs["score"])
-            self._scores[score] = call
-            self._shown.name(trained(self._scores, self._new), f"score-{score}")
-        return super().one(call)
+            self._scores.add(score)
+            self._shown.name(retraining(self._scores, self._new), f"score-{score}")
+        made = super().one(call)
+        if new and call.stage == "promote":
+            self.decided.append(made)
+        return made
 
 
 @contextmanager
@@ -132,6 +140,24 @@ def _say_left_out(everything: Discovery, found: Discovery) -> None:
     left_out = len(everything.exams) - len(found.exams)
     if left_out:
         get_run_logger().info("%d exams are still arriving: left for the next run", left_out)
+
+
+def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bool) -> None:
+    """Take exams that are gone from the source out of the store."""
+    gone = settle(store, source, everything, withdraw_all=withdraw_all)
+    if gone:
+        scores = sorted({score for exam in gone for score in exam.scores})
+        get_run_logger().warning(
+            "%d exams were withdrawn; models of scores %s saw them and are marked",
+            len(gone),
+            ", ".join(map(str, scores)) or "none",
+        )
+
+
+def _tell_held_back(source: str, decided: Iterable[Manifest]) -> None:
+    for manifest in decided:
+        if not manifest.data["promoted"]:
+            tell_held_back(source, manifest.data["score"], manifest.data["held_back"])
 
 
 def _tell_rejected(source: str, new: Iterable[ExamFiles], outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection
 
 import numpy as np
 
@@ -102,9 +102,8 @@ def report_text(report: Manifest, store: Store) -> str:
     return f"{link}`{store.uri.rstrip('/')}/{key}`"
 
 
-def trained(scores: Mapping[int, object], new: int) -> str:
-    """A run's name: what it retrains, and why."""
+def retraining(scores: Collection[int], new: int) -> str:
+    """A run's name: which scores it trains, and why."""
     which = ", ".join(map(str, sorted(scores)))
-    plural = "s" if len(scores) > 1 else ""
     because = f" ({new} new exam{'s' * (new != 1)})" if new else ""
-    return f"retrain score{plural} {which}{because}"
+    return f"retrain score{'s' * (len(scores) > 1)} {which}{because}"

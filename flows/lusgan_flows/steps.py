@@ -10,6 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from lusgan_flows import forms
 from lusgan_flows.chain import Outcome
+from lusgan_flows.options_form import Config
 from lusgan_flows.pipeline import WORKERS
 from lusgan_flows.runs import run_flow
 
@@ -21,7 +22,7 @@ from lusgan_flows.runs import run_flow
     persist_result=False,
 )
 def ingest(
-    exams: forms.Exams, store: forms.Store, config: forms.Config, preset: forms.Preset = "paper"
+    exams: forms.Exams, store: forms.Store, config: Config, preset: forms.Preset = "paper"
 ) -> Outcome:
     """Read exams and write shards, without training anything.
 
@@ -43,7 +44,7 @@ def ingest(
 def train_score(
     exams: forms.Exams,
     store: forms.Store,
-    config: forms.Config,
+    config: Config,
     score: forms.Score,
     preset: forms.Preset = "paper",
 ) -> Outcome:
@@ -68,7 +69,7 @@ def train_score(
 def generate(
     exams: forms.Exams,
     store: forms.Store,
-    config: forms.Config,
+    config: Config,
     score: forms.Score,
     preset: forms.Preset = "paper",
 ) -> Outcome:
@@ -93,7 +94,7 @@ def generate(
 def evaluate(
     exams: forms.Exams,
     store: forms.Store,
-    config: forms.Config,
+    config: Config,
     score: forms.Score,
     preset: forms.Preset = "paper",
 ) -> Outcome:
@@ -110,7 +111,7 @@ def evaluate(
 
 
 def _one_score(
-    exams: str, store: str, config: forms.Config, score: int, preset: str, until: str
+    exams: str, store: str, config: Config, score: int, preset: str, until: str
 ) -> Outcome:
     chosen = config.model_copy(update={"scores": (score,)})
     return run_flow(exams, store, chosen, preset=preset, until=until)

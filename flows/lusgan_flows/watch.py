@@ -17,7 +17,7 @@ from lusgan_core.store import open_store
 from lusgan_flows import forms
 from lusgan_flows.arrivals import Announcements, arriving, last_changes
 from lusgan_flows.artifacts import board
-from lusgan_flows.events import CHANGED, NEW, WITHDRAWN, exam_event
+from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
 from lusgan_flows.sources import find_exams
 
 SOON = timedelta(minutes=1)

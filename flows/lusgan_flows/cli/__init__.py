@@ -27,6 +27,7 @@ from lusgan_flows.cli import (
     plugins,
     prune,
     run,
+    stack,
     stage,
     up,
 )
@@ -56,6 +57,9 @@ app.command("rollback")(models.rollback)
 app.command("prune")(prune.prune)
 app.command("plugins")(plugins.plugins)
 app.command("up")(up.up)
+app.command("status")(stack.status)
+app.command("doctor")(stack.doctor)
+app.command("notify")(stack.notify)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.states import StateType
 
-from lusgan_flows.events import HELD_BACK, REJECTED
+from lusgan_flows.event_names import HELD_BACK, REJECTED
 from lusgan_flows.up.home import UpError, UpSettings
 
 LOST_AFTER_S = 90

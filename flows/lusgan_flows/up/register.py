@@ -20,10 +20,8 @@ import yaml
 from lusgan_core.exams import open_source
 from lusgan_core.provenance import digest_bytes
 from lusgan_flows.up.home import Home, UpError, UpSettings, write_whole
-from lusgan_flows.up.services import POOL
+from lusgan_flows.up.services import FLOWS, POOL
 from lusgan_flows.up.supervisor import last_line
-
-FLOWS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate")
 
 
 def rendered(settings: UpSettings) -> dict[str, Any]:

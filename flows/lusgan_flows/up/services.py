@@ -19,6 +19,8 @@ from lusgan_flows.up.home import Home, UpError, UpSettings, read_json, write_who
 from lusgan_flows.up.supervisor import Service
 
 POOL = "lusgan-cpu"
+FLOWS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate")
+"""Each has a deployment of its own name."""
 BUCKETS = ("exams", "artifacts")
 S3_PORTS = {"s3": 10, "master": 11, "volume": 12, "filer": 13, "admin": 14}
 """Ports of SeaweedFS above the UI's; each takes the one 10,000 higher as well."""
