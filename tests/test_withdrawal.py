@@ -21,7 +21,8 @@ from lusgan_core.pruning import carry_out, plan_withdrawn
 from lusgan_core.withdrawal import Withdrawal, settle, withdrawals
 
 SCORES = (0, 2)
-OPEN, SHUT = "promotion.min_diversity=0", "promotion.min_diversity=1000"
+OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
+SHUT = "promotion.min_diversity=1000"
 """Gates that let the constant frames of a few iterations pass, and gates that let nothing."""
 (HELD_OUT,) = held_out_patients(CODES, 0.2, 999)
 TRAINING = next(code for code in CODES if code != HELD_OUT)
@@ -34,7 +35,7 @@ class Hospital(Pipeline):
         found = discover(self.source)
         everything = bool(options.pop("withdraw_all", False))
         self.withdrawn = settle(self.store, self.source.uri, found, withdraw_all=everything)
-        outcome = super().run(config or tiny_config(OPEN, scores=SCORES), **options)
+        outcome = super().run(config or tiny_config(*OPEN, scores=SCORES), **options)
         remember(self.store, self.source.uri, found)
         return outcome
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from prefect.context import FlowRunContext
@@ -17,7 +17,7 @@ from lusgan_core.provenance import Manifest
 from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
 from lusgan_core.store import Store, open_store
-from lusgan_core.withdrawal import Withdrawal, settle
+from lusgan_core.withdrawal import settle
 from lusgan_flows.arrivals import StillChangingError, find_settled
 from lusgan_flows.artifacts import Board, board
 from lusgan_flows.chain import Outcome, peek, run_chain
@@ -54,7 +54,7 @@ def run_flow(
     with board() as shown:
         everything, found = find_settled(exams, store, settle_s)
         _say_left_out(everything, found)
-        _say_withdrawn(settle(kept, source, everything))
+        _withdraw(kept, source, everything, withdraw_all)
         known = KnownExams.load(kept, source)
         changes = known.compare(everything)
         new = _those(changes.new + changes.changed, found)
@@ -124,16 +124,6 @@ def _remembering(
 def _those(exams: Iterable[ExamFiles], found: Discovery) -> tuple[ExamFiles, ...]:
     there = {(e.patient, e.exam) for e in found.exams}
     return tuple(e for e in exams if (e.patient, e.exam) in there)
-
-
-def _say_withdrawn(exams: Sequence[Withdrawal]) -> None:
-    if exams:
-        scores = sorted({score for exam in exams for score in exam.scores})
-        get_run_logger().warning(
-            "%d exams were withdrawn: models of scores %s saw them, and are trained again",
-            len(exams),
-            ", ".join(map(str, scores)) or "none",
-        )
 
 
 def _say_left_out(everything: Discovery, found: Discovery) -> None:

@@ -51,7 +51,7 @@ class PromotionOptions(Options):
         description="Collapse: share of the current model's diversity that must be kept",
     )
     near_copy: float = Field(
-        0.5,
+        0.33,
         ge=0,
         le=1,
         description="Near-copies: a synthetic frame counts as one below this share of the smallest "

@@ -6,6 +6,7 @@ Manifests are named ``manifest.json`` or by eight digits of their cache key; all
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -52,10 +53,12 @@ def seen_shards(store: Store, folder: str) -> tuple[str, ...] | None:
 def in_training(store: Store, folder: str) -> bool:
     """Whether somebody was training that model a moment ago, by the lease on its folder."""
     try:
-        lease = re.search(rb'"renewed": *([0-9.]+)', store.get(f"{folder}/lease.json"))
+        renewed = float(json.loads(store.get(f"{folder}/lease.json"))["renewed"])
     except MissingArtifactError:
         return False
-    return lease is None or time.time() - float(lease[1]) < TTL_S
+    except (ValueError, KeyError, TypeError):
+        return True  # written this very moment, or by a newer version
+    return time.time() - renewed < TTL_S
 
 
 def datasets(store: Store) -> Iterator[tuple[Manifest, ScoreDataset]]:

@@ -26,13 +26,14 @@ class StopFlag:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
+def stop_on_signals(flag: StopFlag | None = None) -> Iterator[StopFlag]:
     """Turn the first SIGINT or SIGTERM into a request for the length of a block.
 
+    ``flag`` is the one to set, a new one unless given.
     A second one goes to whoever handled the signal before. Outside the main thread signals
     cannot be caught, and the flag is only set by ``request``.
     """
-    flag = StopFlag()
+    flag = flag or StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return

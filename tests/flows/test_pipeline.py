@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,19 @@ def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_pat
     tasks = task_runs(state.state_details.flow_run_id)
     assert [name for name, how in tasks.items() if how == "Completed"] == ["train score 2"]
     assert model.read_bytes() == weights
+
+
+def test_a_withdrawn_exam_is_taken_out_by_the_flow(first: Any, tmp_path: Path) -> None:
+    """The flow marks models that saw an exam which is gone, and trains their scores again."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    run(tmp_path)  # exams and store are at another address now, where they become known
+    seen = (tmp_path / "store").glob("models/score-0/*/clips.json")
+    patient = json.loads(next(seen).read_text())["shards"][0].split("/")[1]
+    shutil.rmtree(tmp_path / "exams" / patient)
+    state = run(tmp_path)
+    tasks = task_runs(state.state_details.flow_run_id)
+    ran = {name for name, how in tasks.items() if how == "Completed"}
+    assert {"train score 0", "train score 2"} <= ran
+    assert not any("exam" in name for name in ran)
+    assert len(list((tmp_path / "store").glob("models/*/*/withdrawn.json"))) == 2
+    assert not (tmp_path / "store" / "shards" / patient).exists()

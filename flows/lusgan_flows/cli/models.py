@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import UnknownNameError
@@ -45,15 +44,17 @@ def models(store: options.Store = options.DEFAULT_STORE, json: options.Json = Fa
     if json:
         print_json([model.model_dump(mode="json") for model in listed])
         return
-    table = Table("score", "model", "state", "trained on", "created (UTC)", box=None)
+    if not listed:
+        out.print("no models")
     for model in listed:
-        trained = f"{model.frames:,} frames of {model.patients} patients"
-        created = f"{model.created.astimezone(UTC):%Y-%m-%d %H:%M}" if model.created else ""
-        table.add_row(str(model.score), visible(model.model), model.state, trained, created)
-    out.print(table if listed else "no models")
-    for model in listed:
+        created = f", {model.created.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if model.created else ""
+        out.print(
+            f"score {model.score}: {visible(model.model)}  [bold]{model.state}[/]  "
+            f"{model.frames:,} frames of {model.patients} patients{created}",
+            soft_wrap=True,
+        )
         if model.reason:
-            out.print(f"{visible(model.model[-8:])} {model.state}: {visible(model.reason)}")
+            out.print(f"  {visible(model.reason)}", soft_wrap=True)
 
 
 def promote(
@@ -166,4 +167,7 @@ def _show(entry: HistoryEntry, as_json: bool) -> None:
         print_json(entry.model_dump(mode="json"))
     elif entry.model:
         before = f", in place of {visible(entry.left)}" if entry.left else ""
-        out.print(f"score {entry.model.score}: {visible(entry.model.model)} is current{before}")
+        out.print(
+            f"score {entry.model.score}: {visible(entry.model.model)} is current{before}",
+            soft_wrap=True,
+        )

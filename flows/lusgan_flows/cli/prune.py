@@ -50,7 +50,7 @@ def _show(plan: PrunePlan, yes: bool) -> None:
             _count(items)
             continue
         for item in items:
-            out.print(f"{visible(item.name)}  {_mb(item.size)}  {item.why}")
+            out.print(f"{visible(item.name)}  {_mb(item.size)}  {item.why}", soft_wrap=True)
     for folder in plan.busy:
         err.print(f"[yellow]{visible(folder)} is being trained: stop it, then prune again[/]")
     if not plan.items:
