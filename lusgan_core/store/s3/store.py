@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lusgan_core.errors import MissingArtifactError, StoreError
-from lusgan_core.store.base import Store, StoredObject, check_key
+from lusgan_core.store.base import Store, StoredObject, check_key, shown
 from lusgan_core.store.s3.address import S3Address
 from lusgan_core.store.s3.bucket import Bucket
 from lusgan_core.store.s3.errors import request
@@ -46,23 +46,23 @@ class S3Store(Store):
             raise
         except OSError as error:
             raise StoreError(
-                f"{key} cannot be written to {self.bucket.place}: the local file cannot be read: "
-                f"{error.strerror}"
+                f"{shown(key)} cannot be written to {self.bucket.place}: the local file cannot be "
+                f"read: {error.strerror}"
             ) from None
 
     def get(self, key: str) -> bytes:
         """See Store.get."""
-        with self.bucket.open(check_key(key), key, at_once=True) as stream:
+        with self.bucket.open(check_key(key), shown(key), at_once=True) as stream:
             return stream.read()
 
     def open(self, key: str) -> BinaryIO:
         """See Store.open; the content is checked if it is read from beginning to end."""
-        return self.bucket.open(check_key(key), key)
+        return self.bucket.open(check_key(key), shown(key))
 
     def exists(self, key: str) -> bool:
         """See Store.exists."""
         try:
-            self.bucket.read("head_object", check_key(key), key)
+            self.bucket.read("head_object", check_key(key), shown(key))
         except MissingArtifactError:
             return False
         return True
@@ -74,7 +74,7 @@ class S3Store(Store):
 
     def delete(self, key: str) -> None:
         """See Store.delete; a bucket with versions keeps the old ones, hidden."""
-        with request("deleted", check_key(key), self.bucket.place):
+        with request("deleted", shown(check_key(key)), self.bucket.place):
             self.bucket.call("delete_object", key)
 
     @contextmanager
@@ -83,7 +83,7 @@ class S3Store(Store):
         with tempfile.TemporaryDirectory(prefix="lusgan-") as folder:
             # not named as the key is: a name may tell a patient
             path = Path(folder, "object").with_suffix(PurePosixPath(key).suffix)
-            with self.bucket.open(check_key(key), key, at_once=True) as source:
+            with self.bucket.open(check_key(key), shown(key), at_once=True) as source:
                 try:
                     with path.open("wb") as target:
                         shutil.copyfileobj(source, target, 1 << 20)
@@ -91,7 +91,7 @@ class S3Store(Store):
                     raise
                 except OSError as error:
                     raise StoreError(
-                        f"{key} cannot be copied from {self.bucket.place} to {folder}: "
+                        f"{shown(key)} cannot be copied from {self.bucket.place} to {folder}: "
                         f"{error.strerror}; free some space, or set TMPDIR"
                     ) from None
             yield path

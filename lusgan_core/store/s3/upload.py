@@ -20,6 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lusgan_core.errors import AlreadyExistsError
+from lusgan_core.store.base import shown
 from lusgan_core.store.s3.bucket import Bucket
 from lusgan_core.store.s3.errors import FAILURES, code_of, pause
 
@@ -55,19 +56,24 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
         if isinstance(data, Path) and size > PART_BYTES:
             _in_parts(bucket, key, data, size, created, condition)
         else:
-            _at_once(bucket, key, data, sha256, {**created, **condition})
+            # whole in memory, not as a stream: it may have to be sent again
+            body = data.read_bytes() if isinstance(data, Path) else data
+            created |= {"Body": body, "ChecksumSHA256": _base64(sha256)}
+            _try(bucket, "put_object", key, **created, **condition)
     except FAILURES as error:
         taken = code_of(error) in ("PreconditionFailed", "412")
         try:
             writer = _writer(bucket, key)
         except FAILURES as unknown:
             # it may have been deleted again by now; else nobody can tell what has happened
-            bucket.fail(error if code_of(unknown) == "404" else unknown, "written", key)
+            bucket.fail(error if code_of(unknown) == "404" else unknown, "written", shown(key))
         if writer == write:
             return
         if taken and if_absent:
-            raise AlreadyExistsError(f"{key} is already in the store {bucket.place}") from None
-        bucket.fail(error, "written", key)
+            raise AlreadyExistsError(
+                f"{shown(key)} is already in the store {bucket.place}"
+            ) from None
+        bucket.fail(error, "written", shown(key))
 
 
 def _writer(bucket: Bucket, key: str) -> str:
@@ -78,15 +84,6 @@ def _writer(bucket: Bucket, key: str) -> str:
         if len(number) == NUMBER_LENGTH:  # else it may have been cut off: look again
             return number
     return ""
-
-
-def _at_once(
-    bucket: Bucket, key: str, data: bytes | Path, sha256: bytes, arguments: dict[str, Any]
-) -> None:
-    """One PUT."""
-    with contextlib.ExitStack() as stack:
-        body = stack.enter_context(data.open("rb")) if isinstance(data, Path) else data
-        _try(bucket, "put_object", key, Body=body, ChecksumSHA256=_base64(sha256), **arguments)
 
 
 def _in_parts(
