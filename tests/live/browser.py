@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own debugging protocol: open a page, click, take a picture."""
+"""A headless Chromium, driven over its debugging protocol: open a page, look, take a picture."""
 
 from __future__ import annotations
 
@@ -64,17 +64,6 @@ class Browser:
         """All that the page shows."""
         return str(self.run("document.body ? document.body.innerText : ''"))
 
-    def click(self, text: str) -> None:
-        """Click what shows exactly that text."""
-        found = self.run(
-            "(() => { const all = [...document.querySelectorAll('a,button,[role=tab]')];"
-            f" const hit = all.find(e => e.innerText.trim() === {json.dumps(text)});"
-            " if (!hit) return false;"
-            " for (const kind of ['pointerdown','mousedown','pointerup','mouseup','click'])"
-            " hit.dispatchEvent(new MouseEvent(kind, {bubbles: true, button: 0})); return true; })()"
-        )
-        assert found, f"nothing on the page is called {text!r}"
-
     def pictures(self) -> list[int]:
         """Widths in pixels of the pictures that have loaded from ``data:`` addresses."""
         return list(
@@ -95,9 +84,7 @@ class Browser:
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
-        self._socket.send(
-            json.dumps({"id": self._number, "method": method, "params": parameters})
-        )
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self._socket.recv(timeout=60))
             if answer.get("id") == self._number:
