@@ -138,7 +138,7 @@ def test_a_run_tells_of_withdrawals(lusgan, folder: Path, monkeypatch) -> None:
     result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
     assert result.code == 0
     assert re.search(
-        r"1 exams were withdrawn; models of scores 2 saw them and are marked, those of 2 were",
+        r"1 exam was withdrawn; models of scores 2 saw them and are marked, and scores 2 have no",
         result.err,
     )
     assert not any(code in result.out + result.err for code in CODES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from lusgan_core.known import remember
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_core.store import open_store
-from lusgan_core.withdrawal import Withdrawal, settle
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
+from lusgan_flows.cli.withdrawals import take_out
 from lusgan_flows.settings import prepare_prefect, start_server
 from lusgan_flows.sources import find_exams
 
@@ -70,8 +69,8 @@ def run_pipeline(
     where, source = open_store(store), open_source(str(exams)).uri
     with progress_shown():
         found = find_exams(str(exams), str(store))
-        say_withdrawn(settle(where, source, found, withdraw_all=withdraw_all))
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
+        take_out(where, source, found, withdraw_all)
         outcome = peek(where, found, config, installed(), **asked)
         if outcome is not None:
             if until == "report":
@@ -88,20 +87,6 @@ def run_pipeline(
             raise TrainingStopped(
                 "stopped; what is finished is kept: run the same command again to go on"
             ) from stop
-
-
-def say_withdrawn(exams: Sequence[Withdrawal]) -> None:
-    """Tell of exams that were taken out, and of what that means."""
-    if not exams:
-        return
-    scores = sorted({score for exam in exams for score in exam.scores})
-    emptied = sorted({score for exam in exams for score in exam.emptied})
-    err.print(
-        f"[yellow]{len(exams)} exams were withdrawn; models of scores "
-        f"{', '.join(map(str, scores)) or 'none'} saw them and are marked, those of "
-        f"{', '.join(map(str, emptied)) or 'none'} were current and are no longer; "
-        "`lusgan prune --withdrawn` lists what was made from them[/]"
-    )
 
 
 def show(outcome: Outcome, store: Path, as_json: bool = False) -> None:
