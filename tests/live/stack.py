@@ -40,11 +40,12 @@ class Stack:
             capture_output=True, text=True, timeout=120, env=self._environment(),
         )  # fmt: skip
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         """Start, and wait until it prints the UI's address."""
         command = [
             "up", "--s3", f"--home={self.home}", f"--port={self.port}", "--preset=demo",
             f"--config={self.config}", "--every=15", "--settle=8", "--debounce=10",
+            *more,
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -164,7 +165,11 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
-        return kept | {"LUSGAN_HOME_OF_TEST": str(self.home), "OMP_NUM_THREADS": "1"}
+        return kept | {
+            "LUSGAN_HOME_OF_TEST": str(self.home),
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
 
 
 def _free_port(rng: random.Random) -> int:

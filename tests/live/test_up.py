@@ -6,10 +6,16 @@ The tests of this module follow each other: each goes on with what the one befor
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +189,6 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
     assert stack.kill("weed mini") == 1
     assert stack.kill("prefect server") == 1
     stack.until(lambda: answers(stack), 90, "the server")
-    alone = Pipeline(exams, exams.parent / "store")
     remaining = exams.parent / "remaining"
     shutil.copytree(exams, remaining, ignore=shutil.ignore_patterns("9004", "*_9004_*"))
     alone = Pipeline(remaining, exams.parent / "store")
@@ -218,3 +223,44 @@ def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     status = json.loads(stack.lusgan("status", f"--home={stack.home}", "--json").stdout)
     assert status["workers"] >= 1
     assert set(status["models"]) == {"0", "1", "2", "3"}
+
+
+def test_news_reach_people(stack: Stack) -> None:
+    """A clip that cannot be used is told of through the server's own notification block.
+
+    On the way: killed with -9, `lusgan up` leaves processes behind, which the next start ends.
+    """
+    with listening() as (url, heard):
+        block = (
+            "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block;"
+            f"Block(name='ops', url={url!r}, json_data={{'text': '{{{{subject}}}}: {{{{body}}}}'}})"
+            ".save('ops', overwrite=True)"
+        )
+        environment = os.environ | {"PREFECT_API_URL": stack.api}
+        subprocess.run([sys.executable, "-c", block], env=environment, check=True, timeout=120)
+        assert stack.process is not None
+        stack.process.kill()
+        stack.process.wait()
+        stack.start("--notify=custom-webhook/ops")
+        key = "9016/1/convex_9016_1_2.mat"
+        stack.s3().put_object(Bucket="exams", Key=key, Body=b"no score file beside it")
+        stack.until(lambda: heard, 240, "the notification")
+    assert "clips of a new exam cannot be used" in heard[0]
+    assert "9016" not in heard[0]
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of a webhook, and what it has received so far."""
+    heard: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(204)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", heard
+        server.shutdown()
