@@ -99,11 +99,6 @@ class KnownExams(Record):
         """Write the record in one put."""
         store.put(known_key(self.source), self.model_dump_json(indent=1).encode())
 
-    @property
-    def present(self) -> tuple[KnownExam, ...]:
-        """All of them."""
-        return self.exams
-
     def compare(self, found: Discovery) -> Changes:
         """What is new, changed or withdrawn in a *whole* discovery of the source.
 

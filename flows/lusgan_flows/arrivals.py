@@ -156,7 +156,7 @@ def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Di
         # listed after discovery: whatever came in between shows as a change
         changes = last_changes(source)
         unsettled = arriving(found, changes, Announcements.load(kept, source.uri), settle_s)
-        known = {exam.codes: exam for exam in KnownExams.load(kept, source.uri).present}
+        known = {exam.codes: exam for exam in KnownExams.load(kept, source.uri).exams}
         changing = [
             codes
             for codes, exam in unsettled.items()

@@ -38,7 +38,7 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
     """
     source, kept = open_source(exams), open_store(store)
     known = KnownExams.load(kept, source.uri)
-    if not known.present and not any(True for _ in source.objects()):
+    if not known.exams and not any(True for _ in source.objects()):
         get_run_logger().info("there are no exams yet")
         return 0
     found = find_exams(exams, store)
