@@ -8,6 +8,7 @@ imports Prefect.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -192,6 +193,10 @@ class _NewError(Exception):
     """A call that was not made yet."""
 
 
+LOOKS = 8
+"""Results looked up side by side."""
+
+
 class _Peek:
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -203,7 +208,8 @@ class _Peek:
         return manifest
 
     def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
-        return [self.one(call) for call in calls]
+        with ThreadPoolExecutor(LOOKS) as threads:  # a bucket takes its time to answer
+            return list(threads.map(self.one, calls))
 
 
 def peek(

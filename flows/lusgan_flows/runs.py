@@ -54,7 +54,7 @@ def run_flow(
     with board() as shown:
         everything, found = find_settled(exams, store, settle_s)
         _say_left_out(everything, found)
-        _withdraw(kept, source, everything, withdraw_all)
+        withdrawn = _withdraw(kept, source, everything, withdraw_all)
         known = KnownExams.load(kept, source)
         changes = known.compare(everything)
         new = _those(changes.new + changes.changed, found)
@@ -65,7 +65,7 @@ def run_flow(
                 outcome = done
             else:
                 shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
-                runner = _Named(place, shown, kept, len(new))
+                runner = _Named(place, shown, kept, (len(new), withdrawn))
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())
                 _tell_held_back(source, runner.decided)
@@ -84,9 +84,9 @@ def is_deployed() -> bool:
 class _Named(PrefectRunner):
     """Names the run once it shows which scores it trains."""
 
-    def __init__(self, place: Place, shown: Board, store: Store, new: int) -> None:
+    def __init__(self, place: Place, shown: Board, store: Store, why: tuple[int, int]) -> None:
         super().__init__(place)
-        self._shown, self._kept, self._new = shown, store, new
+        self._shown, self._kept, self._why = shown, store, why
         self._scores: set[int] = set()
         self.decided: list[Manifest] = []
         """Decisions on promotion that were taken in this run."""
@@ -97,7 +97,7 @@ class _Named(PrefectRunner):
         if new and call.stage == "train":
             score = int(call.inputs["score"])
             self._scores.add(score)
-            self._shown.name(retraining(self._scores, self._new), f"score-{score}")
+            self._shown.name(retraining(self._scores, *self._why), f"score-{score}")
         made = super().one(call)
         if new and call.stage == "promote":
             self.decided.append(made)
@@ -132,8 +132,8 @@ def _say_left_out(everything: Discovery, found: Discovery) -> None:
         get_run_logger().info("%d exams are still arriving: left for the next run", left_out)
 
 
-def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bool) -> None:
-    """Take exams that are gone from the source out of the store."""
+def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bool) -> int:
+    """Take exams that are gone from the source out of the store; returns how many."""
     gone = settle(store, source, everything, withdraw_all=withdraw_all)
     if gone:
         scores = sorted({score for exam in gone for score in exam.scores})
@@ -142,6 +142,7 @@ def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bo
             len(gone),
             ", ".join(map(str, scores)) or "none",
         )
+    return len(gone)
 
 
 def _tell_held_back(source: str, decided: Iterable[Manifest]) -> None:

@@ -102,8 +102,10 @@ def report_text(report: Manifest, store: Store) -> str:
     return f"{link}`{store.uri.rstrip('/')}/{key}`"
 
 
-def retraining(scores: Collection[int], new: int) -> str:
+def retraining(scores: Collection[int], new: int, withdrawn: int = 0) -> str:
     """A run's name: which scores it trains, and why."""
     which = ", ".join(map(str, sorted(scores)))
-    because = f" ({new} new exam{'s' * (new != 1)})" if new else ""
+    reasons = [f"{new} new exam{'s' * (new != 1)}"] if new else []
+    reasons += [f"{withdrawn} withdrawn"] if withdrawn else []
+    because = f" ({', '.join(reasons)})" if reasons else ""
     return f"retrain score{'s' * (len(scores) > 1)} {which}{because}"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
-from prefect import flow, get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect import flow
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
@@ -18,10 +15,8 @@ from lusgan_flows import forms
 from lusgan_flows.arrivals import Announcements, arriving, last_changes
 from lusgan_flows.artifacts import board
 from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
+from lusgan_flows.lost_runs import pipeline_is_active
 from lusgan_flows.sources import find_exams
-
-SOON = timedelta(minutes=1)
-"""A scheduled run that is due within this time counts as under way."""
 
 
 @flow(name="watch", flow_run_name="watch", persist_result=False)
@@ -68,22 +63,3 @@ def _events(changes: Changes) -> Iterator[tuple[str, Codes, str]]:
         yield CHANGED, (exam.patient, exam.exam), exam.digest
     for gone in changes.withdrawn:
         yield WITHDRAWN, gone.codes, gone.digest
-
-
-def pipeline_is_active() -> bool:
-    """Whether a run of the pipeline is under way or about to start."""
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["pipeline"])),
-            limit=50,
-        )
-    return any(map(_active, runs))
-
-
-def _active(run: FlowRun) -> bool:
-    state = run.state
-    if state is None or state.is_final():
-        return False
-    if state.type is not StateType.SCHEDULED or run.expected_start_time is None:
-        return True
-    return run.expected_start_time < datetime.now(UTC) + SOON

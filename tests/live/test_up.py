@@ -164,6 +164,7 @@ def test_a_withdrawn_exam_is_taken_out(stack: Stack) -> None:
         client.delete_object(Bucket="exams", Key=item["Key"])
     run = stack.next_run(runs)
     assert run["state_type"] == "COMPLETED", run["state"]
+    assert run["name"] == "retrain score 2 (1 withdrawn)"
     assert scores_of(run) == {"score-2"}
     assert not stack.stored("shards/9004/")
     assert current(stack, 2) not in (before, None)
