@@ -21,6 +21,7 @@ from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, UnknownNameError
 from lusgan_core.frames.preprocess import PreprocessOptions
 from lusgan_core.presets import PRESETS
+from lusgan_core.promotion import PromotionOptions
 from lusgan_core.registry import Registry
 from lusgan_core.stages.evaluate import EvaluationOptions
 from lusgan_core.stages.generate import GenerationOptions
@@ -49,6 +50,10 @@ class RunConfig(Options):
     )
     evaluation: EvaluationOptions = Field(
         default_factory=EvaluationOptions, description="What is compared, and how much of it"
+    )
+    promotion: PromotionOptions = Field(
+        default_factory=PromotionOptions,
+        description="What a model must show before it replaces the current one",
     )
     report: ReportOptions = Field(default_factory=ReportOptions, description="How the report looks")
     runtime: Runtime = Field(
@@ -82,6 +87,15 @@ def resolve(
     if scores is not None:
         values["scores"] = tuple(dict.fromkeys(scores))
     return _checked(values, registry)
+
+
+def completed(config: RunConfig, registry: Registry) -> RunConfig:
+    """Options that did not come through ``resolve`` (a form's), checked as those that did.
+
+    Raises ConfigError for an unknown score, UnknownPluginError, and ConfigError for options that a
+    plugin refuses; the plugins' own defaults are filled in.
+    """
+    return _checked(config.model_dump(mode="json"), registry)
 
 
 def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescription:

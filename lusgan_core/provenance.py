@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -137,6 +138,8 @@ class Manifest(Record):
     """For people; never names a patient."""
     manifest_key: str = ""
     """Where the manifest itself is in the store."""
+    created: datetime | None = None
+    """When it was written."""
     inputs: dict[str, str] = Field(default_factory=dict)
     """Digests of what went in."""
     options: dict[str, Any] = Field(default_factory=dict)

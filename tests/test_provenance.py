@@ -126,7 +126,8 @@ BELONGS = {
     "train": {"frames", "training"},
     "generate": {"frames", "training", "generation"},
     "evaluate": {"frames", "evaluation"},
-    "report": {"frames", "training", "evaluation", "reports"},
+    "promote": {"frames", "training", "evaluation", "promotion"},
+    "report": {"frames", "training", "evaluation", "promotion", "reports"},
 }
 """What parts of the core may decide what a stage leaves."""
 

@@ -8,6 +8,7 @@ imports Prefect.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from lusgan_core.stages import (
     generate,
     ingest,
     preprocess,
+    promote,
     report,
     run_stage,
     select,
@@ -36,7 +38,7 @@ from lusgan_core.stages import (
 from lusgan_core.stages.base import StageCall, StageContext, data_of, lookup
 from lusgan_core.store import Store
 
-STAGES = ("train", "generate", "evaluate", "report")
+STAGES = ("preprocess", "train", "generate", "evaluate", "report")
 """Where a chain may end."""
 
 
@@ -111,7 +113,7 @@ def run_chain(
             f"{len(outcome.rejected)} clips cannot be used and the run is strict; the first one: "
             f"{first.reason}. `lusgan check` lists them"
         )
-    for score in config.scores:
+    for score in config.scores if until != "preprocess" else ():
         try:
             outcome.scores[score] = _one_score(
                 runner, preprocessed, score, config, registry, until, outcome
@@ -141,7 +143,7 @@ def _one_score(
     until: str,
     outcome: Outcome,
 ) -> dict[str, Manifest]:
-    """Select, train, generate and evaluate one score."""
+    """Select, train, generate, evaluate and promote one score."""
     done = outcome.scores.setdefault(score, {})
     done["select"] = runner.one(select.call(preprocessed, score, config.selection))
     train.check_enough(data_of(done["select"], ScoreDataset), config.training)
@@ -157,6 +159,9 @@ def _one_score(
     done["evaluate"] = runner.one(
         evaluate.call(done["select"], done["generate"], config.evaluation, registry)
     )
+    if until == "evaluate":
+        return done
+    done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
     return done
 
 
@@ -188,6 +193,10 @@ class _NewError(Exception):
     """A call that was not made yet."""
 
 
+LOOKS = 8
+"""Results looked up side by side."""
+
+
 class _Peek:
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -199,7 +208,8 @@ class _Peek:
         return manifest
 
     def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
-        return [self.one(call) for call in calls]
+        with ThreadPoolExecutor(LOOKS) as threads:  # a bucket takes its time to answer
+            return list(threads.map(self.one, calls))
 
 
 def peek(

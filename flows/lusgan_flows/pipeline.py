@@ -1,16 +1,14 @@
-"""The flow behind ``lusgan run``: exams in, report out."""
+"""The flow behind ``lusgan run`` and the deployment ``pipeline``: exams in, report out."""
 
 from __future__ import annotations
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from lusgan_core.config import RunConfig
-from lusgan_core.exams import Discovery
-from lusgan_core.registry import installed
-from lusgan_flows.chain import Outcome, run_chain
-from lusgan_flows.sources import find_exams
-from lusgan_flows.tasks import Place, PrefectRunner
+from lusgan_flows import forms
+from lusgan_flows.chain import Outcome
+from lusgan_flows.options_form import Config
+from lusgan_flows.runs import run_flow
 
 WORKERS = 4
 """Exams ingested and preprocessed side by side."""
@@ -18,31 +16,42 @@ WORKERS = 4
 
 @flow(
     name="pipeline",
+    flow_run_name="look for new exams",
     description="Exams to synthetic frames and a report, one GAN per severity score",
     task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
     validate_parameters=True,
     persist_result=False,
 )
 def pipeline(
-    exams: str,
-    store: str,
-    config: RunConfig,
-    preset: str = "paper",
+    exams: forms.Exams,
+    store: forms.Store,
+    config: Config,
+    preset: forms.Preset = "paper",
     strict: bool = False,
-    until: str = "report",
+    until: forms.Until = "report",
+    settle_s: forms.Seconds = 0.0,
+    withdraw_all: bool = False,
 ) -> Outcome:
     """Run the whole pipeline; what was done before and has not changed is not done again.
 
     Args:
-        exams: Folder with PATIENT/EXAM/*.mat.
-        store: Folder for artifacts.
+        exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
+        store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
         config: Options of every stage.
-        preset: Name of the preset the options started from, for the report.
+        preset: Preset that the options started from; the report compares them with it.
         strict: Fail if any clip cannot be used.
         until: Last stage to run.
+        settle_s: Seconds without a change after which an exam counts as completely uploaded; one
+            that is still arriving is left for the next run. 0: take everything as it is.
+        withdraw_all: Believe that all known exams were withdrawn, if none is there any more.
     """
-    place = Place(store=store, exams=exams, runtime=config.runtime)
-    found: Discovery = find_exams(exams, store)
-    return run_chain(
-        PrefectRunner(place), found, config, installed(), preset=preset, strict=strict, until=until
+    return run_flow(
+        exams,
+        store,
+        config,
+        preset=preset,
+        strict=strict,
+        until=until,
+        settle_s=settle_s,
+        withdraw_all=withdraw_all,
     )

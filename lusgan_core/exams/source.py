@@ -39,6 +39,8 @@ class SourceStat:
     """Changes whenever the content does: the time of modification in ns, or an ETag."""
     error: str = ""
     """Why the object cannot be read, where the listing knows already; else empty."""
+    changed: float = 0.0
+    """When it was written or moved here, seconds since 1970; 0 where the listing does not tell."""
 
 
 class ExamSource(Protocol):
@@ -109,7 +111,9 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
                 if identity not in above and len(above) <= MAX_DEPTH:
                     yield from _walk(entry.path, f"{key}/", (*above, identity))
             elif stat.S_ISREG(status.st_mode):
-                yield SourceStat(key, status.st_size, str(status.st_mtime_ns))
+                # a copy may keep the time of its original, but not when the file itself changed
+                changed = max(status.st_mtime, status.st_ctime)
+                yield SourceStat(key, status.st_size, str(status.st_mtime_ns), changed=changed)
             else:  # opening a pipe would wait for ever
                 yield SourceStat(key, 0, "", "cannot be read: not a regular file")
 

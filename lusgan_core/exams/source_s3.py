@@ -28,7 +28,9 @@ class S3ExamSource:
         """List every object below the prefix; raises ExamError."""
         try:
             for entry in flat(self._bucket, "", "the exams"):
-                yield SourceStat(entry.key, entry.size, entry.etag.strip('"'))
+                yield SourceStat(
+                    entry.key, entry.size, entry.etag.strip('"'), changed=entry.changed
+                )
         except StoreError as error:
             raise ExamError(str(error)) from None
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.domain import Record, ShardRecord
 from lusgan_core.frames.shard import read_shard_frames
+from lusgan_core.provenance import digest_json
 from lusgan_core.store import Store
 
 
@@ -44,6 +45,17 @@ class ScoreDataset(Record):
     def held_out_frames(self) -> int:
         """Number of frames held out."""
         return sum(clip.frames for clip in self.held_out)
+
+    @property
+    def frames_digest(self) -> str:
+        """Over the frames to train on: what a training depends on."""
+        return digest_json([[clip.clip, clip.digest] for clip in self.training])
+
+    @property
+    def real_digest(self) -> str:
+        """Over the frames of both sides and where they are: what an evaluation depends on."""
+        sides = (self.training, self.held_out)
+        return digest_json([[[clip.key, clip.digest] for clip in side] for side in sides])
 
 
 def score_dataset(

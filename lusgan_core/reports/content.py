@@ -235,6 +235,19 @@ class Evaluation:
     """Which path of the all-pairs engine did the work."""
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """Whether a model became the current one of its score."""
+
+    promoted: bool
+    reason: str = ""
+    """Why it was held back."""
+    before: str = ""
+    """Name of the other model that was current before; empty if there was none."""
+    gates: tuple[tuple[str, bool, str], ...] = ()
+    """Each gate: its name, whether it was passed, and why."""
+
+
 @dataclass(frozen=True, eq=False)
 class ScoreReport:
     """Everything about one severity score."""
@@ -247,6 +260,7 @@ class ScoreReport:
     evaluation: Evaluation | None = None
     warnings: tuple[str, ...] = ()
     """Collapse, divergence, near-copies ... one sentence each."""
+    promotion: Promotion | None = None
 
 
 @dataclass(frozen=True)

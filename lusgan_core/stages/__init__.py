@@ -1,6 +1,6 @@
 """The stages of the pipeline: plain functions from references and options to a manifest.
 
-    ingest -> preprocess -> select -> train -> generate -> evaluate -> report
+    ingest -> preprocess -> select -> train -> generate -> evaluate -> promote -> report
 
 Each module has a ``call`` (what would be done, with its cache key) and a ``run`` (doing it).
 """
@@ -8,7 +8,16 @@ Each module has a ``call`` (what would be done, with its cache key) and a ``run`
 from __future__ import annotations
 
 from lusgan_core.provenance import Manifest
-from lusgan_core.stages import evaluate, generate, ingest, preprocess, report, select, train
+from lusgan_core.stages import (
+    evaluate,
+    generate,
+    ingest,
+    preprocess,
+    promote,
+    report,
+    select,
+    train,
+)
 from lusgan_core.stages.base import Stage, StageCall, StageContext, execute
 
 RUNS: dict[str, Stage] = {
@@ -18,6 +27,7 @@ RUNS: dict[str, Stage] = {
     "train": train.run,
     "generate": generate.run,
     "evaluate": evaluate.run,
+    "promote": promote.run,
     "report": report.run,
 }
 """Every stage by name, in the order of the data."""

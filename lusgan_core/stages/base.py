@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -152,6 +153,7 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
         cache_key=call.cache_key,
         label=call.label,
         manifest_key=call.manifest,
+        created=datetime.now(UTC),
         inputs=call.inputs,
         options=call.options,
         seed=product.seed,

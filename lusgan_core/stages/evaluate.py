@@ -19,7 +19,7 @@ from lusgan_core.evaluation.tally import Summary
 from lusgan_core.frames.dataset import ClipFrames, ScoreDataset, load_frames
 from lusgan_core.frames.shard import read_shard_frames
 from lusgan_core.progress import track
-from lusgan_core.provenance import Manifest, digest_json
+from lusgan_core.provenance import Manifest
 from lusgan_core.registry import Registry
 from lusgan_core.stages.base import (
     Product,
@@ -111,13 +111,12 @@ def call(
 ) -> StageCall:
     """The call for one score's samples."""
     dataset, samples = data_of(selected, ScoreDataset), data_of(generated, SampleSet)
-    sides = (dataset.training, dataset.held_out)
     return new_call(
         "evaluate",
         label=f"evaluate score {samples.score}",
         inputs={
             "samples": generated.artifacts["frames"].digest,
-            "real": digest_json([[[clip.key, clip.digest] for clip in side] for side in sides]),
+            "real": dataset.real_digest,
         },
         options=options,
         arguments={"selected": selected.manifest_key, "generated": generated.manifest_key},

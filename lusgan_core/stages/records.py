@@ -18,6 +18,17 @@ class ExamShards(Record):
     rejected: tuple[Rejection, ...] = ()
 
 
+SEEN = "clips.json"
+"""Name, in a model's folder, of what its training sees; it is written before training begins."""
+
+
+class SeenClips(Record):
+    """The clips that a model is trained on."""
+
+    shards: tuple[str, ...]
+    """Keys of their shards."""
+
+
 class SampleSet(Record):
     """Synthetic frames of one score in the store."""
 

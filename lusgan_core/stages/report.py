@@ -1,8 +1,9 @@
-"""Stage 7: one page that shows what a run did."""
+"""Stage 8: one page that shows what a run did."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ from lusgan_core.reports.content import (
     DataSummary,
     Option,
     PatientNames,
+    Promotion,
     Provenance,
     ReportContent,
     ScoreReport,
@@ -31,6 +33,7 @@ from lusgan_core.stages.base import (
     new_call,
     stored_once,
 )
+from lusgan_core.stages.promote import PromotionRecord
 from lusgan_core.stages.records import ExamShards
 from lusgan_core.stages.report_score import score_report
 
@@ -59,6 +62,8 @@ class ReportRecord(Record):
 
     scores: tuple[int, ...]
     failures: dict[int, str]
+    stages: tuple[str, ...] = ()
+    """Keys of the manifests that it shows."""
 
 
 def call(
@@ -76,6 +81,10 @@ def call(
         "description": description.model_dump(mode="json"),
         "rejected": [rejection.model_dump() for rejection in rejected],
         "failures": {str(score): reason for score, reason in failures.items()},
+        # by its outcome: a promotion is decided again after a withdrawal, under the same key
+        "promotions": {
+            str(score): of["promote"].data for score, of in scores.items() if "promote" in of
+        },
     }
     manifests = [*ingested, *preprocessed, *(m for of in scores.values() for m in of.values())]
     return new_call(
@@ -114,6 +123,11 @@ def run(call: StageCall, context: StageContext) -> Product:
     record = ReportRecord(
         scores=tuple(score.score for score in content.scores),
         failures={score.score: score.failure for score in content.scores if score.failure},
+        stages=(
+            *call.arguments["ingested"],
+            *call.arguments["preprocessed"],
+            *(key for of in call.arguments["scores"].values() for key in of.values()),
+        ),
     )
     return Product(record, artifacts={"page": page})
 
@@ -136,7 +150,10 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
         if patient:
             exams.setdefault(patient, set()).add(exam)
     reports = [
-        score_report(context, score, of, told["failures"].get(str(score), ""))
+        replace(
+            score_report(context, score, of, told["failures"].get(str(score), "")),
+            promotion=_promotion(told["promotions"].get(str(score))),
+        )
         for score, of in scores.items()
     ]
     return ReportContent(
@@ -150,6 +167,18 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
         options=tuple(Option(**option) for option in description.options),
         deviations=description.deviations,
         notes=_notes(reports),
+    )
+
+
+def _promotion(data: Mapping[str, Any] | None) -> Promotion | None:
+    if data is None:
+        return None
+    record = PromotionRecord.model_validate(data)
+    return Promotion(
+        promoted=record.promoted,
+        reason=record.held_back,
+        before="" if record.before == record.model else record.before,
+        gates=tuple((v.gate, v.passed, v.reason) for v in record.verdicts),
     )
 
 

@@ -12,7 +12,7 @@ from lusgan_core.domain import Record
 from lusgan_core.errors import LeaseError, TooFewFramesError, TrainingStopped
 from lusgan_core.frames.dataset import ScoreDataset, load_frames
 from lusgan_core.progress import track
-from lusgan_core.provenance import Manifest, digest_json
+from lusgan_core.provenance import Manifest
 from lusgan_core.registry import Registry
 from lusgan_core.stages.base import (
     Product,
@@ -23,6 +23,7 @@ from lusgan_core.stages.base import (
     new_call,
     reference_to,
 )
+from lusgan_core.stages.records import SEEN, SeenClips
 from lusgan_core.training.loop import Job, TrainedModel, train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import GeneratorRecord
@@ -84,7 +85,7 @@ def call(
         "train",
         label=f"train score {dataset.score}",
         inputs={
-            "frames": digest_json([[clip.clip, clip.digest] for clip in dataset.training]),
+            "frames": dataset.frames_digest,
             "score": str(dataset.score),
         },
         options=options,
@@ -131,6 +132,8 @@ def run(call: StageCall, context: StageContext) -> Product:
     options = TrainingOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
     folder = call.manifest.rpartition("/")[0]
+    seen = SeenClips(shards=tuple(clip.key for clip in dataset.training))
+    context.store.put(f"{folder}/{SEEN}", seen.model_dump_json(indent=1).encode())
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
     job = Job(context.store, folder, call.cache_key, call.label)
     with stop_on_signals(context.stop):

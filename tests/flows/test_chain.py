@@ -42,7 +42,7 @@ def test_a_run_ends_in_a_model_samples_and_a_report(finished: tuple[Path, Outcom
     assert (outcome.exams, outcome.clips, outcome.rejected, outcome.failures) == (3, 12, (), {})
     assert tuple(outcome.scores) == SCORES
     for manifests in outcome.scores.values():
-        assert list(manifests) == ["select", "train", "generate", "evaluate"]
+        assert list(manifests) == ["select", "train", "generate", "evaluate", "promote"]
         with h5py.File(folder / "store" / manifests["generate"].data["frames_key"]) as samples:
             assert samples["frames"].shape == (6, 32, 32)
     page = (folder / "store" / outcome.report.artifacts["page"].key).read_text()
@@ -141,7 +141,7 @@ def test_a_new_exam_redoes_itself_and_the_scores_it_touches(
     ]  # fmt: skip
     for score in SCORES:
         made = {label.split()[0] for label in pipeline.made if label.endswith(f"score {score}")}
-        everything = {"select", "train", "generate", "evaluate"}
+        everything = {"select", "train", "generate", "evaluate", "promote"}
         assert made == (everything if score in touched else {"select"})
     assert pipeline.made[-1] == "report"
 
@@ -151,7 +151,7 @@ def scores_of(path: Path) -> list[int]:
     return [int(s) for s in read_array(FolderSource(path.parent), path.name).sum(axis=0)]
 
 
-ALL = {"select", "train", "generate", "evaluate", "report"}
+ALL = {"select", "train", "generate", "evaluate", "promote", "report"}
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,15 @@ ALL = {"select", "train", "generate", "evaluate", "report"}
     [
         ("report.title=Other", {"report"}),
         ("report.show_codes=true", {"report"}),
-        ("evaluation.real_frames=5", {"evaluate", "report"}),
-        ('evaluation.metrics=["mse"]', {"evaluate", "report"}),
-        ("generation.count=7", {"generate", "evaluate", "report"}),
-        ("generation.seed=8", {"generate", "evaluate", "report"}),
+        ("evaluation.real_frames=5", {"evaluate", "promote", "report"}),
+        ('evaluation.metrics=["mse"]', {"evaluate", "promote", "report"}),
+        ("promotion.min_diversity=0", {"promote", "report"}),
+        ("generation.count=7", {"generate", "evaluate", "promote", "report"}),
+        ("generation.seed=8", {"generate", "evaluate", "promote", "report"}),
         ('generation.formats=["png", "mat"]', {"generate", "report"}),
         ("generation.batch_size=5", {"report"}),
-        ("training.seed=1", {"train", "generate", "evaluate", "report"}),
-        ("training.penalties.r1.weight=2", {"train", "generate", "evaluate", "report"}),
+        ("training.seed=1", ALL - {"select"}),
+        ("training.penalties.r1.weight=2", ALL - {"select"}),
         ("preprocessing.intensity=clahe", {"preprocess"} | ALL),
         ("runtime.checkpoint_s=5", set()),
         ("runtime.threads=1", set()),

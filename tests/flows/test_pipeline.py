@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
-TASKS = 3 * 2 + len(SCORES) * 4 + 1
-"""Three exams ingested and preprocessed, four stages a score, a report."""
+TASKS = 3 * 2 + len(SCORES) * 5 + 1
+"""Three exams ingested and preprocessed, five stages a score, a report."""
 
 
 def run(folder: Path, *settings: str) -> Any:
@@ -97,8 +98,8 @@ def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
     tasks = task_runs(state)
     ran = {name for name, how in tasks.items() if how == "Completed"}
     stages = {name.split()[0] for name in ran}
-    assert stages == {"generate", "evaluate", "report"}
-    assert len(ran) == 2 * len(SCORES) + 1
+    assert stages == {"generate", "evaluate", "promote", "report"}
+    assert len(ran) == 3 * len(SCORES) + 1
 
 
 def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_path: Path) -> None:
@@ -111,3 +112,19 @@ def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_pat
     tasks = task_runs(state)
     assert [name for name, how in tasks.items() if how == "Completed"] == ["train score 2"]
     assert model.read_bytes() == weights
+
+
+def test_a_withdrawn_exam_is_taken_out_by_the_flow(first: Any, tmp_path: Path) -> None:
+    """The flow marks models that saw an exam which is gone, and trains their scores again."""
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    run(tmp_path)  # exams and store are at another address now, where they become known
+    seen = (tmp_path / "store").glob("models/score-0/*/clips.json")
+    patient = json.loads(next(seen).read_text())["shards"][0].split("/")[1]
+    shutil.rmtree(tmp_path / "exams" / patient)
+    state = run(tmp_path)
+    tasks = task_runs(state)
+    ran = {name for name, how in tasks.items() if how == "Completed"}
+    assert {"train score 0", "train score 2"} <= ran
+    assert not any("exam" in name for name in ran)
+    assert len(list((tmp_path / "store").glob("models/*/*/withdrawn.json"))) == 2
+    assert not (tmp_path / "store" / "shards" / patient).exists()

@@ -18,7 +18,19 @@ from lusgan_core.errors import (
     StoreError,
     TrainingStopped,
 )
-from lusgan_flows.cli import check, demo, pairs, phantom, plugins, run, stage
+from lusgan_flows.cli import (
+    check,
+    demo,
+    models,
+    pairs,
+    phantom,
+    plugins,
+    prune,
+    run,
+    stack,
+    stage,
+    up,
+)
 from lusgan_flows.cli.console import err, visible
 
 app = typer.Typer(
@@ -39,7 +51,15 @@ app.command("train")(stage.train)
 app.command("generate")(stage.generate)
 app.command("evaluate")(stage.evaluate)
 app.command("pairs")(pairs.pairs)
+app.command("models")(models.models)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.command("prune")(prune.prune)
 app.command("plugins")(plugins.plugins)
+app.command("up")(up.up)
+app.command("status")(stack.status)
+app.command("doctor")(stack.doctor)
+app.command("notify")(stack.notify)
 
 
 def main() -> None:

@@ -42,6 +42,13 @@ Scores = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail, with exit code 1, if any clip cannot be used")
 ]
+WithdrawAll = Annotated[
+    bool,
+    typer.Option(
+        "--withdraw-all",
+        help="Believe it if none of the known exams is there any more: all were withdrawn",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result for a program to read")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
 

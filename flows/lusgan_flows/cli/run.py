@@ -6,12 +6,15 @@ from typing import Any
 
 from lusgan_core.config import RunConfig, resolve
 from lusgan_core.errors import TrainingStopped
+from lusgan_core.exams import open_source
+from lusgan_core.known import remember
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_core.store import LocalStore, open_store
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
+from lusgan_flows.cli.withdrawals import take_out
 from lusgan_flows.settings import prepare_prefect, start_server
 from lusgan_flows.sources import find_exams
 
@@ -24,6 +27,7 @@ def run(
     set_: options.Settings = None,
     scores: options.Scores = None,
     strict: options.Strict = False,
+    withdraw_all: options.WithdrawAll = False,
     verbose: options.Verbose = False,
     json: options.Json = False,
 ) -> None:
@@ -33,7 +37,15 @@ def run(
     and the scores whose frames it changed. Stop with Ctrl-C and run the same command to go on.
     """
     resolved = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
-    outcome = run_pipeline(exams, store, resolved, preset=preset, strict=strict, verbose=verbose)
+    outcome = run_pipeline(
+        exams,
+        store,
+        resolved,
+        preset=preset,
+        strict=strict,
+        withdraw_all=withdraw_all,
+        verbose=verbose,
+    )
     show(outcome, store, json)
     outcome.check()
 
@@ -46,15 +58,22 @@ def run_pipeline(
     preset: str,
     strict: bool = False,
     until: str = "report",
+    withdraw_all: bool = False,
     verbose: bool = False,
 ) -> Outcome:
-    """Run the flow, unless a look into the store shows that nothing is new."""
-    where = open_store(store)
+    """Run the flow, unless a look into the store shows that nothing is new.
+
+    Exams that were withdrawn from the source are taken out of the store before.
+    """
+    where, source = open_store(store), open_source(str(exams)).uri
     with progress_shown():
         found = find_exams(exams, store)
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
+        take_out(where, source, found, withdraw_all)
         outcome = peek(where, found, config, installed(), **asked)
         if outcome is not None:
+            if until == "report":
+                remember(where, source, found)
             err.print("nothing is new: everything was done before")
             return outcome
         prepare_prefect(where.path("results") if isinstance(where, LocalStore) else None, verbose)
@@ -79,6 +98,11 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
                 "clips": outcome.clips,
                 "rejected": [r.model_dump() for r in outcome.rejected],
                 "models": {s: m["train"].data["name"] for s, m in done(outcome).items()},
+                "promoted": {
+                    s: m["promote"].data["promoted"]
+                    for s, m in done(outcome).items()
+                    if "promote" in m
+                },
                 "failures": outcome.failures,
                 "report": report,
             }
@@ -95,6 +119,9 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
         )
         for warning in model.data["warnings"]:
             out.print(f"  [yellow]{visible(warning)}[/]")
+        if "promote" in manifests and not manifests["promote"].data["promoted"]:
+            reason = manifests["promote"].data["held_back"]
+            out.print(f"  [yellow]held back: {visible(reason)}[/]")
     for score, reason in outcome.failures.items():
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:

@@ -23,6 +23,8 @@ class Listed(NamedTuple):
     key: str
     size: int
     etag: str
+    changed: float = 0.0
+    """When it was written, seconds since 1970."""
 
 
 def flat(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
@@ -76,4 +78,6 @@ def _objects(bucket: Bucket, prefix: str, page: Answer) -> Iterator[Listed]:
     for item in page.get("Contents", []):
         name = item["Key"]
         if name.startswith(base + prefix) and not name.endswith("/"):
-            yield Listed(name[len(base) :], item["Size"], item.get("ETag", ""))
+            written = item.get("LastModified")
+            changed = written.timestamp() if written else 0.0
+            yield Listed(name[len(base) :], item["Size"], item.get("ETag", ""), changed)

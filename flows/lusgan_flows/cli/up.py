@@ -1,0 +1,97 @@
+"""``lusgan up``: the local stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lusgan_core.config import resolve
+from lusgan_core.errors import ConfigError
+from lusgan_core.presets import DEFAULT_PRESET
+from lusgan_core.registry import installed
+from lusgan_flows.cli import options
+from lusgan_flows.cli.console import err, out, visible
+
+HomeFolder = Annotated[
+    Path, typer.Option(help="Folder of the stack: settings, database, logs", envvar="LUSGAN_HOME")
+]
+DEFAULT_HOME = Path("~/.lusgan")
+
+
+def up(
+    exams: Annotated[
+        str | None, typer.Option(help="Folder of exams or s3://BUCKET/PREFIX", show_default=False)
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Folder for artifacts or s3://BUCKET/PREFIX; HOME/store by default"),
+    ] = None,
+    home: HomeFolder = DEFAULT_HOME,
+    port: Annotated[
+        int, typer.Option(help="Port of the UI; the next one serves reports", min=1024, max=50000)
+    ] = 4200,
+    s3: Annotated[
+        bool,
+        typer.Option("--s3", help="Run SeaweedFS too; exams in s3://exams, store s3://artifacts"),
+    ] = False,
+    database: Annotated[
+        str, typer.Option(help="PostgreSQL for the server: postgresql+asyncpg://USER@HOST/NAME")
+    ] = "",
+    every: Annotated[int, typer.Option(help="Seconds between two looks for new exams", min=10)] = (
+        120
+    ),
+    settle: Annotated[
+        int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
+    ] = 60,
+    debounce: Annotated[
+        int, typer.Option(help="Seconds without news after which a run starts", min=10)
+    ] = 15,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
+    ] = None,
+    preset: options.PresetName = DEFAULT_PRESET,
+    config: options.ConfigFile = None,
+    set_: options.Settings = None,
+    scores: options.Scores = None,
+) -> None:
+    """Run Prefect's server, a worker, and what retrains by itself when exams arrive.
+
+    Prints the UI's address. Ctrl-C stops all of it (a training leaves a checkpoint first); the same
+    command finds everything as it was.
+    """
+    from lusgan_flows.up.home import Home, UpSettings
+    from lusgan_flows.up.stack import run_stack
+
+    if exams is None and not s3:
+        raise ConfigError("--exams is missing: name the folder or s3://BUCKET/PREFIX of the exams")
+    place = Home(home)
+    chosen = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
+    settings = UpSettings(
+        exams=_address(exams or "s3://exams"),
+        store=_address(store or ("s3://artifacts" if s3 else str(place.path / "store"))),
+        preset=preset,
+        config=chosen.model_dump(mode="json"),
+        port=port,
+        database=database,
+        s3=s3,
+        every_s=every,
+        settle_s=settle,
+        debounce_s=debounce,
+        notify=tuple(notify or ()),
+    )
+
+    def ready() -> None:
+        out.print(f"UI: {settings.ui}")
+        err.print(f"exams: {visible(settings.exams)}")
+        err.print(f"store: {visible(settings.store)}")
+        err.print(f"logs: {visible(str(place.path / 'logs'))}; Ctrl-C stops everything")
+
+    run_stack(place, settings, lambda text: err.print(visible(text)), ready)
+
+
+def _address(text: str) -> str:
+    """An address that means the same in another folder."""
+    return text if "://" in text else str(Path(text).expanduser().absolute())

@@ -1,0 +1,161 @@
+"""What all flows over the chain share: finding exams, naming the run, showing what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+
+from lusgan_core.config import RunConfig, completed
+from lusgan_core.domain import ExamFiles
+from lusgan_core.errors import ExamError, StoreError, TrainingStopped
+from lusgan_core.exams import Discovery, open_source
+from lusgan_core.known import Codes, KnownExams
+from lusgan_core.provenance import Manifest
+from lusgan_core.registry import installed
+from lusgan_core.stages.base import StageCall, lookup
+from lusgan_core.store import Store, open_store
+from lusgan_core.withdrawal import settle
+from lusgan_flows.arrivals import StillChangingError, find_settled
+from lusgan_flows.artifacts import Board, board
+from lusgan_flows.chain import Outcome, peek, run_chain
+from lusgan_flows.events import tell_held_back, tell_rejected
+from lusgan_flows.showing import retraining, show_outcome
+from lusgan_flows.tasks import Place, PrefectRunner
+
+TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped)
+"""Errors that say nothing about the exams: those of the run stay unknown and are tried again."""
+
+
+def run_flow(
+    exams: str,
+    store: str,
+    config: RunConfig,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+    settle_s: float = 0.0,
+    withdraw_all: bool = False,
+) -> Outcome:
+    """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
+
+    Raises ScoresFailedError, in a run of a deployment, where a score has no model; on the command
+    line the caller says so.
+    """
+    registry = installed()
+    config = completed(config, registry)
+    place = Place(store=store, exams=exams, runtime=config.runtime)
+    source, kept = open_source(exams).uri, open_store(store)
+    deployed = is_deployed()
+    options = {"preset": preset, "strict": strict, "until": until}
+    with board() as shown:
+        everything, found = find_settled(exams, store, settle_s)
+        _say_left_out(everything, found)
+        withdrawn = _withdraw(kept, source, everything, withdraw_all)
+        known = KnownExams.load(kept, source)
+        changes = known.compare(everything)
+        new = _those(changes.new + changes.changed, found)
+        with _remembering(known, found, new, kept) if until == "report" else nullcontext():
+            done = peek(kept, found, config, registry, **options) if deployed else None
+            if done is not None:
+                shown.name(f"nothing new ({done.clips} clips)")
+                outcome = done
+            else:
+                shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
+                runner = _Named(place, shown, kept, (len(new), withdrawn))
+                outcome = run_chain(runner, found, config, registry, **options)
+                show_outcome(shown, outcome, place.context())
+                _tell_held_back(source, runner.decided)
+        if deployed:
+            _tell_rejected(source, new, outcome)
+            outcome.check()
+        return outcome
+
+
+def is_deployed() -> bool:
+    """Whether the flow run that this is called in was started by the server."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
+
+
+class _Named(PrefectRunner):
+    """Names the run once it shows which scores it trains."""
+
+    def __init__(self, place: Place, shown: Board, store: Store, why: tuple[int, int]) -> None:
+        super().__init__(place)
+        self._shown, self._kept, self._why = shown, store, why
+        self._scores: set[int] = set()
+        self.decided: list[Manifest] = []
+        """Decisions on promotion that were taken in this run."""
+
+    def one(self, call: StageCall) -> Manifest:
+        """See PrefectRunner.one."""
+        new = call.stage in ("train", "promote") and lookup(call, self._kept) is None
+        if new and call.stage == "train":
+            score = int(call.inputs["score"])
+            self._scores.add(score)
+            self._shown.name(retraining(self._scores, *self._why), f"score-{score}")
+        made = super().one(call)
+        if new and call.stage == "promote":
+            self.decided.append(made)
+        return made
+
+
+@contextmanager
+def _remembering(
+    known: KnownExams, found: Discovery, new: Iterable[ExamFiles], store: Store
+) -> Iterator[None]:
+    """Note that the exams were tried; a run that was stopped or cut off has tried none."""
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception:
+        known.tried(found, failed={(e.patient, e.exam) for e in new}).save(store)
+        raise
+    tried = known.tried(found)
+    if tried != known:
+        tried.save(store)
+
+
+def _those(exams: Iterable[ExamFiles], found: Discovery) -> tuple[ExamFiles, ...]:
+    there = {(e.patient, e.exam) for e in found.exams}
+    return tuple(e for e in exams if (e.patient, e.exam) in there)
+
+
+def _say_left_out(everything: Discovery, found: Discovery) -> None:
+    left_out = len(everything.exams) - len(found.exams)
+    if left_out:
+        get_run_logger().info("%d exams are still arriving: left for the next run", left_out)
+
+
+def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bool) -> int:
+    """Take exams that are gone from the source out of the store; returns how many."""
+    gone = settle(store, source, everything, withdraw_all=withdraw_all)
+    if gone:
+        scores = sorted({score for exam in gone for score in exam.scores})
+        get_run_logger().warning(
+            "%d exams were withdrawn; models of scores %s saw them and are marked",
+            len(gone),
+            ", ".join(map(str, scores)) or "none",
+        )
+    return len(gone)
+
+
+def _tell_held_back(source: str, decided: Iterable[Manifest]) -> None:
+    for manifest in decided:
+        if not manifest.data["promoted"]:
+            tell_held_back(source, manifest.data["score"], manifest.data["held_back"])
+
+
+def _tell_rejected(source: str, new: Iterable[ExamFiles], outcome: Outcome) -> None:
+    """An event for each new exam of which something cannot be used."""
+    reasons: dict[Codes, list[str]] = {}
+    for rejection in outcome.rejected:
+        reasons.setdefault((rejection.patient, rejection.exam), []).append(rejection.reason)
+    for exam in new:
+        if why := reasons.get((exam.patient, exam.exam)):
+            tell_rejected(source, exam.digest, why)

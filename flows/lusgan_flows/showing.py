@@ -1,0 +1,111 @@
+"""Draws what a run came to for the UI: what went in, each score's samples and pairs, the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+import numpy as np
+
+from lusgan_core.domain import SCORES
+from lusgan_core.frames.dataset import ScoreDataset
+from lusgan_core.provenance import Manifest
+from lusgan_core.reports.content import NearestPair, ScoreReport
+from lusgan_core.reports.figures import png_data_uri, reduced, sample_grid
+from lusgan_core.reports.wording import number
+from lusgan_core.stages.base import StageContext, data_of
+from lusgan_core.stages.report_score import score_report
+from lusgan_core.store import Store
+from lusgan_flows.artifacts import Board
+from lusgan_flows.chain import Outcome
+
+REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
+"""Names the address under which reports are served; `lusgan up` sets it."""
+COLUMNS = 8
+PAIRS = 6
+
+
+def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
+    """Put all of an outcome on the board."""
+    board.table("data", data_rows(outcome), "What each score learns from")
+    if outcome.rejected:
+        reasons = sorted({rejection.reason for rejection in outcome.rejected})
+        rows = [
+            {"reason": reason, "clips": sum(r.reason == reason for r in outcome.rejected)}
+            for reason in reasons
+        ]
+        board.table("rejected", rows, "Clips that cannot be used; the report names them")
+    for score, stages in outcome.scores.items():
+        if "generate" in stages and score not in outcome.failures:
+            show_score(board, score_report(context, score, stages, ""))
+    if outcome.report:
+        board.markdown("report", report_text(outcome.report, context.store), "The report")
+
+
+def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
+    """A row a score: training frames and patients, those held out, and the model or why none."""
+    rows: list[dict[str, str | int]] = []
+    for score in SCORES:
+        stages = outcome.scores.get(score, {})
+        if "select" not in stages:
+            continue
+        dataset = data_of(stages["select"], ScoreDataset)
+        model = stages["train"].data["name"] if "train" in stages else "-"
+        rows.append(
+            {
+                "score": score,
+                "training frames": dataset.training_frames,
+                "training patients": len({clip.patient for clip in dataset.training}),
+                "held-out frames": dataset.held_out_frames,
+                "model": outcome.failures.get(score, model),
+            }
+        )
+    return rows
+
+
+def show_score(board: Board, report: ScoreReport) -> None:
+    """Real and synthetic frames side by side, and the nearest pairs, as pictures."""
+    score, samples = report.score, report.samples
+    if samples is not None:
+        for kind, frames in (("synthetic", samples.synthetic), ("real", samples.real)):
+            grid = sample_grid(reduced(frames, 96), COLUMNS)
+            board.image(f"score-{score}-{kind}", png_data_uri(grid), f"Score {score}: {kind}")
+    evaluation = report.evaluation
+    if evaluation is not None and evaluation.nearest and evaluation.nearest_metric is not None:
+        board.markdown(
+            f"score-{score}-nearest",
+            pairs_text(score, evaluation.nearest_metric.title, evaluation.nearest[:PAIRS]),
+            f"Score {score}: synthetic frames beside the real ones nearest to them",
+        )
+
+
+def pairs_text(score: int, metric: str, pairs: tuple[NearestPair, ...]) -> str:
+    """Markdown: a row a pair, the synthetic frame on the left."""
+    lines = [
+        f"### Score {score}: nearest pairs by {metric}",
+        "",
+        f"| synthetic and real | {metric} | the real frame |",
+        "|---|---|---|",
+    ]
+    for pair in pairs:
+        both = sample_grid(reduced(np.stack([pair.synthetic, pair.real]), 96), 2)
+        side = "held out" if pair.held_out else "trained on"
+        lines.append(f"| ![pair]({png_data_uri(both)}) | {number(pair.value)} | {side} |")
+    return "\n".join(lines)
+
+
+def report_text(report: Manifest, store: Store) -> str:
+    """Markdown: a link to the report, and its address in the store."""
+    key = report.artifacts["page"].key
+    base = os.environ.get(REPORTS_VARIABLE, "")
+    link = f"[Open the report]({base}/{key})\n\n" if base else ""
+    return f"{link}`{store.uri.rstrip('/')}/{key}`"
+
+
+def retraining(scores: Collection[int], new: int, withdrawn: int = 0) -> str:
+    """A run's name: which scores it trains, and why."""
+    which = ", ".join(map(str, sorted(scores)))
+    reasons = [f"{new} new exam{'s' * (new != 1)}"] if new else []
+    reasons += [f"{withdrawn} withdrawn"] if withdrawn else []
+    because = f" ({', '.join(reasons)})" if reasons else ""
+    return f"retrain score{'s' * (len(scores) > 1)} {which}{because}"

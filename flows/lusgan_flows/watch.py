@@ -1,0 +1,65 @@
+"""The flow ``watch``: compares the exam source with what is known, and tells of what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect import flow
+from prefect.events import emit_event
+from prefect.logging import get_run_logger
+
+from lusgan_core.exams import open_source
+from lusgan_core.known import Changes, Codes, KnownExams
+from lusgan_core.store import open_store
+from lusgan_flows import forms
+from lusgan_flows.arrivals import Announcements, arriving, last_changes
+from lusgan_flows.artifacts import board
+from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
+from lusgan_flows.lost_runs import pipeline_is_active
+from lusgan_flows.sources import find_exams
+
+
+@flow(name="watch", flow_run_name="watch", persist_result=False)
+def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0) -> int:
+    """Emit an event for each exam that is new, changed or withdrawn; returns how many.
+
+    Exams that are still arriving wait for a later look. What was announced is announced again only
+    if no run has tried it and none is under way.
+
+    Args:
+        exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
+        store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
+        settle_s: Seconds without a change after which an exam counts as completely uploaded.
+    """
+    source, kept = open_source(exams), open_store(store)
+    known = KnownExams.load(kept, source.uri)
+    if not known.exams and not any(True for _ in source.objects()):
+        get_run_logger().info("there are no exams yet")
+        return 0
+    found = find_exams(exams, store)
+    changes = known.compare(found)
+    before = announced = Announcements.load(kept, source.uri)
+    waiting = arriving(found, last_changes(source), announced, settle_s) if changes else {}
+    active = bool(changes) and pipeline_is_active()
+    told = 0
+    for event, codes, digest in _events(changes):
+        if codes not in waiting and announced.due(codes, digest, active):
+            emit_event(**exam_event(event, source.uri, digest))
+            announced = announced.told(codes, digest)
+            told += 1
+    announced = announced.keeping(codes for _, codes, _ in _events(changes))
+    if announced != before:
+        announced.save(kept, source.uri)
+    with board() as shown:
+        late = f", {len(waiting)} still arriving" if waiting else ""
+        shown.name(f"announced {told} exams{late}" if told or late else "nothing new")
+    return told
+
+
+def _events(changes: Changes) -> Iterator[tuple[str, Codes, str]]:
+    for exam in changes.new:
+        yield NEW, (exam.patient, exam.exam), exam.digest
+    for exam in changes.changed:
+        yield CHANGED, (exam.patient, exam.exam), exam.digest
+    for gone in changes.withdrawn:
+        yield WITHDRAWN, gone.codes, gone.digest

@@ -1,0 +1,110 @@
+"""The current model of a score: ``current/score-N.json``, which is there whole or not at all.
+
+Whoever uses models reads this one object. Where it is missing no model is fit to be used: none was
+promoted yet, or the one that was has seen an exam that was withdrawn.
+"""
+
+from __future__ import annotations
+
+from lusgan_core.errors import ConfigError, MissingArtifactError
+from lusgan_core.promotion.history import (
+    Action,
+    By,
+    CurrentModel,
+    HistoryEntry,
+    append,
+    last_entry,
+    lineage,
+    read_history,
+)
+from lusgan_core.promotion.marks import mark_of
+from lusgan_core.store import Store
+
+
+def current_key(score: int) -> str:
+    """Where the current model of a score is named."""
+    return f"current/score-{score}.json"
+
+
+def current_model(store: Store, score: int) -> CurrentModel | None:
+    """The current model of a score, None where there is none."""
+    try:
+        return CurrentModel.model_validate_json(store.get(current_key(score)))
+    except MissingArtifactError:
+        return None
+
+
+def promote(store: Store, model: CurrentModel) -> HistoryEntry:
+    """Make a model the current one. One that is so already, by the same evaluation, stays as it is.
+
+    Raises ConfigError for a model that saw a withdrawn exam.
+    """
+    refuse_marked(store, model.folder)
+    last = last_entry(store, model.score)
+    if last and last.model and _same(last.model, model):
+        _publish(store, model.score)  # the run that wrote the entry may have ended just then
+        return last
+    return _change(store, model.score, "promoted", model.by, model)
+
+
+def roll_back(store: Store, score: int) -> HistoryEntry:
+    """Make the model current that was so before, or that was so last where nobody is now.
+
+    The model that it leaves is not promoted again except by hand. Models that are gone or marked
+    are passed over. Raises ConfigError where there is none to go back to.
+    """
+    stack, now = lineage(read_history(store, score)), current_model(store, score)
+    if now:
+        stack = [model for model in stack if model.model != now.model]
+    for model in reversed(stack):
+        if store.exists(model.trained) and mark_of(store, model.folder) is None:
+            return _change(store, score, "rolled back", "hand", model)
+    raise ConfigError(
+        f"score {score} has no earlier model to go back to: `lusgan models` lists what there is, "
+        "`lusgan promote` makes any of them current"
+    )
+
+
+def empty(store: Store, score: int, by: By, reason: str) -> HistoryEntry:
+    """Let a score have no current model."""
+    return _change(store, score, "emptied", by, None, reason)
+
+
+def refuse_marked(store: Store, folder: str) -> None:
+    """Raise ConfigError for a model that saw a withdrawn exam."""
+    if mark_of(store, folder) is not None:
+        raise ConfigError(
+            f"model {folder.rpartition('/')[2]} was trained on an exam that was withdrawn since: "
+            "it cannot be promoted; `lusgan run` trains another without that exam"
+        )
+
+
+def _change(
+    store: Store,
+    score: int,
+    action: Action,
+    by: By,
+    model: CurrentModel | None,
+    reason: str = "",
+) -> HistoryEntry:
+    entry = append(store, score, action, by, model, reason)
+    _publish(store, score)
+    return entry
+
+
+def _publish(store: Store, score: int) -> None:
+    """Let ``current`` say what the history's last entry says, though others write at once."""
+    entry = last_entry(store, score)
+    while entry:
+        if entry.model:
+            store.put(current_key(score), entry.model.model_dump_json(indent=1).encode())
+        else:
+            store.delete(current_key(score))
+        latest = last_entry(store, score)
+        if latest is None or latest.number == entry.number:
+            return
+        entry = latest
+
+
+def _same(one: CurrentModel, other: CurrentModel) -> bool:
+    return (one.trained, one.evaluated) == (other.trained, other.evaluated)

@@ -1,0 +1,189 @@
+"""What a model has to pass before it becomes the current one of its score.
+
+A gate looks at a candidate (and at the current model, if there is one) and says yes or no, why, and
+by which values. All gates are asked, so that a model that fails two is told of both. What a gate
+cannot measure it lets pass, and says so: a store without held-out patients still gets models.
+
+The limits are rules of thumb, set so that a person who looks at the frames of a model that was held
+back agrees; they are options (``promotion.*``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+from pydantic import Field
+
+from lusgan_core.api import Options
+from lusgan_core.domain import Record
+from lusgan_core.promotion.candidate import Candidate
+
+
+class PromotionOptions(Options):
+    """When a model becomes the current one of its score."""
+
+    automatic: bool = Field(
+        True,
+        description="Promote a model that passes all gates; otherwise it is judged, and waits for "
+        "`lusgan promote`",
+    )
+    max_generator_loss: float = Field(
+        50.0, gt=0, description="Divergence: largest mean generator loss at the end of training"
+    )
+    min_discriminator_loss: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Divergence: smallest discriminator loss at the end, as a share of its start; "
+        "below it the generator has nothing to learn from",
+    )
+    min_diversity: float = Field(
+        0.35,
+        ge=0,
+        description="Collapse: how much synthetic frames must differ from each other, as a share "
+        "of how much real frames of different clips do",
+    )
+    keep_diversity: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Collapse: share of the current model's diversity that must be kept",
+    )
+    near_copy: float = Field(
+        0.33,
+        ge=0,
+        le=1,
+        description="Near-copies: a synthetic frame counts as one below this share of the smallest "
+        "distance between real frames of different clips, and to a held-out patient",
+    )
+    max_near_copies: float = Field(
+        0.02, ge=0, le=1, description="Near-copies: largest share of synthetic frames that may be"
+    )
+
+
+class Verdict(Record):
+    """What one gate says."""
+
+    gate: str
+    passed: bool
+    reason: str
+    """One sentence, for a report: what was measured and what was asked for."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """What it was decided by, and the limits."""
+
+
+class Gate(Protocol):
+    """One thing that a model has to show."""
+
+    name: str
+    description: str
+
+    def check(
+        self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
+    ) -> Verdict:
+        """Judge a candidate, beside the current model of its score where there is one."""
+
+
+class Divergence:
+    """Training ended in numbers, not in a runaway."""
+
+    name = "divergence"
+    description = "losses at the end of training are finite, bounded, and not won by either side"
+
+    def check(
+        self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
+    ) -> Verdict:
+        """See Gate.check; from the training log alone."""
+        loss = candidate.training.generator_loss
+        share = candidate.training.discriminator_loss_share
+        values = {"generator_loss": loss, "discriminator_loss_share": share}
+        if not math.isfinite(loss):
+            reason, values = "a loss is not a number", {}
+        elif loss > options.max_generator_loss:
+            limit = options.max_generator_loss
+            reason = f"the generator's loss is {loss:.3g} at the end, over {limit:g}"
+        elif share < options.min_discriminator_loss:
+            reason = (
+                f"the discriminator has won: its loss fell to {share:.2%} of its start, under "
+                f"{options.min_discriminator_loss:.2%}"
+            )
+        else:
+            reason = f"the generator's loss is {loss:.3g} at the end"
+            return Verdict(gate=self.name, passed=True, reason=reason, values=values)
+        return Verdict(gate=self.name, passed=False, reason=reason, values=values)
+
+
+class Collapse:
+    """Synthetic frames differ from each other."""
+
+    name = "collapse"
+    description = "synthetic frames differ from each other about as much as real ones do"
+
+    def check(
+        self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
+    ) -> Verdict:
+        """See Gate.check; diversity is beside that of real frames, and of the current model."""
+        diversity = candidate.diversity
+        if diversity is None:
+            reason = "not measured: it takes SSIM or MS-SSIM, and real frames of two clips"
+            return Verdict(gate=self.name, passed=True, reason=reason)
+        before = current.diversity if current else None
+        asked, beside = options.min_diversity, "of what real ones do"
+        if before is not None and before * options.keep_diversity > asked:
+            asked = before * options.keep_diversity
+            beside += f" (the current model's {before:.0%})"
+        passed = diversity >= asked
+        return Verdict(
+            gate=self.name,
+            passed=passed,
+            reason=f"synthetic frames differ by {diversity:.0%} {beside}, "
+            f"{'at least' if passed else 'under'} {asked:.0%}",
+            values={"diversity": diversity, "limit": asked},
+        )
+
+
+class NearCopies:
+    """Synthetic frames are not training frames."""
+
+    name = "near-copies"
+    description = "hardly any synthetic frame is much closer to a training frame than others are"
+
+    def check(
+        self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
+    ) -> Verdict:
+        """See Gate.check.
+
+        A frame counts if its distance to the nearest training frame is below ``near_copy`` of both
+        the smallest distance between real frames of different clips and its own distance to the
+        nearest held-out frame (alone that would not do: fewer are held out than trained on).
+        """
+        closest, held_out = candidate.closest_real, candidate.to_held_out
+        if not candidate.to_training or (closest is None and not held_out):
+            reason = "not measured: it takes SSIM or MS-SSIM, and real frames of two clips"
+            return Verdict(gate=self.name, passed=True, reason=reason)
+        apart = math.inf if closest is None else closest
+        others = held_out or (math.inf,) * len(candidate.to_training)
+        copies = sum(
+            mine < options.near_copy * min(apart, other)
+            for mine, other in zip(candidate.to_training, others, strict=True)
+        )
+        share = copies / len(candidate.to_training)
+        return Verdict(
+            gate=self.name,
+            passed=share <= options.max_near_copies,
+            reason=f"{copies} of {len(candidate.to_training)} synthetic frames are near-copies of "
+            f"training frames ({options.max_near_copies:.0%} may be)",
+            values={"share": share, "limit": options.max_near_copies},
+        )
+
+
+GATES: tuple[Gate, ...] = (Divergence(), Collapse(), NearCopies())
+"""Every gate, in the order in which they are told."""
+
+
+def judge(
+    candidate: Candidate, current: Candidate | None, options: PromotionOptions
+) -> tuple[Verdict, ...]:
+    """Ask every gate; a model passes if all verdicts do."""
+    return tuple(gate.check(candidate, current, options) for gate in GATES)

@@ -1,0 +1,125 @@
+"""Who was current, when, and why: one numbered object a change, written once.
+
+``current/history/score-N/00001.json`` and so on. A number is taken by a conditional put, so changes
+made at the same time by two runs come in one order, and the last one says who is current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from lusgan_core.domain import Record
+from lusgan_core.errors import AlreadyExistsError
+from lusgan_core.promotion.gates import Verdict
+from lusgan_core.store import Store
+
+Action = Literal["promoted", "rolled back", "emptied"]
+By = Literal["gates", "hand", "withdrawal"]
+
+
+class CurrentModel(Record):
+    """The model of a score that is to be used."""
+
+    score: int
+    model: str
+    folder: str
+    """Where the model is in the store."""
+    trained: str
+    """Key of the manifest of its training, which names the weights."""
+    evaluated: str = ""
+    """Key of the manifest of the evaluation that it was judged by; empty if it was not."""
+    verdicts: tuple[Verdict, ...] = ()
+    promoted: datetime
+    by: By
+
+
+class HistoryEntry(Record):
+    """One change of a score's current model."""
+
+    number: int
+    action: Action
+    by: By
+    at: datetime
+    model: CurrentModel | None
+    """Who is current from now on; None: nobody."""
+    left: str = ""
+    """Name of the model that was current before; empty if there was none."""
+    reason: str = ""
+
+
+def history_keys(store: Store, score: int) -> list[str]:
+    """Keys of a score's history, oldest first."""
+    return [item.key for item in store.list(f"current/history/score-{score}/")]
+
+
+def read_history(store: Store, score: int) -> tuple[HistoryEntry, ...]:
+    """All changes of a score's current model, oldest first."""
+    keys = history_keys(store, score)
+    return tuple(HistoryEntry.model_validate_json(store.get(key)) for key in keys)
+
+
+def last_entry(store: Store, score: int) -> HistoryEntry | None:
+    """The latest change; None where no model was ever current."""
+    keys = history_keys(store, score)
+    return HistoryEntry.model_validate_json(store.get(keys[-1])) if keys else None
+
+
+def append(
+    store: Store,
+    score: int,
+    action: Action,
+    by: By,
+    model: CurrentModel | None,
+    reason: str = "",
+) -> HistoryEntry:
+    """Write the next entry, whoever else writes at the same time."""
+    while True:
+        last = last_entry(store, score)
+        entry = HistoryEntry(
+            number=last.number + 1 if last else 1,
+            action=action,
+            by=by,
+            at=datetime.now(UTC),
+            model=model,
+            left=last.model.model if last and last.model else "",
+            reason=reason,
+        )
+        key = f"current/history/score-{score}/{entry.number:05d}.json"
+        try:
+            store.put(key, entry.model_dump_json(indent=1).encode(), if_absent=True)
+        except AlreadyExistsError:
+            continue  # somebody else has taken the number
+        return entry
+
+
+def lineage(history: Sequence[HistoryEntry]) -> list[CurrentModel]:
+    """Models that one could roll back to, the last one first to go: a stack of promotions.
+
+    A rollback takes off the models above the one it went to; a model whose place was emptied is
+    off, too.
+    """
+    stack: list[CurrentModel] = []
+    for entry in history:
+        if entry.action == "promoted" and entry.model:
+            stack = [model for model in stack if model.model != entry.model.model]
+            stack.append(entry.model)
+        elif entry.action == "rolled back" and entry.model:
+            names = [model.model for model in stack]
+            if entry.model.model in names:
+                stack = stack[: names.index(entry.model.model) + 1]
+        else:
+            stack = [model for model in stack if model.model != entry.left]
+    return stack
+
+
+def barred(history: Sequence[HistoryEntry]) -> frozenset[str]:
+    """Models that a person has rolled back from, and nobody promoted by hand since."""
+    names: set[str] = set()
+    for entry in history:
+        if entry.action == "rolled back" and entry.left:
+            names.add(entry.left)
+        if entry.model and entry.by == "hand":
+            names.discard(entry.model.model)
+    return frozenset(names)

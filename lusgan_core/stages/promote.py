@@ -1,0 +1,148 @@
+"""Stage 7: whether a model becomes the current one of its score.
+
+It is a decision, made once for a model and its evaluation, and part of no later one: what the gates
+said, and who was current at the time, is in its manifest. The same run again finds it made; a
+person who rolls back by hand is not overruled by the next run. A withdrawal takes the decisions of
+its scores back, so that they are made again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lusgan_core.domain import Record
+from lusgan_core.errors import MissingArtifactError
+from lusgan_core.promotion import (
+    Candidate,
+    CurrentModel,
+    PromotionOptions,
+    TrainingEnd,
+    Verdict,
+    current_model,
+    judge,
+    mark_of,
+    promote,
+    read_history,
+)
+from lusgan_core.promotion.history import barred
+from lusgan_core.provenance import Manifest
+from lusgan_core.stages.base import Product, StageCall, StageContext, data_of, earlier, new_call
+from lusgan_core.stages.evaluate import EvaluationRecord
+from lusgan_core.stages.train import Model
+
+
+class PromotionRecord(Record):
+    """What became of one model."""
+
+    score: int
+    model: str
+    evaluated: str
+    """Key of the manifest of the evaluation that it was judged by."""
+    promoted: bool
+    before: str
+    """Name of the model that was current before; empty if there was none."""
+    verdicts: tuple[Verdict, ...]
+    held_back: str = ""
+    """Why it was not promoted, in one line."""
+
+
+def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> StageCall:
+    """The call for one evaluated model."""
+    model = data_of(trained, Model)
+    return new_call(
+        "promote",
+        label=f"promote score {model.score}",
+        inputs={"trained": trained.cache_key, "evaluated": evaluated.cache_key},
+        options=options,
+        arguments={"trained": trained.manifest_key, "evaluated": evaluated.manifest_key},
+        manifest=lambda key: f"{model.folder}/promotion/{key[:8]}.json",
+    )
+
+
+def run(call: StageCall, context: StageContext) -> Product:
+    """Judge the model; if it passes, it is the current one from now on."""
+    options, store = PromotionOptions.model_validate(call.options), context.store
+    trained = earlier(context, call.arguments["trained"])
+    evaluated = earlier(context, call.arguments["evaluated"])
+    model, current = data_of(trained, Model), current_model(store, data_of(trained, Model).score)
+    before = current.model if current else ""
+    against = current if current and current.model != model.name else None
+    verdicts = judge(
+        _candidate(context, trained, evaluated),
+        _candidate_of(context, against) if against else None,
+        options,
+    )
+    held_back = _held_back(context, model, verdicts, options)
+    if not held_back:
+        promote(
+            store,
+            CurrentModel(
+                score=model.score,
+                model=model.name,
+                folder=model.folder,
+                trained=trained.manifest_key,
+                evaluated=evaluated.manifest_key,
+                verdicts=verdicts,
+                promoted=datetime.now(UTC),
+                by="gates",
+            ),
+        )
+    record = PromotionRecord(
+        score=model.score,
+        model=model.name,
+        evaluated=evaluated.manifest_key,
+        promoted=not held_back,
+        before=before,
+        verdicts=verdicts,
+        held_back=held_back,
+    )
+    failed = sum(not verdict.passed for verdict in verdicts)
+    return Product(record, counts={"gates": len(verdicts), "failed": failed})
+
+
+def _held_back(
+    context: StageContext, model: Model, verdicts: tuple[Verdict, ...], options: PromotionOptions
+) -> str:
+    """Why a model is not promoted; empty if it is."""
+    failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+    if failed:
+        return "; ".join(failed)
+    if mark_of(context.store, model.folder) is not None:
+        return "it saw an exam that was withdrawn since"
+    if model.name in barred(read_history(context.store, model.score)):
+        return "it was rolled back by hand; `lusgan promote` makes it current again"
+    if not options.automatic:
+        return "it passed its gates and waits for `lusgan promote` (promotion.automatic is off)"
+    return ""
+
+
+def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
+    """The current model as gates see it; None where its evaluation is gone."""
+    try:
+        trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
+        return _candidate(context, trained, evaluated)
+    except MissingArtifactError:
+        return None
+
+
+def _candidate(context: StageContext, trained: Manifest, evaluated: Manifest) -> Candidate:
+    model, record = data_of(trained, Model), data_of(evaluated, EvaluationRecord)
+    training = TrainingEnd.read(context.store.get(trained.artifacts["history"].key))
+    if record.likeness is None:
+        return Candidate(model.score, model.name, training)
+    values = record.metrics[record.likeness]
+    synthetic, real = values.synthetic_synthetic, values.real_real
+    return Candidate(
+        score=model.score,
+        model=model.name,
+        training=training,
+        synthetic_distance=_distance(synthetic.mean if synthetic else None),
+        real_distance=_distance(real.mean if real else None),
+        closest_real=_distance(real.max if real else None),
+        to_training=tuple(1 - value for value in record.nearest_training),
+        to_held_out=tuple(1 - value for value in record.nearest_held_out),
+    )
+
+
+def _distance(likeness: float | None) -> float | None:
+    return None if likeness is None else 1 - likeness

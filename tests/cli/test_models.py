@@ -1,0 +1,171 @@
+"""``lusgan models``, ``promote``, ``rollback``, ``prune``, and how ``run`` withdraws exams."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
+
+from lusgan_core.exams import discover
+from lusgan_core.known import KnownExams, remember
+from lusgan_core.promotion import current_model
+
+OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
+OPTIONS = [
+    "--preset", "demo", "--scores", "2",
+    *(word for setting in (*SETTINGS, *OPEN) for word in ("--set", setting)),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train two models of score 2, the second of which is current."""
+    folder = tmp_path_factory.mktemp("models")
+    pipeline = Pipeline(write_exams(folder / "exams"), folder / "store")
+    for more in (("training.seed=1",), ()):
+        pipeline.run(tiny_config(*OPEN, *more, scores=(2,)))
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def pipeline(folder: Path) -> Pipeline:
+    return Pipeline(folder / "exams", folder / "store")
+
+
+def now(folder: Path) -> str:
+    return current_model(pipeline(folder).store, 2).model
+
+
+def listed(lusgan, folder: Path) -> list[dict[str, object]]:
+    return json.loads(lusgan("models", "--store", folder / "store", "--json").out)
+
+
+def test_models_are_listed_with_their_state(lusgan, folder: Path) -> None:
+    """Each model is there with its score, what it was trained on, and whether it is current."""
+    models = listed(lusgan, folder)
+    assert [(m["score"], m["state"], m["patients"]) for m in models] == [
+        (2, "current", 2), (2, "promoted", 2)
+    ]  # fmt: skip
+    shown = lusgan("models", "--store", folder / "store")
+    for model in models:
+        assert model["model"] in shown.out
+        assert f"{model['frames']} frames of 2 patients" in shown.out
+    assert not any(code in shown.out + json.dumps(models) for code in CODES)
+    assert lusgan("models", "--store", folder / "empty").out == "no models\n"
+
+
+def test_rollback_and_promote_by_hand(lusgan, folder: Path) -> None:
+    """Back to the first model, then forth by the last digits of the second's name."""
+    second = now(folder)
+    back = lusgan("rollback", 2, "--store", folder / "store")
+    first = now(folder)
+    assert first != second
+    assert back.out == f"score 2: {first} is current, in place of {second}\n"
+    assert {m["model"]: m["state"] for m in listed(lusgan, folder)} == {
+        first: "current", second: "promoted"
+    }  # fmt: skip
+    forth = lusgan("promote", 2, second[-8:], "--store", folder / "store", "--json")
+    entry = json.loads(forth.out)
+    assert (entry["action"], entry["by"], entry["left"]) == ("promoted", "hand", first)
+    assert entry["model"]["verdicts"]
+    assert now(folder) == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("promote", 2, "nonsense"), r"unknown model of score 2 'nonsense'; choices: RSGAN-dcgan"),
+        (("promote", 2, ""), r"unknown model of score 2 ''"),
+        (("promote", 3, "x"), r"unknown model of score 3 'x'; choices: none"),
+        (("promote", 7, "x"), r"unknown score '7'; choices: 0, 1, 2, 3"),
+        (("rollback", 0), r"score 0 has no earlier model to go back to: `lusgan models` lists"),
+        (("rollback", 7), r"unknown score '7'"),
+    ],
+)
+def test_what_cannot_be_promoted_is_told_in_one_line(
+    lusgan, finished: Path, arguments: tuple[object, ...], said: str
+) -> None:
+    """An unknown model or score, and nothing to go back to, exit with 2 and say what there is."""
+    result = lusgan(*arguments, "--store", finished / "store")
+    assert result.code == 2
+    assert re.search(said, result.last)
+    assert result.err.count("\n") == 1
+
+
+def test_prune_looks_first(lusgan, folder: Path) -> None:
+    """Without --yes nothing goes; with it, what was listed."""
+    where = pipeline(folder)
+    assert "nothing to prune" in lusgan("prune", "--store", folder / "store").out
+    key = f"shards/{CODES[0]}/1/convex_{CODES[0]}_1_1-0badcafe.h5"
+    where.store.put(key, bytes(1_200_000))
+    looked = lusgan("prune", "--store", folder / "store")
+    assert "1 objects (shards)  1.2 MB  no manifest names it" in looked.out
+    assert "1.2 MB in all; nothing was deleted: add --yes" in looked.out
+    assert where.store.exists(key)
+    assert not any(code in looked.out + looked.err for code in CODES)
+    plan = json.loads(lusgan("prune", "--store", folder / "store", "--json").out)
+    assert (plan["deleted"], plan["items"][0]["keys"]) == (False, [key])
+    before = where.files()
+    assert "deleted: 1.2 MB" in lusgan("prune", "--store", folder / "store", "--yes").out
+    assert where.files() == {k: v for k, v in before.items() if k != key}
+
+
+def test_a_run_without_news_remembers_exams(lusgan, folder: Path) -> None:
+    """What a store was filled with before is known from the first look on."""
+    where = pipeline(folder)
+    result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
+    assert (result.code, result.last) == (0, "nothing is new: everything was done before")
+    known = KnownExams.load(where.store, where.source.uri)
+    assert [exam.patient for exam in known.exams] == list(CODES)
+
+
+def test_a_run_tells_of_withdrawals(lusgan, folder: Path, monkeypatch) -> None:
+    """It says how many exams went and which scores have no current model; prune lists the rest."""
+    where = pipeline(folder)
+    remember(where.store, where.source.uri, discover(where.source))
+    monkeypatch.setattr("lusgan_flows.cli.run.peek", lambda *_, **__: Pipeline.run(where, *_[2:3]))
+    used = {clip["patient"] for clip in datasets(where)}
+    shutil.rmtree(folder / "exams" / sorted(used)[0])
+    result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
+    assert result.code == 0
+    assert re.search(
+        r"1 exam was withdrawn; models of scores 2 saw them and are marked, and scores 2 have no",
+        result.err,
+    )
+    assert not any(code in result.out + result.err for code in CODES)
+    states = sorted(m["state"] for m in listed(lusgan, folder))
+    assert states == ["current", "withdrawn", "withdrawn"]
+    pruned = lusgan("prune", "--withdrawn", "--store", folder / "store", "--yes")
+    assert re.search(r"^models/score-2/\S+  [\d.]+ MB  it comes from an exam that was withdrawn",
+                     pruned.out, re.M)  # fmt: skip
+    assert [m["state"] for m in listed(lusgan, folder)] == ["current"]
+
+
+def datasets(where: Pipeline) -> list[dict[str, str]]:
+    """Return the training clips of all datasets."""
+    manifests = [json.loads(data) for data in where.files("datasets/").values()]
+    return [clip for manifest in manifests for clip in manifest["data"]["training"]]
+
+
+def test_everything_gone_takes_a_flag(lusgan, folder: Path, tmp_path: Path) -> None:
+    """None of the known exams left is taken for a mistake, with exit code 2 and what to do."""
+    where = pipeline(folder)
+    remember(where.store, where.source.uri, discover(where.source))
+    other = write_exams(tmp_path / "other", patients=5)
+    for code in CODES:
+        shutil.rmtree(folder / "exams" / code)
+    shutil.move(other / "9005", folder / "exams" / "9005")
+    before = now(folder)
+    result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
+    assert result.code == 2
+    assert re.search(r"none of the 3 known exams is in .* any more.*--withdraw-all", result.last)
+    assert now(folder) == before

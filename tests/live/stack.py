@@ -1,0 +1,181 @@
+"""Runs ``lusgan up`` with SeaweedFS as an operator does, and asks its server what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from urllib.request import Request, urlopen
+
+import boto3
+from botocore.config import Config
+from seaweed import _is_free
+
+RUN = "import sys; from lusgan_flows.cli import main; sys.argv[0] = 'lusgan'; main()"
+S3_ABOVE = range(10, 15)
+
+
+class Stack:
+    """A local stack in a ``with`` block: exams in ``s3://exams``, its store in ``s3://artifacts``."""
+
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        self.home, self.config = folder / "home", folder / "options.json"
+        self.config.write_text(json.dumps(options))
+        self.log = folder / "up.log"
+        self.port = _free_port(random.Random())
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def lusgan(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-c", RUN, *arguments],
+            capture_output=True, text=True, timeout=120, env=self._environment(),
+        )  # fmt: skip
+
+    def start(self, *more: str) -> None:
+        """Start, and wait until it prints the UI's address."""
+        command = [
+            "up", "--s3", f"--home={self.home}", f"--port={self.port}", "--preset=demo",
+            f"--config={self.config}", "--every=15", "--settle=8", "--debounce=10",
+            *more,
+        ]  # fmt: skip
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", RUN, *command],
+                stdout=log, stderr=log, env=self._environment(),
+            )  # fmt: skip
+        self.until(lambda: b"UI: http" in self.log.read_bytes(), 240, "the stack to start")
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(120) == 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    def until(self, done: Callable[[], Any], within_s: float, what: str) -> Any:
+        """Wait for something; returns what it returned."""
+        end = time.monotonic() + within_s
+        while not (found := done()):
+            alive = self.process is not None and self.process.poll() is None
+            assert alive, f"lusgan up ended: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < end, (
+                f"waited {within_s} s for {what}: {self.runs('pipeline')}"
+            )
+            time.sleep(0.5)
+        return found
+
+    def ask(self, path: str, body: object | None = None) -> Any:
+        """Ask Prefect's server."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.api + path, data, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def runs(self, flow: str) -> list[dict[str, Any]]:
+        """Runs of a flow that have begun, the oldest first."""
+        found = self.ask(
+            "/flow_runs/filter",
+            {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC", "limit": 200},
+        )
+        return [run for run in found if run["start_time"]]
+
+    def next_run(self, before: int, within_s: float = 240) -> dict[str, Any]:
+        """The first pipeline run after that many, once it has ended."""
+
+        def ended() -> dict[str, Any] | None:
+            found = self.runs("pipeline")[before:]
+            final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+            return next((run for run in found if run["state_type"] in final), None)
+
+        return dict(self.until(ended, within_s, "a run of the pipeline"))
+
+    def quiet(self, seconds: float) -> int:
+        """Wait for a time; returns the number of pipeline runs begun since the stack is there."""
+        time.sleep(seconds)
+        return len(self.runs("pipeline"))
+
+    def s3(self) -> Any:
+        """A client of its S3 server."""
+        file = json.loads((self.home / "s3/s3.json").read_text())
+        keys = file["identities"][0]["credentials"][0]
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.port + 10}",
+            aws_access_key_id=keys["accessKey"],
+            aws_secret_access_key=keys["secretKey"],
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
+        )
+
+    def stored(self, prefix: str) -> list[str]:
+        """Keys in the store below a prefix."""
+        pages = (
+            self.s3().get_paginator("list_objects_v2").paginate(Bucket="artifacts", Prefix=prefix)
+        )
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def get(self, key: str) -> bytes:
+        """An object of the store."""
+        return bytes(self.s3().get_object(Bucket="artifacts", Key=key)["Body"].read())
+
+    def upload(self, exams: Path, *patients: str) -> None:
+        """Upload the exams of patients, masks included."""
+        client = self.s3()
+        for file in sorted(exams.rglob("*")):
+            key = file.relative_to(exams).as_posix()
+            own = any(key.startswith(f"{p}/") or f"_{p}_" in key for p in patients)
+            if file.is_file() and own:
+                client.upload_file(str(file), "exams", key)
+
+    def processes(self, words: str) -> list[int]:
+        """Processes of this stack with these words in their command."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                mine = f"LUSGAN_HOME_OF_TEST={self.home}".encode()
+                if words in command and mine in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+        return found
+
+    def kill(self, words: str) -> int:
+        """Kill -9 those; returns how many."""
+        found = self.processes(words)
+        for process in found:
+            os.kill(process, signal.SIGKILL)
+        return len(found)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
+        return kept | {
+            "LUSGAN_HOME_OF_TEST": str(self.home),
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+
+
+def _free_port(rng: random.Random) -> int:
+    """A port for the UI; those above it, and 10,000 higher, are free as well."""
+    while True:
+        port = rng.randrange(20_000, 30_000, 20)
+        wanted = [port, port + 1, *(port + n for n in S3_ABOVE)]
+        if all(_is_free(p) for p in (*wanted, *(port + n + 10_000 for n in S3_ABOVE))):
+            return port

@@ -1,0 +1,147 @@
+"""The current model and its history, on a real store."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lusgan_core.errors import ConfigError
+from lusgan_core.promotion import (
+    CurrentModel,
+    current_model,
+    empty,
+    promote,
+    read_history,
+    roll_back,
+)
+from lusgan_core.promotion.history import barred, lineage
+from lusgan_core.promotion.marks import mark, mark_of, unmark
+from lusgan_core.store import LocalStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+def model(store: LocalStore, name: str, by: str = "gates", evaluated: str = "e") -> CurrentModel:
+    """Return a model whose manifest is in the store."""
+    folder = f"models/score-2/{name}"
+    store.put(f"{folder}/manifest.json", b"{}")
+    return CurrentModel(
+        score=2, model=name, folder=folder, trained=f"{folder}/manifest.json",
+        evaluated=evaluated, promoted=datetime.now(UTC), by=by,
+    )  # fmt: skip
+
+
+def names(store: LocalStore) -> list[tuple[str, str | None, str]]:
+    history = read_history(store, 2)
+    assert [entry.number for entry in history] == list(range(1, len(history) + 1))
+    return [(e.action, e.model.model if e.model else None, e.left) for e in history]
+
+
+def now(store: LocalStore) -> str | None:
+    current = current_model(store, 2)
+    return current.model if current else None
+
+
+def test_a_promotion_replaces_the_current_model_and_is_kept(store: LocalStore) -> None:
+    """One object names the current model, another score's is untouched, and history has both."""
+    assert now(store) is None
+    promote(store, model(store, "a"))
+    promote(store, model(store, "b"))
+    assert now(store) == "b"
+    assert current_model(store, 1) is None
+    assert names(store) == [("promoted", "a", ""), ("promoted", "b", "a")]
+    keys = [item.key for item in store.list("current/")]
+    assert keys == [
+        "current/history/score-2/00001.json",
+        "current/history/score-2/00002.json",
+        "current/score-2.json",
+    ]
+
+
+def test_promoting_the_current_model_again_changes_nothing(store: LocalStore) -> None:
+    """A run that was cut off between decision and manifest leaves one entry, not two."""
+    promote(store, model(store, "a"))
+    before = {item.key: store.get(item.key) for item in store.list()}
+    promote(store, model(store, "a"))
+    assert {item.key: store.get(item.key) for item in store.list()} == before
+    store.delete("current/score-2.json")  # cut off before it was written
+    promote(store, model(store, "a"))
+    assert {item.key: store.get(item.key) for item in store.list()} == before
+
+
+def test_rollback_goes_back_step_by_step(store: LocalStore) -> None:
+    """From c to b to a, then there is nothing more; each step is in the history."""
+    for name in "abc":
+        promote(store, model(store, name))
+    assert roll_back(store, 2).left == "c"
+    assert now(store) == "b"
+    roll_back(store, 2)
+    assert now(store) == "a"
+    with pytest.raises(ConfigError, match=r"score 2 has no earlier model.*lusgan models"):
+        roll_back(store, 2)
+    assert now(store) == "a"
+    assert names(store)[3:] == [("rolled back", "b", "c"), ("rolled back", "a", "b")]
+    assert barred(read_history(store, 2)) == {"b", "c"}
+    promote(store, model(store, "c", by="hand"))
+    assert barred(read_history(store, 2)) == {"b"}
+    roll_back(store, 2)
+    assert now(store) == "a"
+
+
+def test_rollback_passes_over_what_is_gone_or_marked(store: LocalStore) -> None:
+    """A deleted model and one that saw a withdrawn exam are no place to go back to."""
+    for name in "abcd":
+        promote(store, model(store, name))
+    store.delete("models/score-2/c/manifest.json")
+    mark(store, "models/score-2/b", "01234567", datetime.now(UTC))
+    roll_back(store, 2)
+    assert now(store) == "a"
+
+
+def test_an_emptied_place_stays_empty_until_somebody_is_promoted(store: LocalStore) -> None:
+    """After emptying there is no object, not an old one; a rollback goes to the one before."""
+    for name in "ab":
+        promote(store, model(store, name))
+    empty(store, 2, "withdrawal", "it saw an exam")
+    assert now(store) is None
+    assert not store.exists("current/score-2.json")
+    assert names(store)[-1] == ("emptied", None, "b")
+    assert [m.model for m in lineage(read_history(store, 2))] == ["a"]
+    roll_back(store, 2)
+    assert now(store) == "a"
+    assert barred(read_history(store, 2)) == frozenset()
+
+
+def test_marked_models_are_refused(store: LocalStore) -> None:
+    """A model that saw a withdrawn exam is not promoted, by whomever, until the mark is gone."""
+    chosen, at = model(store, "a", by="hand"), datetime.now(UTC)
+    mark(store, chosen.folder, "01234567", at)
+    mark(store, chosen.folder, "89abcdef", at)
+    with pytest.raises(ConfigError, match="a was trained on an exam that was withdrawn"):
+        promote(store, chosen)
+    unmark(store, chosen.folder, "01234567")
+    assert mark_of(store, chosen.folder).exams == {"89abcdef": at}
+    unmark(store, chosen.folder, "89abcdef")
+    assert mark_of(store, chosen.folder) is None
+    promote(store, chosen)
+    assert now(store) == "a"
+
+
+def test_changes_at_the_same_time_come_in_one_order(store: LocalStore) -> None:
+    """Eight promotions at once make eight entries, and the last of them is current."""
+    chosen = [model(store, name) for name in "abcdefgh"]
+    threads = [threading.Thread(target=promote, args=(store, m)) for m in chosen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    history = names(store)
+    assert sorted(name for _, name, _ in history) == list("abcdefgh")
+    assert now(store) == history[-1][1]
+    assert [left for _, _, left in history] == ["", *(name for _, name, _ in history[:-1])]
