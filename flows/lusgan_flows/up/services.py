@@ -35,9 +35,12 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_API_URL": settings.api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_LOCAL_STORAGE_PATH": str(home.folder("results")),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # in memory, the default, a restart of the server cancels the run that holds a place
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
         "LUSGAN_REPORTS_URL": settings.reports,
     }
     if settings.database:
