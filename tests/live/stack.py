@@ -20,12 +20,14 @@ from seaweed import _is_free
 
 RUN = "import sys; from lusgan_flows.cli import main; sys.argv[0] = 'lusgan'; main()"
 S3_ABOVE = range(10, 15)
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 class Stack:
     """A local stack in a ``with`` block: exams in ``s3://exams``, its store in ``s3://artifacts``."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.home, self.config = folder / "home", folder / "options.json"
         self.config.write_text(json.dumps(options))
         self.log = folder / "up.log"
@@ -95,13 +97,22 @@ class Stack:
         )
         return [run for run in found if run["start_time"]]
 
+    def begin(self, flow: str, **parameters: Any) -> str:
+        """Ask for a run of a deployment, as the UI's button does; returns its id."""
+        deployment = self.ask(f"/deployments/name/{flow}/{flow}")["id"]
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def state(self, run: str) -> str:
+        """The type of a run's state, in capitals."""
+        return str(self.ask(f"/flow_runs/{run}")["state_type"])
+
     def next_run(self, before: int, within_s: float = 240) -> dict[str, Any]:
         """The first pipeline run after that many, once it has ended."""
 
         def ended() -> dict[str, Any] | None:
             found = self.runs("pipeline")[before:]
-            final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-            return next((run for run in found if run["state_type"] in final), None)
+            return next((run for run in found if run["state_type"] in FINAL), None)
 
         return dict(self.until(ended, within_s, "a run of the pipeline"))
 
