@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
+from lusgan_flows.up.home import Home, UpSettings
+from lusgan_flows.up.services import s3_environment
 from seaweed import _is_free
 
 RUN = "import sys; from lusgan_flows.cli import main; sys.argv[0] = 'lusgan'; main()"
@@ -35,11 +38,12 @@ class Stack:
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def lusgan(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def lusgan(self, *arguments: str, s3: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; with ``s3``, its buckets are those of the stack."""
+        found = s3_environment(Home(self.home), UpSettings(port=self.port)) if s3 else {}
         return subprocess.run(
             [sys.executable, "-c", RUN, *arguments],
-            capture_output=True, text=True, timeout=120, env=self._environment(),
+            capture_output=True, text=True, timeout=240, env=self._environment() | found,
         )  # fmt: skip
 
     def start(self, *more: str) -> None:
@@ -83,11 +87,18 @@ class Stack:
         return found
 
     def ask(self, path: str, body: object | None = None) -> Any:
-        """Ask Prefect's server."""
+        """Ask Prefect's server; again where it says that it is too busy (SQLite is locked)."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.api + path, data, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+        for again in (True, True, True, False):
+            try:
+                with urlopen(request, timeout=30) as reply:
+                    return json.load(reply)
+            except HTTPError as error:
+                if error.code != 503 or not again:
+                    raise
+                time.sleep(2)
+        return None
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """Runs of a flow that have begun, the oldest first."""

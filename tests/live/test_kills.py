@@ -58,12 +58,17 @@ def reference(stack: Stack) -> Reference:
     return Reference(content(stack, "undisturbed"), told["total_run_time"])
 
 
+def config() -> dict[str, Any]:
+    """Options of a short training that saves a checkpoint wherever it can."""
+    chosen = tiny_config("training.iterations=100", "runtime.checkpoint_s=0.1")
+    return chosen.model_dump(mode="json")
+
+
 def begin(stack: Stack, place: str) -> str:
     """Start the pipeline with a store of its own."""
-    config = tiny_config("training.iterations=100", "runtime.checkpoint_s=0.1")
     return stack.begin(
-        "pipeline", exams=EXAMS, store=f"s3://artifacts/{place}",
-        config=config.model_dump(mode="json"), preset="demo", settle_s=0,
+        "pipeline", exams=EXAMS, store=f"s3://artifacts/{place}", config=config(),
+        preset="demo", settle_s=0,
     )  # fmt: skip
 
 
@@ -132,6 +137,22 @@ def test_killed_at_any_moment(
     assert content(stack, place) == reference.content
     after = finished(stack, place)
     assert {key: after.get(key) for key in before} == before
+
+
+def test_two_pipelines_at_once(stack: Stack, reference: Reference) -> None:
+    """A deployed run and `lusgan run` on one store, side by side, end as if one had run."""
+    run = begin(stack, "both")
+    stack.until(lambda: asked(stack, run) == "RUNNING", 60, "the run to begin")
+    options = stack.home.parent / "both.json"
+    options.write_text(json.dumps(config()))
+    other = stack.lusgan(
+        "run", f"--exams={EXAMS}", "--store=s3://artifacts/both", "--preset=demo",
+        f"--config={options}", "--json", s3=True,
+    )  # fmt: skip
+    assert other.returncode == 0, other.stderr
+    ended(stack, run, 240)
+    assert stack.state(run) == "COMPLETED"
+    assert content(stack, "both") == reference.content
 
 
 def answers(stack: Stack) -> bool:

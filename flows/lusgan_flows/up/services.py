@@ -45,6 +45,8 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
     }
     if settings.database:
         variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = settings.database
+    else:
+        variables["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time
     return variables
 
 
