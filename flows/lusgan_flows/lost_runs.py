@@ -37,6 +37,11 @@ def pipeline_is_active() -> bool:
     return bool(_living("pipeline", _active))
 
 
+def put_down_lost(flow: str) -> None:
+    """Say of runs of a flow whose process is gone that they have crashed."""
+    _living(flow, lambda _, state: state.type is not StateType.SCHEDULED)
+
+
 def looks_under_way(own: str | None) -> bool:
     """Whether a run of ``watch`` that began before one's own is under way; lost ones are put down.
 

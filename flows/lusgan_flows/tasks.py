@@ -20,6 +20,7 @@ from lusgan_core.stages import RUNS, run_stage
 from lusgan_core.stages.base import StageCall, StageContext, lookup
 from lusgan_core.store import Store, open_store
 from lusgan_core.training.options import Runtime
+from lusgan_flows.chain import Runner
 from lusgan_flows.results import results_of
 
 
@@ -58,8 +59,8 @@ TASKS: dict[str, Task[..., Any]] = {stage: _make_task(stage) for stage in RUNS}
 """A task for each stage, by name."""
 
 
-class PrefectRunner:
-    """Makes stage calls as Prefect tasks. See ``chain.Runner``."""
+class PrefectRunner(Runner):
+    """Makes stage calls as Prefect tasks."""
 
     def __init__(self, place: Place) -> None:
         self.place = place

@@ -185,6 +185,21 @@ class Stack:
             os.kill(process, signal.SIGKILL)
         return len(found)
 
+    def kill_flows(self, flow: str) -> int:
+        """Kill -9 the processes of a flow's runs that are under way; returns how many."""
+        body = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}},
+        }
+        runs = [run["id"] for run in self.ask("/flow_runs/filter", body)]
+        killed = 0
+        for process in self.processes("prefect.engine"):
+            environ = Path(f"/proc/{process}/environ").read_bytes()
+            if any(run.encode() in environ for run in runs):
+                os.kill(process, signal.SIGKILL)
+                killed += 1
+        return killed
+
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
         return kept | {
