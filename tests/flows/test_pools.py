@@ -65,7 +65,7 @@ def test_processes() -> None:
 
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "gpu"])
 def test_containers(gpu: bool) -> None:
-    """The docker worker takes it; the engine is asked for GPUs and shared memory, not for privileges."""
+    """The docker worker takes it; the engine is asked for GPUs, shared memory, no rights."""
     from prefect_docker.worker import DockerWorkerJobConfiguration
 
     made = DockerWorkerJobConfiguration(**populated(template(Kind.DOCKER, gpu, "lusgan:mine")))
