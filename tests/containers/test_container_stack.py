@@ -134,7 +134,9 @@ def docker_pool(
         "--env=PREFECT_WORKER_QUERY_SECONDS=2", IMAGE, "lusgan", "work", "--type=docker",
     ))  # fmt: skip
     yield name
-    docker("rm", "--force", "--volumes", name)
+    ours = ("--filter=label=io.prefect.flow-run-id", f"--filter=ancestor={IMAGE}")
+    runs = well(docker("ps", "--all", "--quiet", *ours))
+    docker("rm", "--force", "--volumes", name, *runs.split())
 
 
 def on_this_machine(*command: str, env: dict[str, str]) -> Done:
