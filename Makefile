@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # One thread for each of two test processes beats two threads in one, and results repeat.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 
-.PHONY: help install demo test live lint bench clean
+.PHONY: help install demo test live containers lint bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: install  ## Run the tests
 
 live: install  ## Tests against a real S3 server on this machine
 	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
+
+containers: install  ## Build the images and test them, for real; starts a Docker engine of its own if none answers
+	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run
 
 lint: install  ## Style, types and layers
 	$(BIN)/ruff check

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
-from lusgan_core.config import RunConfig, completed
+from lusgan_core.config import RunConfig
 from lusgan_core.domain import ExamFiles
 from lusgan_core.errors import ExamError, LusganError, StoreError, TrainingStopped
 from lusgan_core.exams import Discovery, open_source
@@ -18,6 +18,7 @@ from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
 from lusgan_core.store import Store, open_store
 from lusgan_core.withdrawal import settle
+from lusgan_flows import needs
 from lusgan_flows.arrivals import StillChangingError, find_settled
 from lusgan_flows.artifacts import Board, board
 from lusgan_flows.chain import Outcome, peek, run_chain
@@ -48,9 +49,11 @@ def run_flow(
     line the caller says so.
     """
     registry = installed()
-    config = completed(config, registry)
+    config = needs.plugins(config, registry)
+    needs.device(config.runtime.device)
     place = Place(store=store, exams=exams, runtime=config.runtime)
     source, kept = open_source(exams).uri, open_store(store)
+    needs.writable(kept)
     deployed = is_deployed()
     options = {"preset": preset, "strict": strict, "until": until}
     with board() as shown:

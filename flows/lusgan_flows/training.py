@@ -8,18 +8,23 @@ from lusgan_core.stages import check_here, run_stage
 from lusgan_core.stages.base import StageCall, StageContext
 from lusgan_core.store import open_store
 from lusgan_core.training.options import Runtime
-from lusgan_flows import forms
+from lusgan_flows import forms, needs
 
 
 @flow(name="training", flow_run_name="{call.label}", persist_result=False)
-def training(call: StageCall, store: forms.Store, runtime: Runtime) -> None:
+def training(call: StageCall, store: forms.Store, runtime: Runtime, device: str = "") -> None:
     """Train one score as a pipeline asks; the model goes into the store, where it looks for it.
 
     Args:
         call: What to train, on which frames of the store, with which options.
         store: Where frames come from and the model goes: a folder, or s3://BUCKET/PREFIX.
         runtime: How to run: device, threads, time between checkpoints.
+        device: The device of this deployment's workers, whatever `runtime` says: with "cuda", one
+            without a GPU fails rather than train on its CPU.
     """
+    if device:
+        runtime = runtime.model_copy(update={"device": device})
+    needs.device(runtime.device)
     context = StageContext(open_store(store), runtime=runtime)
     check_here(call, context.registry)
     run_stage(call, context)

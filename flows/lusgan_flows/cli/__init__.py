@@ -21,6 +21,7 @@ from lusgan_core.errors import (
 from lusgan_flows.cli import (
     check,
     demo,
+    deploy,
     models,
     pairs,
     phantom,
@@ -60,6 +61,8 @@ app.command("up")(up.up)
 app.command("status")(stack.status)
 app.command("doctor")(stack.doctor)
 app.command("notify")(stack.notify)
+app.command("deploy")(deploy.deploy)
+app.command("work")(deploy.work)
 
 
 def main() -> None:

@@ -79,8 +79,8 @@ def up(
     place = Home(home)
     chosen = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
     settings = UpSettings(
-        exams=_address(exams or "s3://exams"),
-        store=_address(store or ("s3://artifacts" if s3 else str(place.path / "store"))),
+        exams=address(exams or "s3://exams"),
+        store=address(store or ("s3://artifacts" if s3 else str(place.path / "store"))),
         preset=preset,
         config=chosen.model_dump(mode="json"),
         port=port,
@@ -102,6 +102,6 @@ def up(
     run_stack(place, settings, lambda text: err.print(visible(text)), ready)
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
     """An address that means the same in another folder."""
     return text if "://" in text else str(Path(text).expanduser().absolute())

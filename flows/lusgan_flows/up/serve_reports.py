@@ -1,6 +1,7 @@
-"""Serves the reports in a store over HTTP on this machine: ``python -m ... STORE PORT``.
+"""Serves the reports in a store over HTTP: ``python -m ... STORE PORT [ADDRESS]``.
 
-Only what lies below ``reports/`` is handed out, for reading, to 127.0.0.1.
+Only what lies below ``reports/`` is handed out, for reading; to 127.0.0.1, unless another address
+to listen on is given (a container's, which publishes it on 127.0.0.1).
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def handler(store: Store) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     """Serve until stopped."""
     store, port = open_store(sys.argv[1]), int(sys.argv[2])
-    with ThreadingHTTPServer(("127.0.0.1", port), handler(store)) as server:
+    address = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+    with ThreadingHTTPServer((address, port), handler(store)) as server:
         server.serve_forever()
 
 

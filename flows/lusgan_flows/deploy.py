@@ -1,0 +1,86 @@
+"""Tells a Prefect server, wherever it is, of lusgan's work pools, deployments and automations."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lusgan_core.errors import ConfigError
+from lusgan_flows import needs
+from lusgan_flows.pools import Kind, make_pool, pool_name, template
+from lusgan_flows.up.home import UpSettings
+from lusgan_flows.up.register import TRAINING, rendered
+
+WITH_GPU = ("training", "train-score")
+"""Deployments that go where the GPUs are; a pipeline sends its trainings there."""
+DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
+
+
+def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
+    """``prefect.yaml`` for pools of a kind; with ``gpu``, those that train ask for one.
+
+    Raises ConfigError for a folder of this machine where runs are executed elsewhere.
+    """
+    if kind is not Kind.PROCESS:
+        for option, address in (("--exams", settings.exams), ("--store", settings.store)):
+            if "://" not in address:
+                raise ConfigError(
+                    f"{option}: a run of type {kind} does not see this machine's folders: expected "
+                    "s3://BUCKET/PREFIX"
+                )
+    found = rendered(settings)
+    for deployment in found["deployments"]:
+        name, on_gpu = deployment["name"], gpu and deployment["name"] in WITH_GPU
+        deployment["work_pool"] = {"name": pool_name(kind, on_gpu)}
+        parameters = deployment.setdefault("parameters", {})
+        if gpu and name == "pipeline":
+            parameters["train_on"] = TRAINING
+        elif on_gpu and name == "training":
+            parameters["device"] = "cuda"
+        elif on_gpu:
+            config = dict(parameters["config"] or {})
+            config["runtime"] = {**config.get("runtime", {}), "device": "cuda"}
+            parameters["config"] = config
+    return found
+
+
+def deploy(
+    settings: UpSettings, kind: Kind, gpu: bool, image: str = "", job: Mapping[str, Any] = {}
+) -> list[tuple[str, str]]:
+    """Make pools, deployments and automations anew; returns deployments with their pools.
+
+    Raises MissingError, which says what to do.
+    """
+    file = deployed(settings, kind, gpu)
+    pools = {
+        pool_name(kind, on_gpu): template(kind, on_gpu, image or DEFAULT_IMAGE[gpu], job)
+        for on_gpu in {False, gpu}
+    }
+    needs.server()
+    for name, made in pools.items():
+        make_pool(name, kind, made, overwrite=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "prefect.yaml")
+        path.write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), "utf-8")
+        command = ["--no-prompt", "deploy", "--all", "--prefect-file", str(path)]
+        told = subprocess.run(
+            [sys.executable, "-m", "prefect", *command],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            env={**os.environ, "PREFECT_LOGGING_LEVEL": "ERROR"},
+        )  # fmt: skip
+    if told.returncode:
+        lines = [line for line in (told.stdout + told.stderr).splitlines() if line.strip()]
+        raise needs.MissingError(
+            f"the deployments cannot be made: {lines[-1].strip() if lines else 'no reason given'}"
+        )
+    from lusgan_flows.up.automations import make_automations
+
+    make_automations(settings)
+    return [(d["name"], d["work_pool"]["name"]) for d in file["deployments"]]
