@@ -26,10 +26,10 @@ from lusgan_core.evaluation.torch_frames import (
     Parts,
     TorchFrames,
     blur,
-    box,
     prepare,
     vif_taps,
 )
+from lusgan_core.evaluation.torch_single import box
 
 EXACT = 1024
 """Products of two numbers in -128..127 that single precision sums exactly, in any order."""
