@@ -9,7 +9,8 @@ Shapes: B batch of second frames, C channels, H height, W width, n and m frames 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,20 @@ EXACT = 1024
 """Products of two numbers in -128..127 that single precision sums exactly, in any order."""
 Term = Callable[["TorchEngine", Parts, Parts], Tensor]
 """A term of one first frame against a batch of second ones, by the names of their parts."""
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products of single-precision matrices stay so, whatever else in this process asked for."""
+    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 class TorchEngine:
@@ -66,6 +81,7 @@ class TorchEngine:
         return prepare(frames, self.wanted, self.compat, self.device)
 
     @torch.no_grad()
+    @full_precision()
     def terms(
         self, a: TorchFrames, b: TorchFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
