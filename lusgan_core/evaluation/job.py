@@ -120,16 +120,23 @@ class Job:
             self._write(name, block, keep, values[name], back.get(name))
         if self.plan.same:
             keep &= rows[:, None] < columns
-        self.between_blocks = False
+        self.between_blocks, everything = False, bool(keep.all())
+
+        def kept(found: Floats) -> Floats:
+            return found if everything else found[keep]
+
+        def hidden(found: Floats) -> Floats:
+            return found if everything else np.where(keep, found, np.nan)
+
         for metric in self.metrics:
             tally, straight = self.tallies[metric.name], values[metric.name]
-            tally.count(straight[keep])
-            tally.nearest.offer(np.where(keep, straight, np.nan), rows, block.j0)
+            tally.count(kept(straight))
+            tally.nearest.offer(hidden(straight), rows, block.j0)
             if self.plan.same:
                 turned = back[metric.name]
                 if not metric.symmetric:
-                    tally.count(turned[keep])
-                tally.nearest.offer(np.where(keep, turned, np.nan).T, columns, block.i0)
+                    tally.count(kept(turned))
+                tally.nearest.offer(hidden(turned).T, columns, block.i0)
         self.done += 1
         self.between_blocks = True
 
