@@ -172,10 +172,10 @@ class Nearest:
         keys = self.sign * values
         # Most blocks have little new for most frames: only what beats the worst kept is sorted. A
         # value equal to it still counts, its index may be lower.
-        worst = np.nan_to_num(self.keys[start : start + count, -1], nan=np.inf)
+        worst = _or_endless(self.keys[start : start + count, -1])
         if np.isinf(worst).any() and len(keys) > top > 0:  # at first all would
             best = np.partition(keys, top - 1, axis=0)[top - 1]
-            worst = np.minimum(worst, np.nan_to_num(best, nan=np.inf))
+            worst = np.minimum(worst, _or_endless(best))
         with np.errstate(invalid="ignore"):
             rows, frames = np.nonzero(keys <= worst)
         if not rows.size or not top:
@@ -242,3 +242,8 @@ class Tally:
         self.moments.restore(state)
         self.histogram.restore(state)
         self.nearest.restore(state)
+
+
+def _or_endless(keys: Floats) -> Floats:
+    """Infinity where there is no key yet."""
+    return np.where(np.isnan(keys), np.inf, keys)

@@ -41,7 +41,8 @@ Term = Callable[["TorchEngine", Parts, Parts], Tensor]
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Products of single-precision matrices stay so, whatever else in this process asked for."""
-    settings: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    backends: Any = torch.backends
+    settings = [backends.cuda.matmul, backends.mkldnn.matmul]
     before = [setting.fp32_precision for setting in settings]
     try:
         for setting in settings:
@@ -97,24 +98,14 @@ class TorchEngine:
         return found
 
     def _row(self, term: str, a: TorchFrames, i: int, b: TorchFrames) -> Tensor:
-        # One first frame against all second ones, in batches; halved while memory does not do.
+        # One first frame against all second ones, in batches.
         height, width, channels = a.shape
-        count, done = len(b.sums.sums), []
         size = max(1, self.batch_bytes // (8 * height * width * channels))
-        start = 0
         first = {name: part[i] for name, part in a.parts.items()}
-        while start < count:
+        done = []
+        for start in range(0, len(b.sums.sums), size):
             second = {name: part[start : start + size] for name, part in b.parts.items()}
-            try:
-                done.append(PAIRWISE[term](self, first, second))
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                size //= 2
-                self.batch_bytes //= 2
-                torch.cuda.empty_cache()
-                continue
-            start += size
+            done.append(PAIRWISE[term](self, first, second))
         return torch.cat(done)
 
     def _rase(self, a: Parts, b: Parts) -> Tensor:
