@@ -18,7 +18,7 @@ from lusgan_core.evaluation.torch_engine import TorchEngine
 
 Choice = Literal["auto", "numba", "triton", "torch"]
 
-COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi"})
+COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi", "vif", "angles"})
 """Terms that the numba engine has kernels for; it leaves the rest to torch."""
 WORTH_COMPILING = 5000 * 256 * 256
 """Pixels of all pairs from which on the compiled kernels are worth it.
