@@ -85,11 +85,22 @@ def fine_factor(scale: int, channels: int) -> int:
 
 
 def prepare(
-    frames: NDArray[np.uint8], terms: frozenset[str], compat: Compat, pool: Executor
+    frames: NDArray[np.uint8],
+    terms: frozenset[str],
+    compat: Compat,
+    pool: Executor,
+    spare: Parts,
 ) -> tuple[FrameSums, Parts]:
-    """All that the kernels need to know of (N, H, W, C) frames."""
+    """All that the kernels need to know of (N, H, W, C) frames.
+
+    ``spare`` are the parts, no longer needed, of other frames of the same size, or none: they are
+    overwritten if there are enough of them.
+    """
     count, height, width, channels = frames.shape
-    parts = allocate(terms, count, channels, height, width)
+    if spare and min(map(len, spare.values())) >= count:
+        parts = {name: part[:count] for name, part in spare.items()}
+    else:
+        parts = allocate(terms, count, channels, height, width)
     jobs = []
     for first in range(0, count, CHUNK):
         some = {name: part[first : first + CHUNK] for name, part in parts.items()}
@@ -129,7 +140,7 @@ def allocate(terms: frozenset[str], count: int, channels: int, height: int, widt
     if "angles" in terms:
         parts["length"] = np.empty((count, height * width))
     if "vif" in terms:
-        parts["vif_den"] = np.zeros(one)
+        parts["vif_den"] = np.empty(one)
         for scale, (tall, wide) in enumerate(vif_shapes(height, width)):
             lost = 2 * (len(VIF_TAPS[scale]) - 1)
             parts[f"vif_x@{scale}"] = np.empty((*one, tall, wide))
@@ -192,6 +203,7 @@ def _fill_scales(planes: NDArray[np.uint8], parts: Parts) -> None:
 
 def _fill_information(planes: NDArray[np.uint8], parts: Parts) -> None:
     images = parts["vif_x@0"]
+    parts["vif_den"][:] = 0
     pyramid.centre(planes, np.empty(len(planes)), images)
     for scale, taps in enumerate(VIF_TAPS):
         if scale > 0:

@@ -81,6 +81,9 @@ class TorchEngine:
         """Everything that depends on one frame only, for (N, H, W, C) uint8."""
         return prepare(frames, self.wanted, self.compat, self.device)
 
+    def release(self, frames: TorchFrames) -> None:
+        """Torch keeps memory for later by itself."""
+
     @torch.no_grad()
     @full_precision()
     def terms(

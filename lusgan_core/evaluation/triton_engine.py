@@ -62,6 +62,9 @@ class TritonEngine:
         """Everything that depends on one frame only, for (N, H, W, C) uint8."""
         return prepare(frames, self.own, self.others, self.compat, self.torch.device)
 
+    def release(self, frames: TritonFrames) -> None:
+        """Torch keeps memory for later by itself."""
+
     @torch.no_grad()
     @full_precision()
     def terms(
