@@ -115,10 +115,12 @@ def triton_problem(device: str) -> str | None:
                 *OLDEST_GPU, *found
             )
     try:
+        from lusgan_core.evaluation.triton_engine import current
         from lusgan_core.evaluation.triton_kernels import probe
 
         out = torch.zeros(1, dtype=torch.int32, device=kind)
-        probe[(1,)](out)
+        with current(kind):
+            probe[(1,)](out)
         return None if int(out.item()) == 1 else "what it compiles does not run"
     except torch.OutOfMemoryError:
         raise

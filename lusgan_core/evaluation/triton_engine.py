@@ -9,6 +9,7 @@ Shapes: n and m frames of the two blocks, C channels, H height, W width.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -71,16 +72,22 @@ class TritonEngine:
         self, a: TritonFrames, b: TritonFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
         """The wanted terms of all n x m pairs, as `formulas` defines them."""
-        made: dict[str, Tensor] = {term: _windows(term, a, b) for term in wanted & KINDS.keys()}
-        if "scc" in wanted:
-            made["scc"] = _correlations(a, b)
-        if "msssim" in wanted:
-            made["msssim"] = torch.stack([_structure(s, a, b) for s in range(SCALES)], dim=-1)
+        with current(self.torch.device):
+            made: dict[str, Tensor] = {term: _windows(term, a, b) for term in wanted & KINDS.keys()}
+            if "scc" in wanted:
+                made["scc"] = _correlations(a, b)
+            if "msssim" in wanted:
+                made["msssim"] = torch.stack([_structure(s, a, b) for s in range(SCALES)], dim=-1)
         found: dict[str, NDArray[Any]] = {term: part.cpu().numpy() for term, part in made.items()}
         others = wanted & self.others
         if others and a.rest is not None and b.rest is not None:
             found |= self.torch.terms(a.rest, b.rest, others)
         return found
+
+
+def current(device: torch.device) -> AbstractContextManager[Any]:
+    """Triton launches on the current device, not on that of what it is given."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _windows(term: str, a: TritonFrames, b: TritonFrames) -> Tensor:
