@@ -17,6 +17,7 @@ from lusgan_core.errors import ConfigError
 from lusgan_core.registry import Registry
 from lusgan_core.training.chance import derive
 from lusgan_core.training.ema import Average
+from lusgan_core.training.group import ALONE, Group
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.values import ValueMap
 
@@ -105,6 +106,18 @@ def recipe(
     return Recipe(record, loss, loss.options.model_validate(options.loss_options), penalties)
 
 
+def check_parts(options: TrainingOptions, pack: int, processes: int) -> None:
+    """Raise ConfigError where a batch cannot be shared out in whole packs, as many to each."""
+    if options.batch_size % (pack * processes):
+        least = pack * processes
+        lower = options.batch_size // least * least
+        choices = f"{lower} or {lower + least}" if lower else str(least)
+        raise ConfigError(
+            f"training.batch_size {options.batch_size} cannot be shared by {processes} processes "
+            f"in packs of {pack}: choose {choices}, or another runtime.processes"
+        )
+
+
 @dataclass
 class TrainingState:
     """Networks, optimisers, average and history. Learning rates follow from the iteration."""
@@ -130,7 +143,11 @@ class TrainingState:
 
 
 def fresh_state(
-    options: TrainingOptions, made: Recipe, device: torch.device, registry: Registry
+    options: TrainingOptions,
+    made: Recipe,
+    device: torch.device,
+    registry: Registry,
+    group: Group = ALONE,
 ) -> TrainingState:
     """Networks with new weights, which depend on the seed alone."""
     backbone = registry.backbone(made.record.backbone)
@@ -139,7 +156,7 @@ def fresh_state(
         torch.manual_seed(derive(options.seed, "weights"))
         generator = backbone.generator(made.record.spec, network_options)
         discriminator = backbone.discriminator(made.record.spec, network_options)
-    generator, discriminator = generator.to(device), discriminator.to(device)
+    generator, discriminator = group.networks(generator.to(device), discriminator.to(device))
     rate_G, rate_D = options.lr_generator, options.lr_discriminator
     return TrainingState(
         iteration=0,

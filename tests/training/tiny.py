@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lusgan_core.api import Loss, hookimpl
 from lusgan_core.registry import Provider, Registry, discover
 from lusgan_core.store import LocalStore
-from lusgan_core.training.loop import Job, TrainedModel, train
+from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.loop import train
 from lusgan_core.training.options import Runtime, TrainingOptions
 from lusgan_core.training.state import TrainingState, fresh_state, recipe
 from lusgan_core.training.step import Trainer
