@@ -2,9 +2,9 @@
 
 All of them hold the same weights and draw the same batch by the same chance; each takes its *part*
 of it. Logits are gathered before the loss, so that every process computes the loss of the whole
-batch; its backward pass reaches the weights through its own part only, and the gradients of all
-parts are summed: the chain rule over the logits. A mean over the batch that is taken a part at a
-time (a penalty) is divided by the number of processes first.
+batch; its backward pass reaches the weights through its own part only, so what is wanted is the sum
+of the gradients (the chain rule over the logits). DistributedDataParallel takes their mean, so the
+loss is multiplied by P first; a penalty, itself a mean over a part of the batch, is not.
 
 Shapes: B the whole batch, P processes.
 """
@@ -22,6 +22,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(minutes=30)
 """How long processes wait for one that writes a checkpoint to a slow store."""
@@ -60,24 +61,19 @@ class Group:
         parts[self.rank] = logits
         return torch.cat(parts)
 
-    def sum_gradients(self, network: nn.Module) -> None:
-        """Replace each gradient by its sum over all processes."""
+    def averaging(self, network: nn.Module) -> nn.Module:
+        """The network, but a backward pass through it leaves gradients averaged over processes."""
         if self.size == 1:
-            return
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
-        sizes = [gradient.numel() for gradient in gradients]
-        for gradient, summed in zip(gradients, torch.split(flat, sizes), strict=True):
-            gradient.copy_(summed.view_as(gradient))
+            return network
+        return DistributedDataParallel(network, broadcast_buffers=False)
 
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum of a value over all processes."""
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a value over all processes."""
         if self.size == 1:
             return value
         total = value.clone()
         dist.all_reduce(total)
-        return total
+        return total / self.size
 
     def any(self, flag: bool) -> bool:
         """Whether any process says yes; also a point where all meet."""

@@ -130,6 +130,9 @@ class TrainingState:
     average: Average | None
     history: NDArray[np.float32]
     """(iterations, len(HISTORY)); rows not trained yet are zero."""
+    averaging_generator: nn.Module
+    averaging_discriminator: nn.Module
+    """The same two networks; where several processes train them, gradients become those of all."""
 
     @property
     def best_generator(self) -> nn.Module:
@@ -166,4 +169,6 @@ def fresh_state(
         discriminator_optimiser=Adam(discriminator.parameters(), rate_D, options.betas),
         average=Average(generator, options.ema_half_life) if options.ema_half_life else None,
         history=np.zeros((options.iterations, len(HISTORY)), np.float32),
+        averaging_generator=group.averaging(generator),
+        averaging_discriminator=group.averaging(discriminator),
     )

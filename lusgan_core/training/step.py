@@ -75,8 +75,8 @@ class Trainer:
         real = self._seen(self._real(batch), chance)
         with torch.no_grad():
             fake = self._seen(state.generator(self._noise(chance)), chance)
-        real_logits = group.gather(state.discriminator(real))
-        fake_logits = group.gather(state.discriminator(fake))
+        real_logits = group.gather(state.averaging_discriminator(real))
+        fake_logits = group.gather(state.averaging_discriminator(fake))
         targets = labels.drawn(real_logits, fake_logits, options, chance)
         loss = made.loss.discriminator(real_logits, fake_logits, targets, made.loss_options)
         penalty = torch.zeros((), device=self._device)
@@ -86,12 +86,11 @@ class Trainer:
                     options.seed, kind.name, step, *group.counters, device=self._device.type
                 )
                 value = kind.value(state.discriminator, real, fake, rng, given)
-                penalty = penalty + given.weight * given.every * value / group.size
+                penalty = penalty + given.weight * given.every * value
         state.discriminator_optimiser.zero_grad(set_to_none=True)
-        (loss + penalty).backward()  # type: ignore[no-untyped-call]
-        group.sum_gradients(state.discriminator)
+        (group.size * loss + penalty).backward()  # type: ignore[no-untyped-call]
         state.discriminator_optimiser.step()
-        penalty = group.sum(penalty.detach()) if made.penalties else penalty
+        penalty = group.mean(penalty.detach()) if made.penalties else penalty
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
         return loss.detach(), penalty, real_logits.mean(), fake_logits.mean(), sign
@@ -99,7 +98,7 @@ class Trainer:
     def _generator_step(self, state: TrainingState, step: int, batch: int) -> Tensor:
         options, made, group = self.options, self.recipe, self.group
         chance = generator(options.seed, "generator", step)
-        fake = self._seen(state.generator(self._noise(chance)), chance)
+        fake = self._seen(state.averaging_generator(self._noise(chance)), chance)
         fake_logits = group.gather(state.discriminator(fake))
         if made.loss.generator_needs_real:
             with torch.no_grad():
@@ -110,8 +109,7 @@ class Trainer:
         targets = labels.plain(real_logits, fake_logits)
         loss = made.loss.generator(real_logits, fake_logits, targets, made.loss_options)
         state.generator_optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        group.sum_gradients(state.generator)
+        (group.size * loss).backward()  # type: ignore[no-untyped-call]
         state.generator_optimiser.step()
         return loss.detach()
 

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from lusgan_core.registry import installed
 from lusgan_core.training.group import ALONE, Group, joined
-from lusgan_core.training.step import Trainer
 from lusgan_core.training.values import ValueMap
 
 PLAIN: dict[str, Any] = {
@@ -57,12 +56,12 @@ class DoubleMap(ValueMap):
 
 def history(changes: dict[str, Any], group: Group) -> list[list[float]]:
     """Return the history of a training, a row an iteration, and at last sums over its weights."""
-    trainer, state = tiny.begin(tiny.options(tiny.PLAIN | PLAIN | changes), installed())
+    chosen = tiny.options(tiny.PLAIN | PLAIN | changes)
+    trainer, state = tiny.begin(chosen, installed(), group=group)
     record = trainer.recipe.record
     values = DoubleMap(**record.values.model_dump())
     object.__setattr__(trainer.recipe, "record", record.model_copy(update={"values": values}))
-    shared = Trainer(trainer.options, trainer.recipe, trainer.frames, group)
-    rows = [shared.iterate(state).tolist() for _ in range(ITERATIONS)]
+    rows = [trainer.iterate(state).tolist() for _ in range(ITERATIONS)]
     weights = [
         sum(float(value.double().abs().sum()) for value in network.state_dict().values())
         for network in state.networks().values()
