@@ -28,7 +28,7 @@ from lusgan_core.stages.generate import GenerationOptions
 from lusgan_core.stages.report import ReportOptions, RunDescription
 from lusgan_core.stages.select import SelectionOptions
 from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.state import recipe
+from lusgan_core.training.state import check_parts, recipe
 from lusgan_core.training.values import ValueMap
 
 
@@ -196,6 +196,7 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     )
     size = config.preprocessing
     recipe(filled, size.image_size, size.channels, ValueMap(scale=1, offset=0), registry)
+    check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
     metrics = config.evaluation.metrics or tuple(sorted(registry.pair_metrics()))
     for name in metrics:
         registry.pair_metric(name)

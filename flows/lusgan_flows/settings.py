@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def prepare_prefect(verbose: bool = False) -> None:
@@ -38,3 +40,19 @@ def start_server() -> None:
     finally:
         if block:
             block(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def server_told() -> Iterator[None]:
+    """Have Prefect tell other processes where its temporary server is, for the length of a block.
+
+    A process that is not told starts another one. To be called after ``start_server``.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+    if get_current_settings().api.url:
+        yield
+        return
+    with temporary_settings({PREFECT_API_URL: SubprocessASGIServer().api_url}):
+        yield

@@ -34,7 +34,7 @@ from lusgan_core.stages.records import SampleSet
 from lusgan_core.stages.train import Model
 from lusgan_core.store import Store
 from lusgan_core.training.checkpoint import load_network
-from lusgan_core.training.loop import pick_device
+from lusgan_core.training.device import pick_device
 from lusgan_core.training.previews import png_bytes
 
 CLIP_FRAMES = 60

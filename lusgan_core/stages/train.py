@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lusgan_core.domain import Record
 from lusgan_core.errors import LeaseError, TooFewFramesError, TrainingStopped
@@ -24,10 +22,13 @@ from lusgan_core.stages.base import (
     reference_to,
 )
 from lusgan_core.stages.records import SEEN, SeenClips
-from lusgan_core.training.loop import Job, TrainedModel, train
+from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.launch import check_shared, launch
+from lusgan_core.training.loop import train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import GeneratorRecord
 from lusgan_core.training.stop import stop_on_signals
+from lusgan_core.training.worker import SharedJob
 
 POLL_S = 1
 """Seconds between two looks whether another run has finished."""
@@ -111,33 +112,69 @@ def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
 
 
 def _train_or_wait(
-    frames: NDArray[np.uint8], options: TrainingOptions, job: Job, context: StageContext
+    training: Callable[[], TrainedModel], label: str, context: StageContext
 ) -> TrainedModel:
     """Train; while another run trains this very model, wait, then go on from what it left."""
     waiting = None
     with ExitStack() as stack:
         while True:
             try:
-                return train(frames, options, job, context.registry, context.runtime, context.stop)
+                return training()
             except LeaseError as error:
                 if context.stop.requested:
                     raise TrainingStopped(f"stopped; {error}") from error
-                waiting = waiting or stack.enter_context(track(f"{job.label}: waiting", 0, "s"))
+                waiting = waiting or stack.enter_context(track(f"{label}: waiting", 0, "s"))
                 waiting.advance(POLL_S, str(error))
                 time.sleep(POLL_S)
+
+
+def _here(
+    call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
+) -> Callable[[], TrainedModel]:
+    """The training in this process."""
+    frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
+    job = Job(context.store, folder_of(call), call.cache_key, call.label)
+
+    def training() -> TrainedModel:
+        return train(frames, options, job, context.registry, context.runtime, context.stop)
+
+    return training
+
+
+def _shared(
+    call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
+) -> Callable[[], TrainedModel]:
+    """The training in several processes, which load the frames themselves."""
+    job = SharedJob(
+        store=context.store.uri,
+        folder=folder_of(call),
+        identity=call.cache_key,
+        label=call.label,
+        score=dataset.score,
+        clips=dataset.training,
+        options=options,
+        runtime=context.runtime,
+    )
+    check_shared(options, context.runtime, context.registry)
+    return lambda: launch(job, context.stop)
+
+
+def folder_of(call: StageCall) -> str:
+    """Key prefix of the model's folder."""
+    return call.manifest.rpartition("/")[0]
 
 
 def run(call: StageCall, context: StageContext) -> Product:
     """Train, or go on training from the last checkpoint."""
     options = TrainingOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
-    folder = call.manifest.rpartition("/")[0]
+    folder = folder_of(call)
+    begin = _shared if context.runtime.processes > 1 else _here
+    training = begin(call, dataset, options, context)
     seen = SeenClips(shards=tuple(clip.key for clip in dataset.training))
     context.store.put(f"{folder}/{SEEN}", seen.model_dump_json(indent=1).encode())
-    frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
-    job = Job(context.store, folder, call.cache_key, call.label)
     with stop_on_signals(context.stop):
-        trained = _train_or_wait(frames, options, job, context)
+        trained = _train_or_wait(training, call.label, context)
     model = Model(
         score=dataset.score,
         name=folder.rpartition("/")[2],

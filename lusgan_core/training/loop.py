@@ -20,66 +20,21 @@ from torch.utils.tensorboard import SummaryWriter
 from lusgan_core.errors import TooFewFramesError, TrainingError, TrainingStopped
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
-from lusgan_core.store import Store
 from lusgan_core.training import monitor, previews
 from lusgan_core.training.chance import latent
 from lusgan_core.training.checkpoint import load_state, network_bytes, save_state
-from lusgan_core.training.folder import ModelFolder
+from lusgan_core.training.device import device_name, pick_device
+from lusgan_core.training.group import ALONE, Group
+from lusgan_core.training.job import Job, TrainedModel
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.state import HISTORY, GeneratorRecord, fresh_state, recipe
+from lusgan_core.training.state import HISTORY, fresh_state, recipe
 from lusgan_core.training.step import Trainer
 from lusgan_core.training.stop import StopFlag
 from lusgan_core.training.values import value_map
 
 LOG_EVERY = 20
 """Iterations between two looks at the losses (each makes a GPU wait)."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """Where a training writes, and what it is called there."""
-
-    store: Store
-    folder: str
-    """Key prefix of the model's folder in the store."""
-    identity: str
-    """The training's cache key: data, options and code."""
-    label: str = "training"
-
-    @property
-    def model(self) -> ModelFolder:
-        """The model's folder."""
-        return ModelFolder(self.store, self.folder)
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """What a training leaves."""
-
-    record: GeneratorRecord
-    artifacts: dict[str, str]
-    """Name -> key in the store."""
-    warnings: list[str]
-    images_seen: int
-    seconds: float
-    device: str
-    """``cpu``, or the name of the GPU."""
-    resumed_from: int
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is a GPU where there is one. Raises TrainingError."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(
-            f"no device {name!r} here ({str(error).splitlines()[0]}); use runtime.device=cpu"
-        ) from error
-    return device
 
 
 def train(
@@ -89,13 +44,39 @@ def train(
     registry: Registry,
     runtime: Runtime,
     stop: StopFlag,
+    group: Group = ALONE,
 ) -> TrainedModel:
     """Train on a score's frames (N, S, S) or (N, S, S, 3).
+
+    The other processes of a group, if any, call ``follow``.
 
     Raises TooFewFramesError where they do not fill a batch, TrainingStopped after a stop was
     asked for (a checkpoint is left), TrainingError where a value is not finite, LeaseError where
     somebody else trains this model.
     """
+    device = _prepare(frames, options, runtime)
+    with Lease(job.store, job.lease_key) as lease:
+        group.any(False)  # nobody looks for a checkpoint before the lease is held
+        run = _Run(frames, options, job, registry, runtime, device, group)
+        return run.to_the_end(stop, lease)
+
+
+def follow(
+    frames: NDArray[np.uint8],
+    options: TrainingOptions,
+    job: Job,
+    registry: Registry,
+    runtime: Runtime,
+    stop: StopFlag,
+    group: Group,
+) -> None:
+    """Train along with the process that calls ``train``, and write nothing."""
+    device = _prepare(frames, options, runtime)
+    group.any(False)
+    _Run(frames, options, job, registry, runtime, device, group).along(stop)
+
+
+def _prepare(frames: NDArray[np.uint8], options: TrainingOptions, runtime: Runtime) -> torch.device:
     if len(frames) < options.batch_size:
         raise TooFewFramesError(
             f"{len(frames)} training frames do not fill a batch of {options.batch_size}: add "
@@ -103,10 +84,7 @@ def train(
         )
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
-    device = pick_device(runtime.device)
-    with Lease(job.store, job.model.key("lease.json")) as lease:
-        run = _Run(frames, options, job, registry, runtime, device, lease)
-        return run.to_the_end(stop)
+    return pick_device(runtime.device)
 
 
 @dataclass
@@ -119,7 +97,7 @@ class _Run:
     registry: Registry
     runtime: Runtime
     device: torch.device
-    lease: Lease
+    group: Group
     resumed_from: int = 0
     _pending: list[Tensor] = field(default_factory=list)
 
@@ -129,13 +107,22 @@ class _Run:
         frames = torch.from_numpy(self.frames)
         values = value_map(options, frames)
         self.recipe = recipe(options, self.frames.shape[1], channels, values, self.registry)
-        self.trainer = Trainer(options, self.recipe, frames.to(self.device))
-        self.state = fresh_state(options, self.recipe, self.device, self.registry)
+        self.trainer = Trainer(options, self.recipe, frames.to(self.device), self.group)
+        self.state = fresh_state(options, self.recipe, self.device, self.registry, self.group)
         noise = latent(options.seed, 0, options.preview_frames, options.latent_size)
         self.preview_noise = noise.to(self.device)
         self.preview_at = set(previews.preview_iterations(options.iterations, options.previews))
 
-    def to_the_end(self, stop: StopFlag) -> TrainedModel:
+    def along(self, stop: StopFlag) -> None:
+        """Train until the end or until any process is asked to stop."""
+        self._resume()
+        stopping = False
+        while self.state.iteration < self.options.iterations and not stopping:
+            self.trainer.iterate(self.state)
+            stopping = self.group.any(stop.requested)
+
+    def to_the_end(self, stop: StopFlag, lease: Lease) -> TrainedModel:
+        """Train, and write what there is to write."""
         options, state, job = self.options, self.state, self.job
         self._resume()
         started = last_saved = time.monotonic()
@@ -147,8 +134,8 @@ class _Run:
             task.update(state.iteration)
             while state.iteration < options.iterations:
                 self._pending.append(self.trainer.iterate(state))
-                self.lease.renew()
-                done, stopping = state.iteration, stop.requested
+                lease.renew()
+                done, stopping = state.iteration, self.group.any(stop.requested)
                 if done % LOG_EVERY == 0:
                     self._flush(task, board)
                 if done in self.preview_at:
@@ -239,6 +226,7 @@ class _Run:
             artifacts["checkpoint"] = checkpoint
         synthetic = previews.preview_frames(state.best_generator, self.preview_noise, record.values)
         step = max(1, len(self.frames) // len(synthetic))
+        name = device_name(self.device)
         real = self.frames[::step][: len(synthetic)]
         return TrainedModel(
             record=record,
@@ -246,13 +234,9 @@ class _Run:
             warnings=monitor.warnings(options, self.recipe, state.history, synthetic, real),
             images_seen=self._images_seen(options.iterations),
             seconds=seconds,
-            device=_device_name(self.device),
+            device=f"{self.group.size} x {name}" if self.group.size > 1 else name,
             resumed_from=self.resumed_from,
         )
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _history_csv(history: NDArray[np.float32]) -> bytes:

@@ -17,6 +17,7 @@ from lusgan_core.errors import ConfigError
 from lusgan_core.registry import Registry
 from lusgan_core.training.chance import derive
 from lusgan_core.training.ema import Average
+from lusgan_core.training.group import ALONE, Group
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.values import ValueMap
 
@@ -105,6 +106,18 @@ def recipe(
     return Recipe(record, loss, loss.options.model_validate(options.loss_options), penalties)
 
 
+def check_parts(options: TrainingOptions, pack: int, processes: int) -> None:
+    """Raise ConfigError where a batch cannot be shared out in whole packs, as many to each."""
+    if options.batch_size % (pack * processes):
+        least = pack * processes
+        lower = options.batch_size // least * least
+        choices = f"{lower} or {lower + least}" if lower else str(least)
+        raise ConfigError(
+            f"training.batch_size {options.batch_size} cannot be shared by {processes} processes "
+            f"in packs of {pack}: choose {choices}, or another runtime.processes"
+        )
+
+
 @dataclass
 class TrainingState:
     """Networks, optimisers, average and history. Learning rates follow from the iteration."""
@@ -117,6 +130,9 @@ class TrainingState:
     average: Average | None
     history: NDArray[np.float32]
     """(iterations, len(HISTORY)); rows not trained yet are zero."""
+    averaging_generator: nn.Module
+    averaging_discriminator: nn.Module
+    """The same two networks; where several processes train them, gradients become those of all."""
 
     @property
     def best_generator(self) -> nn.Module:
@@ -130,7 +146,11 @@ class TrainingState:
 
 
 def fresh_state(
-    options: TrainingOptions, made: Recipe, device: torch.device, registry: Registry
+    options: TrainingOptions,
+    made: Recipe,
+    device: torch.device,
+    registry: Registry,
+    group: Group = ALONE,
 ) -> TrainingState:
     """Networks with new weights, which depend on the seed alone."""
     backbone = registry.backbone(made.record.backbone)
@@ -139,7 +159,7 @@ def fresh_state(
         torch.manual_seed(derive(options.seed, "weights"))
         generator = backbone.generator(made.record.spec, network_options)
         discriminator = backbone.discriminator(made.record.spec, network_options)
-    generator, discriminator = generator.to(device), discriminator.to(device)
+    generator, discriminator = group.networks(generator.to(device), discriminator.to(device))
     rate_G, rate_D = options.lr_generator, options.lr_discriminator
     return TrainingState(
         iteration=0,
@@ -149,4 +169,6 @@ def fresh_state(
         discriminator_optimiser=Adam(discriminator.parameters(), rate_D, options.betas),
         average=Average(generator, options.ema_half_life) if options.ema_half_life else None,
         history=np.zeros((options.iterations, len(HISTORY)), np.float32),
+        averaging_generator=group.averaging(generator),
+        averaging_discriminator=group.averaging(discriminator),
     )

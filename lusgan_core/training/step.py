@@ -5,7 +5,6 @@ Shapes: B batch, C channels, H height, W width, P pack. Networks take values in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +13,7 @@ from torch.optim import Adam
 
 from lusgan_core.training import labels
 from lusgan_core.training.chance import Batches, derive, generator
+from lusgan_core.training.group import ALONE, Group
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.state import Recipe, TrainingState
 
@@ -33,8 +33,8 @@ class Trainer:
     options: TrainingOptions
     recipe: Recipe
     frames: Tensor
-    gather: Callable[[Tensor], Tensor] = lambda logits: logits
-    """Collects logits across processes, so that a loss sees the whole global batch."""
+    group: Group = ALONE
+    """The processes that share each batch."""
 
     def __post_init__(self) -> None:
         self._batches = Batches(len(self.frames), self.options.batch_size, self.options.seed)
@@ -43,7 +43,8 @@ class Trainer:
     def iterate(self, state: TrainingState) -> Tensor:
         """Train one iteration; returns its row of the history, on the device."""
         options, number = self.options, state.iteration
-        torch.manual_seed(derive(options.seed, "layers", number))  # dropout and noise layers
+        own = self.group.counters
+        torch.manual_seed(derive(options.seed, "layers", number, *own))  # dropout and noise layers
         lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number
         lr_G = options.lr_generator * (1 - options.decay_generator) ** number
         _set_rate(state.discriminator_optimiser, lr_D)
@@ -69,59 +70,63 @@ class Trainer:
     def _discriminator_step(
         self, state: TrainingState, step: int, batch: int
     ) -> tuple[Tensor, ...]:
-        options, made = self.options, self.recipe
+        options, made, group = self.options, self.recipe, self.group
         chance = generator(options.seed, "discriminator", step)
         real = self._seen(self._real(batch), chance)
         with torch.no_grad():
             fake = self._seen(state.generator(self._noise(chance)), chance)
-        real_logits = self.gather(state.discriminator(real))
-        fake_logits = self.gather(state.discriminator(fake))
+        real_logits = group.gather(state.averaging_discriminator(real))
+        fake_logits = group.gather(state.averaging_discriminator(fake))
         targets = labels.drawn(real_logits, fake_logits, options, chance)
         loss = made.loss.discriminator(real_logits, fake_logits, targets, made.loss_options)
         penalty = torch.zeros((), device=self._device)
         for kind, given in made.penalties:
             if step % given.every == 0:
-                rng = generator(options.seed, kind.name, step, device=self._device.type)
+                rng = generator(
+                    options.seed, kind.name, step, *group.counters, device=self._device.type
+                )
                 value = kind.value(state.discriminator, real, fake, rng, given)
                 penalty = penalty + given.weight * given.every * value
         state.discriminator_optimiser.zero_grad(set_to_none=True)
-        (loss + penalty).backward()  # type: ignore[no-untyped-call]
+        (group.size * loss + penalty).backward()  # type: ignore[no-untyped-call]
         state.discriminator_optimiser.step()
+        penalty = group.mean(penalty.detach()) if made.penalties else penalty
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
-        return loss.detach(), penalty.detach(), real_logits.mean(), fake_logits.mean(), sign
+        return loss.detach(), penalty, real_logits.mean(), fake_logits.mean(), sign
 
     def _generator_step(self, state: TrainingState, step: int, batch: int) -> Tensor:
-        options, made = self.options, self.recipe
+        options, made, group = self.options, self.recipe, self.group
         chance = generator(options.seed, "generator", step)
-        fake = self._seen(state.generator(self._noise(chance)), chance)
-        fake_logits = self.gather(state.discriminator(fake))
+        fake = self._seen(state.averaging_generator(self._noise(chance)), chance)
+        fake_logits = group.gather(state.discriminator(fake))
         if made.loss.generator_needs_real:
             with torch.no_grad():
                 real = self._seen(self._real(batch), chance)
-                real_logits = self.gather(state.discriminator(real))
+                real_logits = group.gather(state.discriminator(real))
         else:
             real_logits = torch.zeros_like(fake_logits)
         targets = labels.plain(real_logits, fake_logits)
         loss = made.loss.generator(real_logits, fake_logits, targets, made.loss_options)
         state.generator_optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (group.size * loss).backward()  # type: ignore[no-untyped-call]
         state.generator_optimiser.step()
         return loss.detach()
 
     def _real(self, batch: int) -> Tensor:
-        """Real images (B, C, H, W); the steps of both networks draw from one row of batches."""
-        indices = self._batches[batch].to(self._device)
+        """This process's real images; the steps of both networks draw from one row of batches."""
+        indices = self.group.part(self._batches[batch]).to(self._device)
         return self.recipe.record.values.to_model(self.frames[indices])
 
     def _noise(self, chance: torch.Generator) -> Tensor:
         shape = (self.options.batch_size, self.options.latent_size)
-        return torch.randn(shape, generator=chance).to(self._device)
+        return self.group.part(torch.randn(shape, generator=chance)).to(self._device)
 
     def _seen(self, images_BCHW: Tensor, chance: torch.Generator) -> Tensor:
         """What the discriminator is shown: white noise added if asked for, and packed."""
         if self.options.input_noise:
-            noise = torch.randn(images_BCHW.shape, generator=chance).to(images_BCHW)
+            whole = (self.options.batch_size, *images_BCHW.shape[1:])
+            noise = self.group.part(torch.randn(whole, generator=chance)).to(images_BCHW)
             images_BCHW = images_BCHW + self.options.input_noise * noise
         return pack(images_BCHW, self.recipe.record.pack)
 

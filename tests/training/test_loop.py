@@ -16,7 +16,8 @@ from lusgan_core.api import Loss
 from lusgan_core.errors import ConfigError, TooFewFramesError, TrainingError, UnknownPluginError
 from lusgan_core.progress import Task, listening
 from lusgan_core.training.checkpoint import from_bytes, load_network
-from lusgan_core.training.loop import pick_device, train
+from lusgan_core.training.device import pick_device
+from lusgan_core.training.loop import train
 from lusgan_core.training.options import Runtime
 from lusgan_core.training.state import HISTORY, GeneratorRecord
 from lusgan_core.training.stop import StopFlag

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from lusgan_core.api import Loss, hookimpl
 from lusgan_core.registry import Provider, Registry, discover
 from lusgan_core.store import LocalStore
-from lusgan_core.training.loop import Job, TrainedModel, train
+from lusgan_core.training.group import ALONE, Group
+from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.loop import train
 from lusgan_core.training.options import Runtime, TrainingOptions
 from lusgan_core.training.state import TrainingState, fresh_state, recipe
 from lusgan_core.training.step import Trainer
@@ -69,14 +71,18 @@ def some_frames(count: int = 18, *, colour: bool = False, size: int = SIZE) -> N
 
 
 def begin(
-    chosen: TrainingOptions, registry: Registry, frames: NDArray[np.uint8] | None = None
+    chosen: TrainingOptions,
+    registry: Registry,
+    frames: NDArray[np.uint8] | None = None,
+    group: Group = ALONE,
 ) -> tuple[Trainer, TrainingState]:
     """Return the trainer and the fresh state of a training, to be iterated by hand."""
     given = torch.from_numpy(some_frames() if frames is None else frames)
     channels = 3 if given.ndim == 4 else 1
     made = recipe(chosen, SIZE, channels, value_map(chosen, given), registry)
     device = torch.device("cpu")
-    return Trainer(chosen, made, given), fresh_state(chosen, made, device, registry)
+    state = fresh_state(chosen, made, device, registry, group)
+    return Trainer(chosen, made, given, group), state
 
 
 def job(folder: Path, identity: str = "this training") -> Job:

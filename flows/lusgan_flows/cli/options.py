@@ -49,6 +49,14 @@ WithdrawAll = Annotated[
         help="Believe it if none of the known exams is there any more: all were withdrawn",
     ),
 ]
+TaskRunner = Annotated[
+    str,
+    typer.Option(
+        metavar="threads|dask[=ADDRESS]",
+        help="Where exams are read: in threads, in a Dask cluster of processes on this machine, or "
+        "on the workers of the Dask scheduler at ADDRESS",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result for a program to read")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
 

@@ -11,6 +11,8 @@ from lusgan_core.known import remember
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
 from lusgan_core.store import open_store
+from lusgan_core.training.device import check_devices
+from lusgan_flows import task_runners
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
@@ -28,6 +30,7 @@ def run(
     scores: options.Scores = None,
     strict: options.Strict = False,
     withdraw_all: options.WithdrawAll = False,
+    task_runner: options.TaskRunner = "threads",
     verbose: options.Verbose = False,
     json: options.Json = False,
 ) -> None:
@@ -44,6 +47,7 @@ def run(
         preset=preset,
         strict=strict,
         withdraw_all=withdraw_all,
+        task_runner=task_runner,
         verbose=verbose,
     )
     show(outcome, store, json)
@@ -59,12 +63,15 @@ def run_pipeline(
     strict: bool = False,
     until: str = "report",
     withdraw_all: bool = False,
+    task_runner: str = "threads",
     verbose: bool = False,
 ) -> Outcome:
     """Run the flow, unless a look into the store shows that nothing is new.
 
-    Exams that were withdrawn from the source are taken out of the store before.
+    Exams that were withdrawn from the source are taken out of the store before. Raises ConfigError
+    where ``task_runner`` cannot be had, or this machine has fewer GPUs than the training asks for.
     """
+    task_runners.check(task_runner)
     where, source = open_store(store), open_source(str(exams)).uri
     with progress_shown():
         found = find_exams(exams, store)
@@ -76,12 +83,18 @@ def run_pipeline(
                 remember(where, source, found)
             err.print("nothing is new: everything was done before")
             return outcome
+        if until != "preprocess":
+            check_devices(config.runtime)
         prepare_prefect(verbose)
         try:
             start_server()
             from lusgan_flows.pipeline import pipeline
 
-            return pipeline(exams, store, config, **asked)
+            with task_runners.opened(task_runner) as runner:
+                if runner is None:
+                    return pipeline(exams, store, config, **asked)
+                flow = pipeline.with_options(task_runner=runner)
+                return flow(task_runners.absolute(exams), where.uri, config, **asked)
         except KeyboardInterrupt as stop:
             raise TrainingStopped(
                 "stopped; what is finished is kept: run the same command again to go on"

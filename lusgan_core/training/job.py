@@ -1,0 +1,46 @@
+"""What is asked of a training, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lusgan_core.store import Store
+from lusgan_core.training.folder import ModelFolder
+from lusgan_core.training.state import GeneratorRecord
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where a training writes, and what it is called there."""
+
+    store: Store
+    folder: str
+    """Key prefix of the model's folder in the store."""
+    identity: str
+    """The training's cache key: data, options and code."""
+    label: str = "training"
+
+    @property
+    def model(self) -> ModelFolder:
+        """The model's folder."""
+        return ModelFolder(self.store, self.folder)
+
+    @property
+    def lease_key(self) -> str:
+        """Key of the lease on the model's folder."""
+        return self.model.key("lease.json")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training leaves."""
+
+    record: GeneratorRecord
+    artifacts: dict[str, str]
+    """Name -> key in the store."""
+    warnings: list[str]
+    images_seen: int
+    seconds: float
+    device: str
+    """``cpu``, or the name of the GPU; ``2 x`` before it where two processes trained."""
+    resumed_from: int
