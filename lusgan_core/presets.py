@@ -67,7 +67,7 @@ PRESETS: dict[str, Preset] = {
                 "preview_frames": 9,
             },
             "generation": {"count": 64},
-            "evaluation": {"real_frames": 64, "synthetic_frames": 32},
+            "evaluation": {"among_frames": 64},
         },
     ),
 }

@@ -45,13 +45,12 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     settings = {
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": IN_MEMORY,
-        "PREFECT_LOCAL_STORAGE_PATH": str(home / "results"),
     }
     os.environ.update(settings)
     os.environ.pop("PREFECT_API_URL", None)
     from lusgan_flows.settings import prepare_prefect, start_server
 
-    prepare_prefect(home)
+    prepare_prefect()
     start_server()
     from prefect.server.api.server import SubprocessASGIServer
 

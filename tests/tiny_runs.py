@@ -28,6 +28,7 @@ SETTINGS = (
     "generation.count=6",
     "evaluation.real_frames=6",
     "evaluation.synthetic_frames=4",
+    "evaluation.among_frames=6",
     'evaluation.metrics=["mse", "ssim"]',
 )
 """Over the preset ``demo``."""

@@ -7,10 +7,11 @@ imports Prefect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
 
 from lusgan_core.config import RunConfig, describe
 from lusgan_core.domain import ExamRecord, Rejection
@@ -40,16 +41,33 @@ from lusgan_core.store import Store
 
 STAGES = ("preprocess", "train", "generate", "evaluate", "report")
 """Where a chain may end."""
+OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError)
+"""Errors that say something of one score and nothing of the others."""
 
 
-class Runner(Protocol):
+class Runner(ABC):
     """Makes stage calls."""
 
+    @abstractmethod
     def one(self, call: StageCall) -> Manifest:
         """Make one call, in the main thread."""
 
+    @abstractmethod
     def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
         """Make several calls, side by side where that is possible; results in the same order."""
+
+    def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
+        """Train each score by its call; what went wrong with one does not stop the others.
+
+        Here one after the other, in the main thread.
+        """
+        made: dict[int, Manifest | LusganError] = {}
+        for score, call in calls.items():
+            try:
+                made[score] = self.one(call)
+            except OF_ONE_SCORE as error:
+                made[score] = error
+        return made
 
 
 class RejectedError(LusganError, ValueError):
@@ -113,13 +131,13 @@ def run_chain(
             f"{len(outcome.rejected)} clips cannot be used and the run is strict; the first one: "
             f"{first.reason}. `lusgan check` lists them"
         )
-    for score in config.scores if until != "preprocess" else ():
-        try:
-            outcome.scores[score] = _one_score(
-                runner, preprocessed, score, config, registry, until, outcome
-            )
-        except (TooFewFramesError, TrainingError, LeaseError) as error:
-            outcome.failures[score] = str(error)
+    if until != "preprocess":
+        trained = _train(runner, preprocessed, config, registry, outcome)
+        for score in trained if until != "train" else ():
+            try:
+                _judge(runner, outcome.scores[score], config, registry, until)
+            except OF_ONE_SCORE as error:
+                outcome.failures[score] = str(error)
     if until == "report":
         call = report.call(
             config.report,
@@ -134,35 +152,49 @@ def run_chain(
     return outcome
 
 
-def _one_score(
+def _train(
     runner: Runner,
     preprocessed: Sequence[Manifest],
-    score: int,
     config: RunConfig,
     registry: Registry,
-    until: str,
     outcome: Outcome,
-) -> dict[str, Manifest]:
-    """Select, train, generate, evaluate and promote one score."""
-    done = outcome.scores.setdefault(score, {})
-    done["select"] = runner.one(select.call(preprocessed, score, config.selection))
-    train.check_enough(data_of(done["select"], ScoreDataset), config.training)
+) -> list[int]:
+    """Select the frames of every score and train it; returns the scores that have a model."""
+    calls: dict[int, StageCall] = {}
     sizes = config.preprocessing
-    done["train"] = runner.one(
-        train.call(done["select"], config.training, sizes.image_size, sizes.channels, registry)
-    )
-    if until == "train":
-        return done
+    for score in config.scores:
+        done = outcome.scores.setdefault(score, {})
+        try:
+            done["select"] = runner.one(select.call(preprocessed, score, config.selection))
+            train.check_enough(data_of(done["select"], ScoreDataset), config.training)
+            calls[score] = train.call(
+                done["select"], config.training, sizes.image_size, sizes.channels, registry
+            )
+        except OF_ONE_SCORE as error:
+            outcome.failures[score] = str(error)
+    trained = []
+    for score, made in runner.trainings(calls).items():
+        if isinstance(made, LusganError):
+            outcome.failures[score] = str(made)
+        else:
+            outcome.scores[score]["train"] = made
+            trained.append(score)
+    return trained
+
+
+def _judge(
+    runner: Runner, done: dict[str, Manifest], config: RunConfig, registry: Registry, until: str
+) -> None:
+    """Generate, evaluate and promote one score."""
     done["generate"] = runner.one(generate.call(done["train"], config.generation, registry))
     if until == "generate":
-        return done
+        return
     done["evaluate"] = runner.one(
         evaluate.call(done["select"], done["generate"], config.evaluation, registry)
     )
     if until == "evaluate":
-        return done
+        return
     done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
-    return done
 
 
 def all_rejections(
@@ -174,7 +206,7 @@ def all_rejections(
     return (*found.rejected, *of_exams, *decoded)
 
 
-class Inline:
+class Inline(Runner):
     """Makes every call here and now, without Prefect."""
 
     def __init__(self, context: StageContext) -> None:
@@ -197,12 +229,20 @@ LOOKS = 8
 """Results looked up side by side."""
 
 
-class _Peek:
+class _Peek(Runner):
     def __init__(self, store: Store) -> None:
         self.store = store
 
+    @cached_property
+    def _shards(self) -> frozenset[str]:
+        """Keys of all shards: one request a thousand, rather than one each."""
+        return frozenset(item.key for item in self.store.list("shards/"))
+
+    def _exists(self, key: str) -> bool:
+        return key in self._shards if key.startswith("shards/") else self.store.exists(key)
+
     def one(self, call: StageCall) -> Manifest:
-        manifest = lookup(call, self.store)
+        manifest = lookup(call, self.store, self._exists)
         if manifest is None:
             raise _NewError
         return manifest

@@ -26,6 +26,8 @@ DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
 def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
     """``prefect.yaml`` for pools of a kind; with ``gpu``, those that train ask for one.
 
+    With ``settings.trainers`` a pipeline sends its trainings to the GPU pool and needs none itself.
+
     Raises ConfigError for a folder of this machine where runs are executed elsewhere.
     """
     if kind is not Kind.PROCESS:
@@ -37,10 +39,11 @@ def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
                 )
     found = rendered(settings)
     for deployment in found["deployments"]:
-        on_gpu = gpu and deployment["name"] not in WITHOUT_GPU
-        deployment["work_pool"] = {"name": pool_name(kind, on_gpu)}
-        parameters = deployment["parameters"]
-        if on_gpu and "config" in parameters:
+        trains = gpu and deployment["name"] not in WITHOUT_GPU
+        sends = bool(settings.trainers) and deployment["name"] == "pipeline"
+        deployment["work_pool"] = {"name": pool_name(kind, trains and not sends)}
+        parameters = deployment.get("parameters", {})
+        if trains and "config" in parameters:
             config = dict(parameters["config"] or {})
             config["runtime"] = {**config.get("runtime", {}), "device": "cuda"}
             parameters["config"] = config

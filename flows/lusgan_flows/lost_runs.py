@@ -7,11 +7,19 @@ heartbeat), so one without any is told to have crashed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
 SOON = timedelta(minutes=1)
@@ -21,25 +29,54 @@ SILENT = timedelta(seconds=90)
 STARTING = timedelta(minutes=5)
 """A run that has not begun so long after its worker took it is lost."""
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
+UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 
 
 def pipeline_is_active() -> bool:
     """Whether a run of the pipeline is under way or about to start; lost ones are put down."""
+    return bool(_living("pipeline", _active))
+
+
+def put_down_lost(flow: str) -> None:
+    """Say of runs of a flow whose process is gone that they have crashed."""
+    _living(flow, lambda _, state: state.type is not StateType.SCHEDULED)
+
+
+def looks_under_way(own: str | None) -> bool:
+    """Whether a run of ``watch`` that began before one's own is under way; lost ones are put down.
+
+    No limit of the server does this: who is killed together with the server keeps his place.
+    """
+    running = _living("watch", lambda _, state: state.type in RUNNING)
+    began = {str(run.id): run.start_time or run.created for run in running}
+    mine = began.pop(str(own), None)
+    return any(mine is None or then is None or then < mine for then in began.values())
+
+
+def _living(flow: str, counts: Callable[[FlowRun, State], bool]) -> list[FlowRun]:
+    """Runs of a flow that count as under way and are; those that only seem to be have crashed."""
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["pipeline"])), limit=50
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(UNFINISHED)))
+            ),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,  # schedules reach far ahead
+            limit=100,
         )
-        active = [run for run in runs if run.state and _active(run, run.state)]
-        lost = [run for run in active if run.state and _lost(client, run, run.state)]
-        for run in lost:
-            message = "no sign of life: its process is gone"
-            client.set_flow_run_state(run.id, Crashed(message=message))
-    return len(active) > len(lost)
+        living = []
+        for run in runs:
+            if run.state is None or not counts(run, run.state):
+                continue
+            if _lost(client, run, run.state):
+                message = "no sign of life: its process is gone"
+                client.set_flow_run_state(run.id, Crashed(message=message))
+            else:
+                living.append(run)
+    return living
 
 
 def _active(run: FlowRun, state: State) -> bool:
-    if state.is_final():
-        return False
     if state.type is not StateType.SCHEDULED or run.expected_start_time is None:
         return True
     return run.expected_start_time < datetime.now(UTC) + SOON

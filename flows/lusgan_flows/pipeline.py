@@ -31,6 +31,7 @@ def pipeline(
     until: forms.Until = "report",
     settle_s: forms.Seconds = 0.0,
     withdraw_all: bool = False,
+    train_on: str = "",
 ) -> Outcome:
     """Run the whole pipeline; what was done before and has not changed is not done again.
 
@@ -44,6 +45,8 @@ def pipeline(
         settle_s: Seconds without a change after which an exam counts as completely uploaded; one
             that is still arriving is left for the next run. 0: take everything as it is.
         withdraw_all: Believe that all known exams were withdrawn, if none is there any more.
+        train_on: Deployment that trains the scores, several at once, as FLOW/DEPLOYMENT
+            ("training/training" of `lusgan up`). Empty: one after the other, in this run.
     """
     return run_flow(
         exams,
@@ -54,4 +57,5 @@ def pipeline(
         until=until,
         settle_s=settle_s,
         withdraw_all=withdraw_all,
+        train_on=train_on,
     )

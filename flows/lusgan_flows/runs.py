@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 from prefect.context import FlowRunContext
@@ -10,7 +10,7 @@ from prefect.logging import get_run_logger
 
 from lusgan_core.config import RunConfig
 from lusgan_core.domain import ExamFiles
-from lusgan_core.errors import ExamError, StoreError, TrainingStopped
+from lusgan_core.errors import ExamError, LusganError, StoreError, TrainingStopped
 from lusgan_core.exams import Discovery, open_source
 from lusgan_core.known import Codes, KnownExams
 from lusgan_core.provenance import Manifest
@@ -22,6 +22,7 @@ from lusgan_flows import needs
 from lusgan_flows.arrivals import StillChangingError, find_settled
 from lusgan_flows.artifacts import Board, board
 from lusgan_flows.chain import Outcome, peek, run_chain
+from lusgan_flows.elsewhere import Elsewhere
 from lusgan_flows.events import tell_held_back, tell_rejected
 from lusgan_flows.showing import retraining, show_outcome
 from lusgan_flows.tasks import Place, PrefectRunner
@@ -40,6 +41,7 @@ def run_flow(
     until: str = "report",
     settle_s: float = 0.0,
     withdraw_all: bool = False,
+    train_on: str = "",
 ) -> Outcome:
     """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
 
@@ -48,7 +50,8 @@ def run_flow(
     """
     registry = installed()
     config = needs.plugins(config, registry)
-    needs.device(config.runtime.device)
+    if not train_on:
+        needs.device(config.runtime.device)
     place = Place(store=store, exams=exams, runtime=config.runtime)
     source, kept = open_source(exams).uri, open_store(store)
     needs.writable(kept)
@@ -68,7 +71,7 @@ def run_flow(
                 outcome = done
             else:
                 shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
-                runner = _Named(place, shown, kept, (len(new), withdrawn))
+                runner = _Named(place, shown, kept, (len(new), withdrawn), train_on)
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())
                 _tell_held_back(source, runner.decided)
@@ -87,9 +90,12 @@ def is_deployed() -> bool:
 class _Named(PrefectRunner):
     """Names the run once it shows which scores it trains."""
 
-    def __init__(self, place: Place, shown: Board, store: Store, why: tuple[int, int]) -> None:
+    def __init__(
+        self, place: Place, shown: Board, store: Store, why: tuple[int, int], train_on: str
+    ) -> None:
         super().__init__(place)
         self._shown, self._kept, self._why = shown, store, why
+        self._train_on = train_on
         self._scores: set[int] = set()
         self.decided: list[Manifest] = []
         """Decisions on promotion that were taken in this run."""
@@ -98,13 +104,30 @@ class _Named(PrefectRunner):
         """See PrefectRunner.one."""
         new = call.stage in ("train", "promote") and lookup(call, self._kept) is None
         if new and call.stage == "train":
-            score = int(call.inputs["score"])
-            self._scores.add(score)
-            self._shown.name(retraining(self._scores, *self._why), f"score-{score}")
+            self._trains(int(call.inputs["score"]))
         made = super().one(call)
         if new and call.stage == "promote":
             self.decided.append(made)
         return made
+
+    def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
+        """Send trainings to the deployment that they are to run on, if there is one.
+
+        Those that were done before, and then all, are tasks of this run as well.
+        """
+        new = {s: call for s, call in calls.items() if lookup(call, self._kept) is None}
+        if not self._train_on or not new:
+            return super().trainings(calls)
+        for score in new:
+            self._trains(score)
+        made = Elsewhere(self._train_on, self.place, self._kept).trainings(new)
+        failed = {s: found for s, found in made.items() if isinstance(found, LusganError)}
+        done = super().trainings({s: call for s, call in calls.items() if s not in failed})
+        return {score: failed.get(score) or done[score] for score in calls}
+
+    def _trains(self, score: int) -> None:
+        self._scores.add(score)
+        self._shown.name(retraining(self._scores, *self._why), f"score-{score}")
 
 
 @contextmanager

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 
-def prepare_prefect(results: Path | None, verbose: bool = False) -> None:
-    """Keep task results in a folder of the store, send nothing home, and be quiet on the terminal.
-
-    To be called before Prefect is imported. Without ``results`` (a store that is no folder) they
-    stay where Prefect keeps them; the manifests in the store are what counts either way.
-    """
+def prepare_prefect(verbose: bool = False) -> None:
+    """Send nothing home, and be quiet on the terminal. To be called before Prefect is imported."""
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
@@ -20,8 +15,6 @@ def prepare_prefect(results: Path | None, verbose: bool = False) -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_CLI_PROMPT": "false",
     }
-    if results is not None:
-        defaults["PREFECT_LOCAL_STORAGE_PATH"] = str(results)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

@@ -20,6 +20,8 @@ from lusgan_core.stages import RUNS, run_stage
 from lusgan_core.stages.base import StageCall, StageContext, lookup
 from lusgan_core.store import Store, open_store
 from lusgan_core.training.options import Runtime
+from lusgan_flows.chain import Runner
+from lusgan_flows.results import results_of
 
 
 class Place(Record):
@@ -57,12 +59,13 @@ TASKS: dict[str, Task[..., Any]] = {stage: _make_task(stage) for stage in RUNS}
 """A task for each stage, by name."""
 
 
-class PrefectRunner:
-    """Makes stage calls as Prefect tasks. See ``chain.Runner``."""
+class PrefectRunner(Runner):
+    """Makes stage calls as Prefect tasks."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.store: Store = open_store(place.store)
+        self._results = results_of(self.store)
 
     def one(self, call: StageCall) -> Manifest:
         """Call the task here, in the flow's main thread, where a cancellation reaches it."""
@@ -74,10 +77,8 @@ class PrefectRunner:
         return [Manifest.model_validate(future.result()) for future in futures]
 
     def _task(self, call: StageCall) -> Task[..., Any]:
-        known = TASKS[call.stage]
-        if lookup(call, self.store) is None:
-            return known.with_options(refresh_cache=True)
-        return known
+        gone = lookup(call, self.store) is None
+        return TASKS[call.stage].with_options(refresh_cache=gone, result_storage=self._results)
 
 
 __all__ = ["TASKS", "Place", "PrefectRunner"]

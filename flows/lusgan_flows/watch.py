@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from prefect import flow
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from lusgan_core.exams import open_source
 from lusgan_core.known import Changes, Codes, KnownExams
@@ -15,7 +16,7 @@ from lusgan_flows import forms
 from lusgan_flows.arrivals import Announcements, arriving, last_changes
 from lusgan_flows.artifacts import board
 from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
-from lusgan_flows.lost_runs import pipeline_is_active
+from lusgan_flows.lost_runs import looks_under_way, pipeline_is_active
 from lusgan_flows.sources import find_exams
 
 
@@ -31,6 +32,10 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
         store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
         settle_s: Seconds without a change after which an exam counts as completely uploaded.
     """
+    active = pipeline_is_active()
+    if looks_under_way(flow_run.get_id()):
+        get_run_logger().info("an earlier look is still under way")
+        return 0
     source, kept = open_source(exams), open_store(store)
     known = KnownExams.load(kept, source.uri)
     if not known.exams and not any(True for _ in source.objects()):
@@ -40,7 +45,6 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
     changes = known.compare(found)
     before = announced = Announcements.load(kept, source.uri)
     waiting = arriving(found, last_changes(source), announced, settle_s) if changes else {}
-    active = bool(changes) and pipeline_is_active()
     told = 0
     for event, codes, digest in _events(changes):
         if codes not in waiting and announced.due(codes, digest, active):

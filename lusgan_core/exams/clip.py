@@ -23,7 +23,7 @@ from lusgan_core.errors import ClipError
 from lusgan_core.exams.levels import Scale, find_scale, known_scale, to_grey
 from lusgan_core.exams.mat_v5 import HEADER_BYTES, MatV5
 from lusgan_core.exams.mat_v73 import MatV73
-from lusgan_core.exams.source import ExamSource, reason
+from lusgan_core.exams.source import ExamSource, is_outage, outage, reason
 from lusgan_core.exams.variable import MatFile, MatVersion, as_cine
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -33,10 +33,15 @@ USER_BLOCK = 512
 
 @contextmanager
 def clip_errors() -> Iterator[None]:
-    """Turn a failure of disk, network or memory into a ClipError that names no file."""
+    """Turn a failure to read one file into a ClipError that names no file.
+
+    Raises ExamError where it is not the file that fails, but the disk or the network.
+    """
     try:
         yield
     except OSError as error:
+        if is_outage(error):
+            raise outage(error) from None
         # from None: the original error spells out the path, and with it the patient
         raise ClipError(f"cannot be read: {reason(error)}") from None
     except MemoryError as error:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from lusgan_core.errors import ClipError
 from lusgan_core.exams.clip import clip_errors
-from lusgan_core.exams.source import ExamSource, reason
+from lusgan_core.exams.source import ExamSource, is_outage, outage, reason
 
 THRESHOLD = 127
 """Of 0..255; what is brighter is kept."""
@@ -41,6 +41,8 @@ def read_mask(source: ExamSource, key: str, height: int, width: int) -> NDArray[
         except ClipError:
             raise
         except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+            if isinstance(error, OSError) and is_outage(error):
+                raise outage(error) from None
             if isinstance(error, OSError) and error.errno:
                 raise ClipError(f"the mask cannot be read: {reason(error)}") from None
             # from None: pillow's message names the file, and with it the patient

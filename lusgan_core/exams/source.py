@@ -7,6 +7,7 @@ slashes; what a key means (patient, exam, clip) is the business of ``discover``.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -15,13 +16,23 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
-from lusgan_core.errors import ConfigError, ExamError, StoreError
+from lusgan_core.errors import ConfigError, ExamError, MissingArtifactError, StoreError
 
 MAX_DEPTH = 8
 """Folders nested deeper than this are not looked into; an exam's files are two folders deep.
 
 The limit also ends trees of symbolic links that fan out without being loops.
 """
+
+
+OUTAGES = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNRESET,
+        errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
+        errno.EMFILE, errno.ENFILE, errno.ENODEV, errno.ENXIO,
+    }
+)  # fmt: skip
+"""Errors of a disk, a network or this machine, rather than of one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +155,23 @@ def reason(error: OSError) -> str:
     if isinstance(error, StoreError):  # a bucket's, which names none and says more
         return str(error)
     return os.strerror(error.errno) if error.errno else "input/output error"
+
+
+def is_outage(error: OSError) -> bool:
+    """Whether reading failed through no fault of the file: another time it may well be read.
+
+    Whoever took such a file for a bad one would go on without it, and remember that.
+    """
+    if isinstance(error, StoreError):
+        return not isinstance(error, MissingArtifactError)
+    return error.errno in OUTAGES
+
+
+def outage(error: OSError) -> ExamError:
+    """The error that ends a run."""
+    if isinstance(error, StoreError):
+        return ExamError(str(error))
+    return ExamError(
+        f"an exam cannot be read: {reason(error)}; what is finished is kept: run the same command "
+        "again"
+    )

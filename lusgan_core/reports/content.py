@@ -233,6 +233,8 @@ class Evaluation:
     nearest_distances: NearestDistances | None = None
     engine: str = ""
     """Which path of the all-pairs engine did the work."""
+    among: int = 0
+    """Real frames that were compared with each other, across clips."""
 
 
 @dataclass(frozen=True)

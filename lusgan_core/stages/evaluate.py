@@ -31,6 +31,7 @@ from lusgan_core.stages.base import (
     stored,
 )
 from lusgan_core.stages.records import SampleSet
+from lusgan_core.training.options import Runtime
 
 LIKENESS = ("msssim", "ssim")
 """What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
@@ -44,15 +45,23 @@ class EvaluationOptions(Options):
     metrics: tuple[str, ...] = Field(
         (), description="Pair metrics; empty: every one that is installed"
     )
-    real_frames: int = Field(
+    real_frames: int | None = Field(
+        None,
+        ge=2,
+        description="Real frames a score to compare with synthetic ones, spread evenly over clips; "
+        "training and held-out patients have as many as their share. Empty: all",
+    )
+    synthetic_frames: int | None = Field(
+        None,
+        ge=2,
+        description="Synthetic frames a score to compare, from the first on. Empty: all",
+    )
+    among_frames: int = Field(
         200,
         ge=2,
         le=100_000,
-        description="Real frames a score to compare, spread evenly over clips; training and "
-        "held-out patients have as many as their share",
-    )
-    synthetic_frames: int = Field(
-        100, ge=2, le=100_000, description="Synthetic frames a score to compare, from the first on"
+        description="Frames a score to compare with each other: synthetic ones, and real ones of "
+        "different clips, which say what the values are to be held against",
     )
     compat: str = Field("0.4.10", description="Version of sewar whose values the metrics give")
 
@@ -89,7 +98,10 @@ class EvaluationRecord(Record):
 
     score: int
     real: int
+    """Real frames compared with synthetic ones."""
     synthetic: int
+    among: int
+    """Real frames compared with each other."""
     likeness: str | None
     """The metric that ``table_one`` and the neighbours are by."""
     metrics: dict[str, MetricValues]
@@ -137,8 +149,8 @@ def run(call: StageCall, context: StageContext) -> Product:
     real = _real_frames(context, dataset, options.real_frames)
     with context.store.local_copy(samples.frames_key) as path:
         synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
-    compare = _Comparer(metrics, options.compat, context.runtime.threads, call.label)
-    record = _compare(compare, real, synthetic, dataset.score)
+    compare = _Comparer(metrics, options.compat, context.runtime, call.label)
+    record = _compare(compare, real, synthetic, options.among_frames, dataset.score)
     folder = call.manifest.rpartition("/")[0]
     data = record.model_dump_json(indent=1).encode()
     return Product(
@@ -160,13 +172,16 @@ class _Side:
         return FrameSet(self.frames, groups=[frame.shard for frame in self.where])
 
 
-def _real_frames(context: StageContext, dataset: ScoreDataset, most: int) -> tuple[_Side, _Side]:
+def _real_frames(
+    context: StageContext, dataset: ScoreDataset, most: int | None
+) -> tuple[_Side, _Side]:
     """Frames of training patients and of held-out ones, each by its share of ``most``."""
     total = dataset.training_frames + dataset.held_out_frames
-    held_out = round(min(most, total) * dataset.held_out_frames / max(total, 1))
+    count = total if most is None else min(most, total)
+    held_out = round(count * dataset.held_out_frames / max(total, 1))
     if dataset.held_out_frames:
         held_out = max(1, held_out)
-    wanted = ((dataset.training, min(most, total) - held_out), (dataset.held_out, held_out))
+    wanted = ((dataset.training, count - held_out), (dataset.held_out, held_out))
     training, other = (
         _side(context, clips, dataset.score, count, held_out=bool(number))
         for number, (clips, count) in enumerate(wanted)
@@ -193,7 +208,7 @@ class _Comparer:
 
     metrics: list[PairMetric]
     compat: str
-    threads: int | None
+    runtime: Runtime
     label: str
     pairs: int = 0
 
@@ -211,7 +226,8 @@ class _Comparer:
                 b,
                 self.metrics,
                 top=1,
-                threads=self.threads,
+                device=self.runtime.device,
+                threads=self.runtime.threads,
                 compat=self.compat,
                 exclude_same_group=apart,
                 progress=progress,
@@ -221,19 +237,16 @@ class _Comparer:
 
 
 def _compare(
-    compare: _Comparer, real: tuple[_Side, _Side], synthetic: FrameSet, score: int
+    compare: _Comparer, real: tuple[_Side, _Side], synthetic: FrameSet, most: int, score: int
 ) -> EvaluationRecord:
     training, held_out = real
     with_training = compare("real x synthetic", training.frame_set, synthetic)
     with_held_out = (
         compare("held-out x synthetic", held_out.frame_set, synthetic) if held_out.where else None
     )
-    together = compare("synthetic x synthetic", synthetic, None)
-    everything = FrameSet(
-        np.concatenate([side.frames for side in real if side.where]),
-        groups=[frame.shard for side in real for frame in side.where],
-    )
-    floor = compare("real x real", everything, None, apart=True)
+    together = compare("synthetic x synthetic", FrameSet(synthetic.frames[0:most]), None)
+    among = _spread(real, most)
+    floor = compare("real x real", among, None, apart=True)
     values = {
         metric.name: MetricValues(
             real_synthetic=merged(
@@ -254,8 +267,9 @@ def _compare(
     best = [found.metrics[likeness].values[:, 0] for found, _ in sides] if likeness else []
     return EvaluationRecord(
         score=score,
-        real=len(everything),
+        real=len(training.where) + len(held_out.where),
         synthetic=len(synthetic),
+        among=len(among),
         likeness=likeness,
         metrics=values,
         absent=with_training.absent,
@@ -265,6 +279,22 @@ def _compare(
         nearest_held_out=tuple(best[1].tolist()) if len(best) > 1 else (),
         engine=with_training.engine,
         pairs=compare.pairs,
+    )
+
+
+def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
+    """At most so many real frames of all clips, at equal distances."""
+    sides = [side for side in real if side.where]
+    total = sum(len(side.where) for side in sides)
+    kept = np.linspace(0, total - 1, min(most, total)).round().astype(np.int64)
+    first = np.cumsum([0, *(len(side.where) for side in sides)])
+    chosen = [
+        (side, kept[(kept >= start) & (kept < start + len(side.where))] - start)
+        for side, start in zip(sides, first[:-1].tolist(), strict=True)
+    ]
+    return FrameSet(
+        np.concatenate([side.frames[own] for side, own in chosen]),
+        groups=[side.where[number].shard for side, own in chosen for number in own.tolist()],
     )
 
 

@@ -11,7 +11,7 @@ from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, ConfigError, StoreError
 from lusgan_core.exams.clip import open_clip
 from lusgan_core.exams.masks import read_mask
-from lusgan_core.exams.source import ExamSource
+from lusgan_core.exams.source import ExamSource, is_outage, outage
 from lusgan_core.frames.preprocess import Canvas, PreprocessOptions, preprocess_clip
 from lusgan_core.frames.shard import write_shard
 from lusgan_core.provenance import ArtifactRef, Manifest, digest_file
@@ -79,6 +79,8 @@ def run(call: StageCall, context: StageContext) -> Product:
                     f"no room for temporary files ({error.strerror}): free some space or set "
                     "TMPDIR, and run the same command again: what is finished is kept"
                 ) from error
+            if isinstance(error, OSError) and is_outage(error):
+                raise outage(error) from None
             rejected.append(
                 Rejection(
                     file=clip.files.clip.key,

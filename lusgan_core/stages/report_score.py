@@ -137,6 +137,7 @@ def _evaluation(
     return Evaluation(
         real=record.real,
         synthetic=record.synthetic,
+        among=record.among,
         metrics=tuple(
             MetricSummary(
                 metrics[name],

@@ -12,20 +12,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
+from lusgan_flows.up.home import Home, UpSettings
+from lusgan_flows.up.services import s3_environment
 from seaweed import _is_free
 
 RUN = "import sys; from lusgan_flows.cli import main; sys.argv[0] = 'lusgan'; main()"
 S3_ABOVE = range(10, 15)
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 class Stack:
     """A local stack in a ``with`` block: exams in ``s3://exams``, its store in ``s3://artifacts``."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.home, self.config = folder / "home", folder / "options.json"
         self.config.write_text(json.dumps(options))
         self.log = folder / "up.log"
@@ -33,11 +38,12 @@ class Stack:
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def lusgan(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def lusgan(self, *arguments: str, s3: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; with ``s3``, its buckets are those of the stack."""
+        found = s3_environment(Home(self.home), UpSettings(port=self.port)) if s3 else {}
         return subprocess.run(
             [sys.executable, "-c", RUN, *arguments],
-            capture_output=True, text=True, timeout=120, env=self._environment(),
+            capture_output=True, text=True, timeout=240, env=self._environment() | found,
         )  # fmt: skip
 
     def start(self, *more: str) -> None:
@@ -81,11 +87,18 @@ class Stack:
         return found
 
     def ask(self, path: str, body: object | None = None) -> Any:
-        """Ask Prefect's server."""
+        """Ask Prefect's server; again where it says that it is too busy (SQLite is locked)."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.api + path, data, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+        for again in (True, True, True, False):
+            try:
+                with urlopen(request, timeout=30) as reply:
+                    return json.load(reply)
+            except HTTPError as error:
+                if error.code != 503 or not again:
+                    raise
+                time.sleep(2)
+        return None
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """Runs of a flow that have begun, the oldest first."""
@@ -95,13 +108,22 @@ class Stack:
         )
         return [run for run in found if run["start_time"]]
 
+    def begin(self, flow: str, **parameters: Any) -> str:
+        """Ask for a run of a deployment, as the UI's button does; returns its id."""
+        deployment = self.ask(f"/deployments/name/{flow}/{flow}")["id"]
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def state(self, run: str) -> str:
+        """The type of a run's state, in capitals."""
+        return str(self.ask(f"/flow_runs/{run}")["state_type"])
+
     def next_run(self, before: int, within_s: float = 240) -> dict[str, Any]:
         """The first pipeline run after that many, once it has ended."""
 
         def ended() -> dict[str, Any] | None:
             found = self.runs("pipeline")[before:]
-            final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-            return next((run for run in found if run["state_type"] in final), None)
+            return next((run for run in found if run["state_type"] in FINAL), None)
 
         return dict(self.until(ended, within_s, "a run of the pipeline"))
 
@@ -162,6 +184,21 @@ class Stack:
         for process in found:
             os.kill(process, signal.SIGKILL)
         return len(found)
+
+    def kill_flows(self, flow: str) -> int:
+        """Kill -9 the processes of a flow's runs that are under way; returns how many."""
+        body = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}},
+        }
+        runs = [run["id"] for run in self.ask("/flow_runs/filter", body)]
+        killed = 0
+        for process in self.processes("prefect.engine"):
+            environ = Path(f"/proc/{process}/environ").read_bytes()
+            if any(run.encode() in environ for run in runs):
+                os.kill(process, signal.SIGKILL)
+                killed += 1
+        return killed
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}

@@ -15,7 +15,7 @@ import pytest
 from faulty_proxy import FaultyProxy
 from seaweed import ADMIN, READER, Seaweed
 
-from lusgan_core.errors import ClipError, ExamError
+from lusgan_core.errors import ExamError
 from lusgan_core.exams import discover, inspect_exam, open_clip, open_source, verify_clip
 from lusgan_core.exams.phantom import PhantomOptions, write_phantoms
 from lusgan_core.store import open_store
@@ -147,7 +147,7 @@ def test_a_dead_line_is_told_as_such(
             proxy.kinds = ["refused"]
             if clip.mat_version not in versions:
                 versions.add(clip.mat_version)
-                with pytest.raises(ClipError, match="connection broke off every time"):
+                with pytest.raises(ExamError, match="connection broke off every time"):
                     list(clip.frames())
         proxy.rate = 0
     assert versions == {"v5", "v7.3"}

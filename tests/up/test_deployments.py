@@ -12,7 +12,7 @@ import yaml
 from lusgan_flows.event_names import exam_event, resource_id
 from lusgan_flows.up.home import UpSettings
 from lusgan_flows.up.register import rendered
-from lusgan_flows.up.services import FLOWS, POOL
+from lusgan_flows.up.services import FLOWS, GPU_POOL, POOL
 
 from lusgan_core.config import preset_values
 from lusgan_core.registry import installed
@@ -50,13 +50,13 @@ def test_every_flow_has_a_deployment_that_can_be_imported(prefect_server: dict[s
     for name, deployment in found.items():
         module, _, attribute = deployment["entrypoint"].rpartition(".")
         assert getattr(importlib.import_module(module), attribute).name == name
-        assert deployment["work_pool"]["name"] == POOL
+        assert deployment["work_pool"]["name"] == (GPU_POOL if name == "training" else POOL)
 
 
 def test_the_options_in_the_file_are_the_presets() -> None:
     """The file asks for the options of the preset that it names."""
     for deployment in deployments(yaml.safe_load(SHIPPED.read_text())).values():
-        if "preset" in deployment["parameters"]:
+        if "preset" in deployment.get("parameters", {}):
             wanted = preset_values(deployment["parameters"]["preset"])
             assert deployment["parameters"]["config"] == wanted
 
@@ -78,6 +78,16 @@ def test_what_up_was_asked_for_is_filled_in() -> None:
     assert trigger["match"] == {"prefect.resource.id": resource_id("s3://exams")}
     assert trigger["after"] == trigger["expect"]
     assert found["train-score"]["parameters"]["score"] == 0
+
+
+def test_trainers_take_the_trainings() -> None:
+    """With workers that train, the pipeline sends its trainings to them; without, it does not."""
+    alone, helped = (
+        deployments(rendered(ASKED.model_copy(update={"trainers": number})))["pipeline"]
+        for number in (0, 2)
+    )
+    assert "train_on" not in alone["parameters"]
+    assert helped["parameters"]["train_on"] == "training/training"
 
 
 def test_an_event_names_the_exam_by_eight_digits() -> None:

@@ -57,11 +57,10 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 
 def test_nothing_of_prefect_is_shared_with_other_stacks(tmp_path: Path) -> None:
-    """Database, results and API are this folder's own, and nothing is sent home."""
+    """Database and API are this folder's own, and nothing is sent home."""
     found = prefect_environment(Home(tmp_path), UpSettings(port=4321))
     assert found["PREFECT_API_URL"] == "http://127.0.0.1:4321/api"
     assert found["PREFECT_HOME"].startswith(str(tmp_path))
-    assert found["PREFECT_LOCAL_STORAGE_PATH"].startswith(str(tmp_path))
     assert found["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
 
 

@@ -10,7 +10,7 @@ from lusgan_core.exams import open_source
 from lusgan_core.known import remember
 from lusgan_core.presets import DEFAULT_PRESET
 from lusgan_core.registry import installed
-from lusgan_core.store import LocalStore, open_store
+from lusgan_core.store import open_store
 from lusgan_flows.chain import Outcome, peek
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
@@ -76,7 +76,7 @@ def run_pipeline(
                 remember(where, source, found)
             err.print("nothing is new: everything was done before")
             return outcome
-        prepare_prefect(where.path("results") if isinstance(where, LocalStore) else None, verbose)
+        prepare_prefect(verbose)
         try:
             start_server()
             from lusgan_flows.pipeline import pipeline

@@ -48,6 +48,15 @@ def up(
     debounce: Annotated[
         int, typer.Option(help="Seconds without news after which a run starts", min=10)
     ] = 15,
+    trainers: Annotated[
+        int,
+        typer.Option(
+            help="Workers that train one score each at a time, each on a GPU of its own; 0: the "
+            "pipeline trains one after the other",
+            min=0,
+            max=64,
+        ),
+    ] = 0,
     notify: Annotated[
         list[str] | None,
         typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
@@ -80,6 +89,7 @@ def up(
         every_s=every,
         settle_s=settle,
         debounce_s=debounce,
+        trainers=trainers,
         notify=tuple(notify or ()),
     )
 

@@ -43,6 +43,8 @@ class UpSettings(Record):
     """An exam is complete once nothing in it changed for so many seconds."""
     debounce_s: int = 15
     """A run starts once no exam was announced for so many seconds."""
+    trainers: int = 0
+    """Workers that train, one score each at a time; 0: pipelines train themselves."""
     notify: tuple[str, ...] = ()
     """Notification blocks of the server, as TYPE/NAME."""
 

@@ -20,8 +20,11 @@ import yaml
 from lusgan_core.exams import open_source
 from lusgan_core.provenance import digest_bytes
 from lusgan_flows.up.home import Home, UpError, UpSettings, write_whole
-from lusgan_flows.up.services import FLOWS, POOL
+from lusgan_flows.up.services import FLOWS, GPU_POOL, POOL
 from lusgan_flows.up.supervisor import last_line
+
+TRAINING = "training/training"
+"""Flow and deployment that a pipeline sends trainings to."""
 
 
 def rendered(settings: UpSettings) -> dict[str, Any]:
@@ -31,10 +34,14 @@ def rendered(settings: UpSettings) -> dict[str, Any]:
     found.pop("definitions", None)
     source = digest_bytes(open_source(settings.exams).uri.encode())[:8]
     for deployment in found["deployments"]:
+        if "parameters" not in deployment:  # a training is told all by the pipeline
+            continue
         parameters = dict(deployment["parameters"])
         parameters |= {"exams": settings.exams, "store": settings.store}
         if "config" in parameters:
             parameters |= {"preset": settings.preset, "config": settings.config}
+        if deployment["name"] == "pipeline" and settings.trainers:
+            parameters["train_on"] = TRAINING
         if "settle_s" in parameters:
             parameters["settle_s"] = settings.settle_s
         deployment["parameters"] = parameters
@@ -58,9 +65,12 @@ def register(home: Home, environment: Mapping[str, str]) -> None:
         return
     write_whole(file, text)
     log = home.folder("logs") / "deploy.log"
-    pool = ["work-pool", "create", POOL, "--type", "process", "--overwrite"]
+    pools = [
+        ["work-pool", "create", name, "--type", "process", "--overwrite"]
+        for name in (POOL, GPU_POOL)
+    ]
     deploy = ["--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
-    for command in (pool, deploy):
+    for command in (*pools, deploy):
         with log.open("ab") as out:
             code = subprocess.run(
                 [sys.executable, "-m", "prefect", *command],

@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ from lusgan_core.store import open_store
 from lusgan_flows.up.home import Home, UpError, UpSettings, read_json, write_whole
 from lusgan_flows.up.supervisor import Service
 
-POOL = "lusgan-cpu"
-FLOWS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate")
+POOL, GPU_POOL = "lusgan-cpu", "lusgan-gpu"
+FLOWS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate", "training")
 """Each has a deployment of its own name."""
 BUCKETS = ("exams", "artifacts")
 S3_PORTS = {"s3": 10, "master": 11, "volume": 12, "filer": 13, "admin": 14}
@@ -35,13 +36,18 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_API_URL": settings.api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_LOCAL_STORAGE_PATH": str(home.folder("results")),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # in memory, the default, a restart of the server cancels the run that holds a place
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
         "LUSGAN_REPORTS_URL": settings.reports,
     }
     if settings.database:
         variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = settings.database
+    else:
+        variables["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time
     return variables
 
 
@@ -67,6 +73,27 @@ def worker(home: Home, settings: UpSettings) -> Service:
         folder=home.folder("work"),
         grace_s=STOP_WITHIN_S,
     )
+
+
+def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service:
+    """A worker that trains one score at a time, on a GPU of its own where there are any."""
+    name = f"trainer-{number}"
+    command = ["worker", "start", "--pool", GPU_POOL, "--type", "process", "--name", name]
+    own = {"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {}
+    return Service(
+        name,
+        [sys.executable, "-m", "prefect", *command, "--install-policy", "never", "--limit", "1"],
+        prefect_environment(home, settings) | own,
+        folder=home.folder("work"),
+        grace_s=STOP_WITHIN_S,
+    )
+
+
+def gpu_count() -> int:
+    """GPUs of this machine that a training can use; asked of a process that goes away again."""
+    ask = "import torch; print(torch.cuda.device_count())"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.stdout.strip().isdigit() else 0
 
 
 def reports(settings: UpSettings) -> Service:

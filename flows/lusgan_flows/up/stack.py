@@ -64,6 +64,9 @@ def _start(home: Home, settings: UpSettings, supervisor: Supervisor, say: Say) -
     _register(home, supervisor)
     say("starting the worker")
     supervisor.start(services.worker(home, settings))
+    gpus = services.gpu_count() if settings.trainers else 0
+    for number in range(settings.trainers):
+        supervisor.start(services.trainer(home, settings, number, gpus))
 
 
 def _register(home: Home, supervisor: Supervisor) -> None:

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import metadata
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -20,27 +22,38 @@ from lusgan_core.store import open_store
 from lusgan_flows.up.home import Home, UpError, UpSettings
 from lusgan_flows.up.services import FLOWS, POOL, answers, s3_environment
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
+ATTEMPTS = 5
 FREE_GB = 5
 """Less free space than that is told of."""
 
 
 def ask(settings: UpSettings, path: str, body: object | None = None) -> Any:
-    """Ask the stack's server. Raises UpError where it does not answer or refuses."""
+    """Ask the stack's server. Raises UpError where it does not answer or refuses.
+
+    A server that is too busy (its SQLite file is locked) is asked again.
+    """
     data = None if body is None else json.dumps(body).encode()
     request = Request(settings.api + path, data, {"Content-Type": "application/json"})
-    try:
-        with urlopen(request, timeout=TIMEOUT_S) as reply:
-            text = reply.read()
-            return json.loads(text) if text else None
-    except HTTPError as error:
-        raise UpError(f"Prefect's server refuses {path} with code {error.code}") from None
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise UpError(
-            f"Prefect's server does not answer at {settings.api} ({reason}): is `lusgan up` "
-            "running?"
-        ) from None
+    for again in range(ATTEMPTS, 0, -1):
+        try:
+            with urlopen(request, timeout=TIMEOUT_S) as reply:
+                text = reply.read()
+                return json.loads(text) if text else None
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or again == 1:
+                raise UpError(f"Prefect's server refuses {path} with code {error.code}") from None
+            time.sleep(1)
+        except (URLError, OSError) as error:
+            raise _no_answer(settings, error) from None
+    return None
+
+
+def _no_answer(settings: UpSettings, error: OSError) -> UpError:
+    reason = getattr(error, "reason", error)
+    return UpError(
+        f"Prefect's server does not answer at {settings.api} ({reason}): is `lusgan up` running?"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Keeps Prefect's task results in the store, beside the artifacts they tell of.
+
+Any worker then hits the cache, whatever machine it runs on. The block that Prefect saves knows the
+store's address and nothing else: credentials come from the environment of whoever opens it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import Any
+
+from prefect.filesystems import WritableFileSystem
+from pydantic import Field
+
+from lusgan_core.provenance import digest_bytes
+from lusgan_core.store import Store, open_store
+
+FOLDER = "results"
+
+
+class StoreResults(WritableFileSystem):
+    """Task results below ``results/`` in a store."""
+
+    _block_type_name = "lusgan store"
+    _block_type_slug = "lusgan-store"
+    _description = "Keeps task results in a lusgan store: a folder, or s3://BUCKET/PREFIX."
+
+    uri: str = Field(description="Address of the store; credentials come from the environment.")
+
+    @cached_property
+    def _store(self) -> Store:
+        return open_store(self.uri)
+
+    def read_path(self, path: str, **_: Any) -> bytes:
+        """The result of that name. Raises MissingArtifactError, StoreError."""
+        return self._store.get(f"{FOLDER}/{path}")
+
+    def write_path(self, path: str, content: bytes, **_: Any) -> None:
+        """Keep a result, whole or not at all. Raises StoreError."""
+        self._store.put(f"{FOLDER}/{path}", content)
+
+    async def aread_path(self, path: str) -> bytes:
+        """As ``read_path``."""
+        return await asyncio.to_thread(self.read_path, path)
+
+    async def awrite_path(self, path: str, content: bytes) -> None:
+        """As ``write_path``."""
+        await asyncio.to_thread(self.write_path, path, content)
+
+
+def results_of(store: Store) -> StoreResults:
+    """Tell Prefect's server of a store; one block a store, whoever uses it first makes it."""
+    block = StoreResults(uri=store.uri)
+    block.save(f"lusgan-{digest_bytes(store.uri.encode())[:8]}", overwrite=True)
+    return block

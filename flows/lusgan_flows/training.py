@@ -1,0 +1,26 @@
+"""One training as a flow of its own, which a pipeline sends to the pool of the GPUs."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from lusgan_core.stages import check_here, run_stage
+from lusgan_core.stages.base import StageCall, StageContext
+from lusgan_core.store import open_store
+from lusgan_core.training.options import Runtime
+from lusgan_flows import forms, needs
+
+
+@flow(name="training", flow_run_name="{call.label}", persist_result=False)
+def training(call: StageCall, store: forms.Store, runtime: Runtime) -> None:
+    """Train one score as a pipeline asks; the model goes into the store, where it looks for it.
+
+    Args:
+        call: What to train, on which frames of the store, with which options.
+        store: Where frames come from and the model goes: a folder, or s3://BUCKET/PREFIX.
+        runtime: How to run: device, threads, time between checkpoints.
+    """
+    needs.device(runtime.device)
+    context = StageContext(open_store(store), runtime=runtime)
+    check_here(call, context.registry)
+    run_stage(call, context)

@@ -1,0 +1,88 @@
+"""A disk or a network that fails is nobody's clip: nothing is rejected for it, the run ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from tiny_runs import write_exams
+
+from lusgan_core.errors import ExamError, MissingArtifactError, StoreError
+from lusgan_core.exams import discover
+from lusgan_core.exams.inspect import inspect_exam
+from lusgan_core.exams.source import FolderSource, is_outage
+
+
+class Failing(FolderSource):
+    """A folder in which reading one file fails from some byte on."""
+
+    def __init__(self, path: Path, ending: str, number: int) -> None:
+        super().__init__(path)
+        self.ending, self.number = ending, number
+
+    def open(self, key: str) -> BinaryIO:
+        """See FolderSource.open."""
+        file = super().open(key)
+        if not key.endswith(self.ending):
+            return file
+        return io.BufferedReader(_Breaks(file, self.number), 512)
+
+
+class _Breaks(io.RawIOBase):
+    """A file whose reads fail behind the first 100 bytes."""
+
+    def __init__(self, file: BinaryIO, number: int) -> None:
+        self._file, self._number = file, number
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        if self._file.tell() >= 100:
+            raise OSError(self._number, "no matter")
+        data = self._file.read(min(len(buffer), 100 - self._file.tell()))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@pytest.fixture(scope="module")
+def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the exam of one patient."""
+    return write_exams(tmp_path_factory.mktemp("outage") / "exams", patients=1)
+
+
+@pytest.mark.parametrize("ending", ["_1.mat", "_1_score.mat", "_1_mask.png"])
+def test_an_outage_ends_the_run(exams: Path, ending: str) -> None:
+    """Whichever file it strikes, of clip, scores and mask, listing or decoding."""
+    failing = Failing(exams, ending, errno.EIO)
+    with pytest.raises(ExamError, match=r"cannot be read: .*run the same command again"):
+        discover(failing)
+    (exam,) = discover(FolderSource(exams)).exams
+    with pytest.raises(ExamError, match=r"cannot be read: .*run the same command again"):
+        inspect_exam(failing, exam)
+
+
+def test_a_file_that_may_not_be_read_is_rejected(exams: Path) -> None:
+    """What is wrong with one file alone leaves the others."""
+    (exam,) = discover(Failing(exams, "_1.mat", errno.EACCES)).exams
+    (rejected,) = exam.rejected
+    assert rejected.file.endswith("_1.mat")
+    assert rejected.reason == "cannot be read: Permission denied"
+    assert exam.clips
+
+
+def test_what_counts_as_an_outage() -> None:
+    """A bucket that does not answer does; an object that is gone does not."""
+    assert is_outage(StoreError("nothing answers there"))
+    assert not is_outage(MissingArtifactError("it is gone"))
+    assert is_outage(OSError(errno.ESTALE, "stale"))
+    assert not is_outage(OSError(errno.ENOENT, "gone"))

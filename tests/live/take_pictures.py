@@ -1,0 +1,64 @@
+"""Takes the README's pictures of Prefect's UI: ``python tests/live/take_pictures.py docs``.
+
+Runs the demo's scores 0 and 2 on phantom exams in a stack of its own; needs Chromium.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from browser import Browser  # noqa: E402
+from stack import Stack  # noqa: E402
+
+from lusgan_core.config import resolve  # noqa: E402
+from lusgan_core.exams.phantom import PhantomOptions, write_phantoms  # noqa: E402
+from lusgan_core.registry import installed  # noqa: E402
+
+
+def main() -> None:
+    """Write ui-form.png and ui-run.png into the folder named on the command line."""
+    target = Path(sys.argv[1])
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("Chromium is missing: apt-get install chromium")
+    options = resolve("demo", installed(), scores=(0, 2)).model_dump(mode="json")
+    with tempfile.TemporaryDirectory(prefix="lusgan-pictures-") as name:
+        folder = Path(name)
+        write_phantoms(folder / "exams", PhantomOptions(patients=6))
+        with Stack(folder / "up", options) as stack:
+            stack.upload(folder / "exams", *(str(code) for code in range(9001, 9007)))
+            run = stack.next_run(0, within_s=3000)
+            take(stack, run, chromium, target)
+
+
+def take(stack: Stack, run: dict[str, str], chromium: str, target: Path) -> None:
+    """Open the pages and photograph them."""
+    ui = stack.api.removesuffix("/api")
+    deployment = stack.ask("/deployments/name/pipeline/pipeline")["id"]
+    found = stack.ask(
+        "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 50}
+    )
+    print(json.dumps({artifact["key"]: artifact["id"] for artifact in found}, indent=1))
+    with Browser(chromium, width=1300, height=900) as browser:
+        browser.open(f"{ui}/deployments/deployment/{deployment}/run", "Backbone")
+        time.sleep(2)
+        browser.run("[...document.querySelectorAll('*')].filter(e => e.textContent.trim() === "
+                    "'Training' || e.innerText === 'Backbone').pop().scrollIntoView()")  # fmt: skip
+        time.sleep(1)
+        browser.picture(target / "ui-form.png")
+        browser.open(f"{ui}/runs/flow-run/{run['id']}?tab=Artifacts", run["name"])
+        stack.until(lambda: len(browser.pictures()) > 0, 60, "the run's pictures")
+        time.sleep(2)
+        browser.picture(target / "ui-run.png")
+
+
+if __name__ == "__main__":
+    main()
