@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="pixels a side")
     parser.add_argument("--threads", type=int, help="of the engine; all cores by default")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--engine", default="auto", choices=["auto", "numba", "torch"])
+    parser.add_argument("--engine", default="auto", choices=["auto", "numba", "triton", "torch"])
     parser.add_argument("--sample", type=int, default=8, help="pairs that sewar is timed on, twice")
     parser.add_argument("--json", type=Path, help="also write the result here")
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)

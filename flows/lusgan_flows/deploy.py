@@ -16,17 +16,15 @@ from lusgan_core.errors import ConfigError
 from lusgan_flows import needs
 from lusgan_flows.pools import Kind, make_pool, pool_name, template
 from lusgan_flows.up.home import UpSettings
-from lusgan_flows.up.register import rendered
+from lusgan_flows.up.register import TRAINING, rendered
 
-WITHOUT_GPU = ("watch", "ingest")
-"""Deployments that have no use for a GPU."""
+WITH_GPU = ("training", "train-score")
+"""Deployments that go where the GPUs are; a pipeline sends its trainings there."""
 DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
 
 
 def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
     """``prefect.yaml`` for pools of a kind; with ``gpu``, those that train ask for one.
-
-    With ``settings.trainers`` a pipeline sends its trainings to the GPU pool and needs none itself.
 
     Raises ConfigError for a folder of this machine where runs are executed elsewhere.
     """
@@ -39,11 +37,14 @@ def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
                 )
     found = rendered(settings)
     for deployment in found["deployments"]:
-        trains = gpu and deployment["name"] not in WITHOUT_GPU
-        sends = bool(settings.trainers) and deployment["name"] == "pipeline"
-        deployment["work_pool"] = {"name": pool_name(kind, trains and not sends)}
-        parameters = deployment.get("parameters", {})
-        if trains and "config" in parameters:
+        name, on_gpu = deployment["name"], gpu and deployment["name"] in WITH_GPU
+        deployment["work_pool"] = {"name": pool_name(kind, on_gpu)}
+        parameters = deployment.setdefault("parameters", {})
+        if gpu and name == "pipeline":
+            parameters["train_on"] = TRAINING
+        elif on_gpu and name == "training":
+            parameters["device"] = "cuda"
+        elif on_gpu:
             config = dict(parameters["config"] or {})
             config["runtime"] = {**config.get("runtime", {}), "device": "cuda"}
             parameters["config"] = config

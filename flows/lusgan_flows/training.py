@@ -12,14 +12,18 @@ from lusgan_flows import forms, needs
 
 
 @flow(name="training", flow_run_name="{call.label}", persist_result=False)
-def training(call: StageCall, store: forms.Store, runtime: Runtime) -> None:
+def training(call: StageCall, store: forms.Store, runtime: Runtime, device: str = "") -> None:
     """Train one score as a pipeline asks; the model goes into the store, where it looks for it.
 
     Args:
         call: What to train, on which frames of the store, with which options.
         store: Where frames come from and the model goes: a folder, or s3://BUCKET/PREFIX.
         runtime: How to run: device, threads, time between checkpoints.
+        device: The device of this deployment's workers, whatever `runtime` says: with "cuda", one
+            without a GPU fails rather than train on its CPU.
     """
+    if device:
+        runtime = runtime.model_copy(update={"device": device})
     needs.device(runtime.device)
     context = StageContext(open_store(store), runtime=runtime)
     check_here(call, context.registry)

@@ -1,7 +1,8 @@
 """Evaluation: how alike frames are, pair by pair, over sets of any size.
 
 Start with ``pairwise`` (`compare_sets`), ``results`` (what it leaves) and ``formulas`` (what the
-metrics are). The engines behind it: ``torch_engine`` (any device), ``numba_engine`` (the CPU).
+metrics are). The engines behind it: ``torch_engine`` (any device), ``numba_engine`` (the CPU),
+``triton_engine`` (GPUs).
 """
 
 from lusgan_core.evaluation.frameset import FrameSet

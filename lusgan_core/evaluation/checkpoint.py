@@ -25,6 +25,10 @@ SAMPLED = 64
 """Frames of each set whose pixels go into the digest, evenly spread."""
 
 
+class OtherJobError(ConfigError):
+    """A checkpoint of a comparison of other frames, metrics or settings."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a job has come."""
@@ -39,13 +43,14 @@ class Progress:
 
 
 def job_digest(sets: Sequence[FrameSet], settings: dict[str, Any]) -> str:
-    """Digest of a job: settings, groups, number of frames, and a sample of their pixels."""
+    """Digest of a job: settings, frames' number, groups and names, and a sample of their pixels."""
     parts: list[Any] = [settings]
     for frames in sets:
         places = np.unique(np.linspace(0, len(frames) - 1, SAMPLED).astype(int))
         pixels = [digest_bytes(frames.block(int(i), int(i) + 1).tobytes()) for i in places]
         groups = None if frames.groups is None else [str(group) for group in frames.groups]
-        parts.append([len(frames), list(frames.shape), pixels, groups])
+        names = None if frames.names is None else list(frames.names)
+        parts.append([len(frames), list(frames.shape), pixels, groups, names])
     return digest_json(parts)
 
 
@@ -70,7 +75,7 @@ def save(path: Path, progress: Progress, tallies: dict[str, Tally]) -> None:
 def load(path: Path, job: str, tallies: dict[str, Tally]) -> Progress | None:
     """Where a job stands, its tallies restored; None if there is no such file.
 
-    Raises ConfigError for a file that is damaged or belongs to another job.
+    Raises ConfigError for a file that is damaged, OtherJobError for that of another job.
     """
     if not path.exists():
         return None
@@ -93,7 +98,7 @@ def load(path: Path, job: str, tallies: dict[str, Tally]) -> Progress | None:
             f"checkpoint {path} cannot be read ({error}): delete it to start over"
         ) from error
     if progress.job != job:
-        raise ConfigError(
+        raise OtherJobError(
             f"checkpoint {path} belongs to a comparison of other frames, metrics or settings: "
             "name another file, or delete it to start over"
         )

@@ -39,6 +39,16 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, keep=False, forceinline=True)
 
 
+def literal(function: Callable[P, R]) -> Callable[P, R]:
+    """Like `compiled`, and every operation rounds as it is written."""
+    return _compile(function, keep=True, fastmath=False)
+
+
+def literally_inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Like `inlined`, for functions that `literal` ones call."""
+    return _compile(function, keep=False, fastmath=False, forceinline=True)
+
+
 def _compile(function: Callable[P, R], keep: bool, **options: Any) -> Callable[P, R]:
     njit: Any = numba.njit
     rules = {"nogil": True, "boundscheck": False, "fastmath": FAST, "error_model": "numpy"}

@@ -7,8 +7,9 @@ of them is asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from lusgan_core.frames import read_shard_frames
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SHARDS = (".h5", ".hdf5")
 KINDS = (*IMAGES, ".npy", ".mat", *SHARDS)
+NUMBER = re.compile(r"[\s_.#()-]*\d*\)?(\.[A-Za-z]+)?$")
+"""What is not the clip in a frame's name: the number at its end, and the suffix."""
 
 Shape = tuple[int, ...]
 
@@ -46,6 +49,20 @@ def load_frames(path: Path) -> FrameSet:
     if not files:
         raise ConfigError(f"{path} holds no frames; known are {', '.join(KINDS)}")
     return _load_files(files, path)
+
+
+def clips_of(frames: FrameSet) -> FrameSet:
+    """The same frames, grouped by the clip that each is from, as folders and names tell.
+
+    That is the sub-folder of an image, and the file of any other frame. Where images lie side by
+    side, it is the name without the number at its end: ``p7-lung_0012.png`` is of ``p7-lung``.
+    Raises ConfigError where nothing tells.
+    """
+    if frames.groups is not None:
+        return frames
+    if frames.names is None:
+        raise ConfigError("frames without names or sub-folders do not tell their clips")
+    return replace(frames, groups=[NUMBER.sub("", name) for name in frames.names])
 
 
 def _load_files(files: Sequence[Path], root: Path) -> FrameSet:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
+from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation import checkpoint as checkpoints
 from lusgan_core.evaluation.blocks import Block, Plan
 from lusgan_core.evaluation.formulas import Compat, Floats
@@ -45,6 +46,7 @@ class Job:
     """Whether pairs of one group are left out."""
     matrix: Path | None
     checkpoint: Path | None
+    keep_checkpoint: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.b)
@@ -102,11 +104,17 @@ class Job:
                     saved = time.monotonic()
         except (OSError, torch.OutOfMemoryError, MemoryError) as error:
             raise self._failure(error) from error
-        except BaseException:  # a stop, a frame that cannot be read, a metric that fails
+        except ConfigError as error:  # a frame that cannot be read
+            if self.done:
+                raise self._failure(error) from error
+            raise
+        except BaseException:  # a stop, a metric that fails
             with suppress(OSError):
                 self._save()
             raise
-        if self.checkpoint is not None:
+        if self.keep_checkpoint:
+            self._save()
+        elif self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
         return self.results()
 
@@ -120,16 +128,23 @@ class Job:
             self._write(name, block, keep, values[name], back.get(name))
         if self.plan.same:
             keep &= rows[:, None] < columns
-        self.between_blocks = False
+        self.between_blocks, everything = False, bool(keep.all())
+
+        def kept(found: Floats) -> Floats:
+            return found if everything else found[keep]
+
+        def hidden(found: Floats) -> Floats:
+            return found if everything else np.where(keep, found, np.nan)
+
         for metric in self.metrics:
             tally, straight = self.tallies[metric.name], values[metric.name]
-            tally.count(straight[keep])
-            tally.nearest.offer(np.where(keep, straight, np.nan), rows, block.j0)
+            tally.count(kept(straight))
+            tally.nearest.offer(hidden(straight), rows, block.j0)
             if self.plan.same:
                 turned = back[metric.name]
                 if not metric.symmetric:
-                    tally.count(turned[keep])
-                tally.nearest.offer(np.where(keep, turned, np.nan).T, columns, block.i0)
+                    tally.count(kept(turned))
+                tally.nearest.offer(hidden(turned).T, columns, block.i0)
         self.done += 1
         self.between_blocks = True
 
@@ -151,7 +166,14 @@ class Job:
             shape = (self.plan.first, self.plan.second)
             for metric in self.metrics:
                 path = self.matrix / f"{metric.name}.npy"
-                self.files[metric.name] = MatrixFile(path, shape, fresh=self.done == 0)
+                try:
+                    self.files[metric.name] = MatrixFile(path, shape, fresh=self.done == 0)
+                except OSError:
+                    if self.done == 0:  # nothing is in them yet, and space may be what lacks
+                        for file in self.files.values():
+                            file.path.unlink(missing_ok=True)
+                        path.unlink(missing_ok=True)
+                    raise
 
     def _excluded(self, block: Block) -> bool:
         """Whether all of a block's pairs are of one group."""
@@ -171,12 +193,13 @@ class Job:
     def _failure(self, error: BaseException) -> PairsError:
         """What to raise instead of an error of the system, with what is done saved."""
         what = f"comparing frames broke off after {self.done} blocks: {error or 'out of memory'}"
+        repair = "mend the file" if isinstance(error, ConfigError) else "free disk space or memory"
         try:
             self._save()
             kept = "run the same again to go on from there" if self.checkpoint else ""
         except OSError:
             kept = "the checkpoint is that of a few seconds earlier"
-        advice = "free disk space or memory" + (f"; {kept}" if kept else "")
+        advice = repair + (f"; {kept}" if kept else "")
         return PairsError(f"{what}; {advice}", self.results())
 
     def results(self) -> PairResults:

@@ -1,7 +1,7 @@
 """The all-pairs engine for the CPU: kernels compiled by numba, a thread a core.
 
-It computes what `formulas` calls dot, rase, scc, uqi, ssim, msssim; the few terms that only colour,
-VIF or old versions need are left to the torch engine. Each thread takes first frames and holds
+It computes all that `formulas` tells of but the black windows that only the oldest RASE asks for,
+which are left to the torch engine. Each thread takes first frames and holds
 them against all second ones; every pair is computed alone and in the same order of additions,
 so that neither blocks nor threads can change a bit of it.
 """
@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.evaluation import window_kernels as windows
+from lusgan_core.evaluation.angle_kernel import angle_sums
 from lusgan_core.evaluation.formulas import Compat
+from lusgan_core.evaluation.information_kernels import information_sums
 from lusgan_core.evaluation.numba_frames import (
     FINE,
     GAUSS32,
     GAUSS64,
     SCALES,
+    VIF_TAPS,
     WINDOWED,
     NumbaFrames,
+    Parts,
     allocate,
     fine_factor,
     prepare,
@@ -38,7 +42,9 @@ from lusgan_core.evaluation.torch_engine import TorchEngine
 Array = NDArray[Any]
 
 KINDS = {"rase": windows.RASE, "scc": windows.SCC, "uqi": windows.UQI, "ssim": windows.SSIM}
-OWN = frozenset({*KINDS, "dot", "msssim", "blocking"})
+SUMMED = frozenset({*KINDS, "vif", "angles"})
+"""Terms of one number a pair."""
+OWN = SUMMED | {"dot", "msssim", "blocking"}
 """Terms that need no help."""
 REACH = 14
 """Strips beyond a band that its windows need, at most: 4 to the left, 10 to the right."""
@@ -63,6 +69,7 @@ class NumbaEngine:
         self.name = f"numba {numba.__version__} (cpu, {_spell_threads(self.threads)})"
         if self.torch is not None:
             self.name += f", {', '.join(sorted(others))} by {self.torch.name}"
+        self.spare: Parts = {}
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="lusgan-pairs")
 
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
@@ -74,16 +81,26 @@ class NumbaEngine:
 
     def prepare(self, frames: NDArray[np.uint8]) -> NumbaFrames:
         """Everything that depends on one frame only, for (N, H, W, C) uint8."""
-        sums, parts = prepare(frames, self.wanted, self.compat, self.pool)
+        spare, self.spare = self.spare, {}
+        sums, parts = prepare(frames, self.wanted, self.compat, self.pool, spare)
         rest = self.torch.prepare(frames) if self.torch is not None else None
         return NumbaFrames(sums, parts, rest, frames.shape[1:])
+
+    def release(self, frames: NumbaFrames) -> None:
+        """Keep the memory for the next block: what is fresh from the system costs more to get.
+
+        (It comes page by page, each zeroed, which takes thrice as long as to prepare a frame.)
+        """
+        self.spare = frames.parts
 
     def terms(
         self, a: NumbaFrames, b: NumbaFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
         """The wanted terms of all n x m pairs, as `formulas` defines them."""
         n, m, channels = len(a), len(b), a.shape[2]
-        found: dict[str, NDArray[Any]] = {t: np.zeros((n, m)) for t in wanted & KINDS.keys()}
+        found: dict[str, NDArray[Any]] = {
+            t: np.zeros((n, m)) for t in wanted & {*KINDS, "vif", "angles"}
+        }
         if "dot" in wanted:
             found["dot"] = np.zeros((n, m, channels), np.int64)
         if "msssim" in wanted:
@@ -112,6 +129,12 @@ def _compute(a: NumbaFrames, b: NumbaFrames, found: dict[str, NDArray[Any]]) -> 
                 windows.dot_sums(a.parts["pixels"], some.parts["pixels"], part)
             elif term == "msssim":
                 _compute_scales(a, some, part)
+            elif term == "vif":
+                _compute_information(a, some, part)
+            elif term == "angles":
+                first, second = (f.parts["pixels"] for f in (a, some))
+                lengths = a.parts["length"], some.parts["length"]
+                angle_sums(first, lengths[0], second, lengths[1], np.empty(256), part)
             else:
                 _compute_windows(term, a, some, part)
             out[:, j : j + COLUMNS] = part
@@ -152,6 +175,20 @@ def _compute_scales(a: NumbaFrames, b: NumbaFrames, out: NDArray[np.float64]) ->
             centres = a.parts["centre"], b.parts["centre"]
             coarse_sums(scale == SCALES - 1, GAUSS64, *centres, *first, *second, found)
         out[:, :, scale] = found / ((tall - 10) * (wide - 10) * channels)
+
+
+def _compute_information(a: NumbaFrames, b: NumbaFrames, out: NDArray[np.float64]) -> None:
+    height, width, channels = a.shape
+    work = np.empty((height + 4, width))
+    for channel in range(channels):
+        found = np.zeros(out.shape)
+        for scale, taps in enumerate(VIF_TAPS):
+            names = (f"vif_x@{scale}", f"vif_mean@{scale}", f"vif_var@{scale}")
+            first, second = _three(a, *names), _three(b, *names)
+            information_sums(channel, taps, *first, *second, work, found)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out += found / a.parts["vif_den"][:, channel, None]
+    out /= channels
 
 
 def _three(frames: NumbaFrames, image: str, one: str, two: str) -> tuple[Array, Array, Array]:

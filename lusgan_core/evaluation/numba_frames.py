@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lusgan_core.evaluation import information_kernels as information
 from lusgan_core.evaluation import prepare_kernels as kernels
 from lusgan_core.evaluation import pyramid_kernels as pyramid
+from lusgan_core.evaluation.angle_kernel import fill_lengths
 from lusgan_core.evaluation.formulas import C1, C2, Compat, FrameSums, join_sums
 from lusgan_core.evaluation.single import frame_sums, gaussian, rase_shares
 from lusgan_core.evaluation.strips import Layout, room
-from lusgan_core.evaluation.torch_frames import TorchFrames
+from lusgan_core.evaluation.torch_frames import TorchFrames, vif_taps
 
 SCALES = 5
 FINE = 2
@@ -27,6 +29,8 @@ _TAPS = [*gaussian(11, 1.5)[:6], C1, C2]
 GAUSS64 = tuple(np.float64(tap) for tap in _TAPS)
 GAUSS32 = tuple(np.float32(tap) for tap in _TAPS)
 """Taps 0..5 of MS-SSIM's window, then SSIM's constants, as the kernels take them."""
+VIF_TAPS = [information.half_taps(vif_taps(scale)) for scale in range(4)]
+"""Of VIF's windows at its four scales, up to the middle one."""
 
 Parts = dict[str, NDArray[Any]]
 
@@ -36,7 +40,9 @@ class NumbaFrames:
     """A block of frames, prepared: by name an array with N in front.
 
     ``pixels`` (N, C, H W) uint8; ``image`` and ``high`` (the Laplacian) in strips; ``TERM.one``
-    and ``TERM.two`` the maps of a term; ``x@S``, ``mean@S``, ``variance@S`` those of scale S.
+    and ``TERM.two`` the maps of a term; ``x@S``, ``mean@S``, ``variance@S`` those of MS-SSIM's
+    scale S; ``vif_x@S``, ``vif_mean@S``, ``vif_var@S`` those of VIF's, ``vif_den`` (N, C) its
+    denominator; ``length`` (N, H W) of pixels' colours.
     """
 
     sums: FrameSums
@@ -63,17 +69,38 @@ def scale_shapes(height: int, width: int) -> list[tuple[int, int]]:
     return shapes
 
 
+def vif_shapes(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes of VIF's scales."""
+    shapes = [(height, width)]
+    for taps in VIF_TAPS[1:]:
+        lost = 2 * (len(taps) - 1)
+        height, width = -(-(height - lost) // 2), -(-(width - lost) // 2)
+        shapes.append((height, width))
+    return shapes
+
+
 def fine_factor(scale: int, channels: int) -> int:
     """What makes the pixels of a fine scale integers: halving divides by 4, in colour by 8."""
     return int((4 if channels == 1 else 8) ** scale)
 
 
 def prepare(
-    frames: NDArray[np.uint8], terms: frozenset[str], compat: Compat, pool: Executor
+    frames: NDArray[np.uint8],
+    terms: frozenset[str],
+    compat: Compat,
+    pool: Executor,
+    spare: Parts,
 ) -> tuple[FrameSums, Parts]:
-    """All that the kernels need to know of (N, H, W, C) frames."""
+    """All that the kernels need to know of (N, H, W, C) frames.
+
+    ``spare`` are the parts, no longer needed, of other frames of the same size, or none: they are
+    overwritten if there are enough of them.
+    """
     count, height, width, channels = frames.shape
-    parts = allocate(terms, count, channels, height, width)
+    if spare and min(map(len, spare.values())) >= count:
+        parts = {name: part[:count] for name, part in spare.items()}
+    else:
+        parts = allocate(terms, count, channels, height, width)
     jobs = []
     for first in range(0, count, CHUNK):
         some = {name: part[first : first + CHUNK] for name, part in parts.items()}
@@ -85,7 +112,7 @@ def allocate(terms: frozenset[str], count: int, channels: int, height: int, widt
     """Room for all parts of so many frames; images zero, the rest as it comes."""
     one, layout = (count, channels), Layout(height, width)
     parts: Parts = {}
-    if "dot" in terms:
+    if terms & {"dot", "angles"}:
         parts["pixels"] = room((*one, height * width), np.uint8)
     if terms & {"rase", "uqi", "ssim"}:
         parts["image"] = room((*one, layout.image_size), np.int16, zero=True)
@@ -110,6 +137,15 @@ def allocate(terms: frozenset[str], count: int, channels: int, height: int, widt
             parts[f"x@{scale}"] = room((*one, *image), kind[0], zero=True)
             for name in ("mean", "variance"):
                 parts[f"{name}@{scale}"] = room((*one, *places), kind[1])
+    if "angles" in terms:
+        parts["length"] = np.empty((count, height * width))
+    if "vif" in terms:
+        parts["vif_den"] = np.empty(one)
+        for scale, (tall, wide) in enumerate(vif_shapes(height, width)):
+            lost = 2 * (len(VIF_TAPS[scale]) - 1)
+            parts[f"vif_x@{scale}"] = np.empty((*one, tall, wide))
+            for name in ("vif_mean", "vif_var"):
+                parts[f"{name}@{scale}"] = np.empty((*one, tall - lost, wide - lost))
     return parts
 
 
@@ -135,6 +171,10 @@ def _fill(
         kernels.fill_laplacians(planes, strips, parts["high"], *maps)
     if "msssim" in terms:
         _fill_scales(planes, parts)
+    if "angles" in terms:
+        fill_lengths(parts["pixels"], parts["length"])
+    if "vif" in terms:
+        _fill_information(planes, parts)
     return frame_sums(frames, terms, compat)
 
 
@@ -159,3 +199,16 @@ def _fill_scales(planes: NDArray[np.uint8], parts: Parts) -> None:
                 pyramid.fill_fine(images, *how, one[f"x@{scale}"], mean, variance)
             else:
                 pyramid.fill_coarse(images, GAUSS64, mean, variance)
+
+
+def _fill_information(planes: NDArray[np.uint8], parts: Parts) -> None:
+    images = parts["vif_x@0"]
+    parts["vif_den"][:] = 0
+    pyramid.centre(planes, np.empty(len(planes)), images)
+    for scale, taps in enumerate(VIF_TAPS):
+        if scale > 0:
+            below = parts[f"vif_x@{scale}"]
+            information.shrink(images, taps, below)
+            images = below
+        maps = parts[f"vif_mean@{scale}"], parts[f"vif_var@{scale}"]
+        information.fill_scale(images, taps, *maps, parts["vif_den"])

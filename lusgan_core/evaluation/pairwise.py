@@ -49,6 +49,7 @@ def compare_sets(
     exclude_same_group: bool = False,
     progress: Callable[[int, int], None] | None = None,
     checkpoint: Path | None = None,
+    keep_checkpoint: bool = False,
     engine: Choice = "auto",
     block: tuple[int, int] | None = None,
 ) -> PairResults:
@@ -59,12 +60,14 @@ def compare_sets(
     rows being ``a``. ``threads`` defaults to all cores. ``compat`` is the version of sewar whose
     values the kernels give. ``exclude_same_group`` leaves out pairs of one group (clip).
     ``progress`` hears of pairs done and in all. With a ``checkpoint`` file the same call goes on
-    where an earlier one broke off; the file goes when all is done. ``engine`` and ``block`` (rows
+    where an earlier one broke off; the file goes when all is done, unless ``keep_checkpoint``: the
+    same call then gives the same results at once. ``engine`` and ``block`` (rows
     and columns) are chosen by themselves unless given.
 
     Metrics that do not apply to these frames (too small, grey where colour is needed) are named
     in ``absent``. Raises ConfigError for frames, metrics or settings that cannot be used, and
-    PairsError, with the results so far, when the disk fills up or memory does not suffice.
+    PairsError, with the results so far, when the disk fills up, memory does not suffice or a frame
+    cannot be read on the way.
     """
     if top < 1 or histogram_bins < 2:
         raise ConfigError("top must be at least 1 and histogram_bins at least 2")
@@ -93,6 +96,7 @@ def compare_sets(
         exclude_same_group,
         matrix,
         checkpoint,
+        keep_checkpoint,
     ).run(progress)
 
 

@@ -1,6 +1,6 @@
 """What the compiled kernels need to know of single frames, compiled too.
 
-The same maps as in `single`, which says where they come from, in the layout of `strips`. Sums are
+The same maps as in `torch_single`, which tells of them, in the layout of `strips`. Sums are
 exact integers, the pyramid of MS-SSIM is in double precision until it is stored. They fill arrays
 that the caller made.
 

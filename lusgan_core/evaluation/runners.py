@@ -59,6 +59,9 @@ class Engine(Protocol):
     def prepare(self, frames: NDArray[np.uint8]) -> Any:
         """Everything that depends on one frame only, for (N, H, W, C) uint8."""
 
+    def release(self, frames: Any) -> None:
+        """Take back prepared frames that nobody needs any more: their memory may serve again."""
+
     def terms(self, a: Any, b: Any, wanted: frozenset[str]) -> dict[str, NDArray[Any]]:
         """The wanted terms of all n x m pairs."""
 
@@ -70,6 +73,9 @@ class Runner(Protocol):
 
     def prepare(self, frames: NDArray[np.uint8]) -> Any:
         """A block (N, H, W, C), ready; a slice of it is a block, too."""
+
+    def release(self, frames: Any) -> None:
+        """Take back a block that nobody needs any more."""
 
     def values(self, a: Any, b: Any) -> Values:
         """value(a_i, b_j) of all pairs."""
@@ -91,6 +97,10 @@ class KernelRunner:
         """A block, as the engine keeps it."""
         prepared: Prepared = self.engine.prepare(frames)
         return prepared
+
+    def release(self, frames: Prepared) -> None:
+        """The engine may use its memory again."""
+        self.engine.release(frames)
 
     def values(self, a: Prepared, b: Prepared) -> Values:
         """Values of all kernels."""
@@ -142,6 +152,9 @@ class PlainRunner:
     def prepare(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The frames themselves: what a plugin makes of them need not be sliceable."""
         return frames[..., 0] if frames.shape[3] == 1 else frames
+
+    def release(self, frames: NDArray[np.uint8]) -> None:
+        """Nothing was made of the frames."""
 
     def values(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Values:
         """Values of all pairs; raises PluginError when the metric fails or gives something else."""

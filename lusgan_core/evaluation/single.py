@@ -1,7 +1,7 @@
-"""What is computed once of every single frame: exact sums, maps over windows, MS-SSIM's pyramid.
+"""What is computed once of every single frame, in NumPy: exact sums, and windows' shapes.
 
-All on (N, H, W, C) uint8 blocks, in integers or float64; engines keep what they need of it in
-their own layout.
+On (N, H, W, C) uint8 blocks, in integers or float64. The maps that engines keep of frames they make
+themselves: `torch_single` on any device, `prepare_kernels` and `pyramid_kernels` on the CPU.
 """
 
 from __future__ import annotations
@@ -88,47 +88,6 @@ def rase_shares(channels: int, compat: Compat) -> Floats:
         smoothed = uniform_filter1d(np.eye(channels), WINDOW, axis=0, mode="reflect")
         return np.asarray(smoothed.mean(axis=0), np.float64)
     return np.full(channels, 1 / channels)
-
-
-def rase_weights(frames: Frames, compat: Compat) -> Floats:
-    """100 / mean of each of RASE's windows, (N, H - 8, W - 8); 0 where it is black.
-
-    sewar leaves out the last row and column of windows.
-    """
-    weights = rase_shares(frames.shape[3], compat)
-    planes = np.moveaxis(frames, 3, 1).astype(np.int64)
-    sums = window_sums(planes)[:, :, :-1, :-1]
-    mean = np.tensordot(weights, sums, axes=(0, 1)) / WINDOW**2
-    with np.errstate(divide="ignore"):
-        return np.where(mean > 0, 100.0 / mean, 0.0)
-
-
-def laplacian(planes: Ints) -> Ints:
-    """SCC's high-pass of (..., H, W): 8 times a pixel less its neighbours, edges replicated.
-
-    sewar's is twice that; the correlation does not notice.
-    """
-    pad = [(0, 0)] * (planes.ndim - 2) + [(1, 1), (1, 1)]
-    return 9 * planes - window_sums(np.pad(planes, pad, mode="edge"), 3)
-
-
-def mode_of(frame: Frames) -> int:
-    """The commonest grey level, 0 for a fan on black.
-
-    Centred there, flat regions become exact zeros, and single precision has nothing to cancel.
-    """
-    return int(np.bincount(frame.ravel(), minlength=256).argmax())
-
-
-def halve(images: Floats) -> Floats:
-    """MS-SSIM's next scale of (N, H, W, C): means of pixels 2k - 1 and 2k, the edge replicated.
-
-    sewar smooths along every axis, so with three channels a channel takes in the one before it.
-    """
-    axes = (1, 2, 3) if images.shape[3] > 1 else (1, 2)
-    for axis in axes:
-        images = uniform_filter1d(images, 2, axis=axis, mode="reflect")
-    return images[:, ::2, ::2]
 
 
 def gaussian(side: int, sigma: float) -> Floats:

@@ -53,14 +53,19 @@ class Moments:
 
     def add(self, values: Floats) -> Floats:
         """Take in values of any shape; returns the finite ones, flat."""
-        finite = values[np.isfinite(values)]
-        seen, undefined = self.total - self.infinite - self.undefined, int(np.isnan(values).sum())
+        lawful = np.isfinite(values)
+        if lawful.all():
+            finite, undefined = values.ravel(), 0
+        else:
+            finite, undefined = values[lawful], int(np.isnan(values).sum())
+        seen = self.total - self.infinite - self.undefined
         self.total += values.size
         self.undefined += undefined
         self.infinite += values.size - finite.size - undefined
         if finite.size:
             mean = float(finite.mean())
-            squares = float(np.square(finite - mean).sum())
+            deviations = finite - mean
+            squares = float(deviations @ deviations)
             shift, share = mean - self.mean, finite.size / (seen + finite.size)
             self.mean += shift * share
             self.squares += squares + shift * shift * seen * share
@@ -163,23 +168,29 @@ class Nearest:
 
         ``values`` is (n, m), a row for each of ``others`` (n,); NaN hides a pair.
         """
-        top = self.keys.shape[1]
+        top, count = self.keys.shape[1], values.shape[1]
         keys = self.sign * values
-        # Most blocks have nothing new for most frames: only those that have are sorted. A value
-        # equal to the worst kept one still counts, its index may be lower.
-        worst = np.nan_to_num(self.keys[start : start + keys.shape[1], -1], nan=np.inf)
+        # Most blocks have little new for most frames: only what beats the worst kept is sorted. A
+        # value equal to it still counts, its index may be lower.
+        worst = _or_endless(self.keys[start : start + count, -1])
+        if np.isinf(worst).any() and len(keys) > top > 0:  # at first all would
+            best = np.partition(keys, top - 1, axis=0)[top - 1]
+            worst = np.minimum(worst, _or_endless(best))
         with np.errstate(invalid="ignore"):
-            chosen = np.flatnonzero((keys <= worst).any(axis=0))
-        if not chosen.size or not top:
+            rows, frames = np.nonzero(keys <= worst)
+        if not rows.size or not top:
             return
-        rows = chosen + start
-        keys = np.concatenate([self.keys[rows], keys[:, chosen].T], axis=1)
-        block = np.broadcast_to(others, (chosen.size, others.size))
-        indices = np.concatenate([self.indices[rows], block], axis=1)
-        indices = np.where(np.isnan(keys), -1, indices)
-        order = np.lexsort((indices, keys), axis=1)[:, :top]
-        self.keys[rows] = np.take_along_axis(keys, order, axis=1)
-        self.indices[rows] = np.take_along_axis(indices, order, axis=1)
+        chosen = np.unique(frames)
+        kept = np.repeat(chosen, top)
+        frames = np.concatenate([kept, frames])
+        found = np.concatenate([self.keys[chosen + start].ravel(), keys[rows, frames[kept.size :]]])
+        indices = np.concatenate([self.indices[chosen + start].ravel(), others[rows]])
+        order = np.lexsort((indices, found, frames))
+        # The first of each frame's run: as many as are kept, for it brings at least its old ones.
+        firsts = np.searchsorted(frames[order], chosen)
+        places = order[firsts[:, None] + np.arange(top)]
+        self.keys[chosen + start] = found[places]
+        self.indices[chosen + start] = indices[places]
 
     def state(self) -> State:
         """All of it, for a checkpoint."""
@@ -231,3 +242,8 @@ class Tally:
         self.moments.restore(state)
         self.histogram.restore(state)
         self.nearest.restore(state)
+
+
+def _or_endless(keys: Floats) -> Floats:
+    """Infinity where there is no key yet."""
+    return np.where(np.isnan(keys), np.inf, keys)

@@ -9,7 +9,8 @@ Shapes: B batch of second frames, C channels, H height, W width, n and m frames 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,30 @@ from lusgan_core.evaluation.torch_frames import (
     Parts,
     TorchFrames,
     blur,
-    box,
     prepare,
     vif_taps,
 )
+from lusgan_core.evaluation.torch_single import box
 
 EXACT = 1024
 """Products of two numbers in -128..127 that single precision sums exactly, in any order."""
 Term = Callable[["TorchEngine", Parts, Parts], Tensor]
 """A term of one first frame against a batch of second ones, by the names of their parts."""
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products of single-precision matrices stay so, whatever else in this process asked for."""
+    backends: Any = torch.backends
+    settings = [backends.cuda.matmul, backends.mkldnn.matmul]
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 class TorchEngine:
@@ -65,7 +81,11 @@ class TorchEngine:
         """Everything that depends on one frame only, for (N, H, W, C) uint8."""
         return prepare(frames, self.wanted, self.compat, self.device)
 
+    def release(self, frames: TorchFrames) -> None:
+        """Torch keeps memory for later by itself."""
+
     @torch.no_grad()
+    @full_precision()
     def terms(
         self, a: TorchFrames, b: TorchFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
@@ -81,24 +101,14 @@ class TorchEngine:
         return found
 
     def _row(self, term: str, a: TorchFrames, i: int, b: TorchFrames) -> Tensor:
-        # One first frame against all second ones, in batches; halved while memory does not do.
+        # One first frame against all second ones, in batches.
         height, width, channels = a.shape
-        count, done = len(b.sums.sums), []
         size = max(1, self.batch_bytes // (8 * height * width * channels))
-        start = 0
         first = {name: part[i] for name, part in a.parts.items()}
-        while start < count:
+        done = []
+        for start in range(0, len(b.sums.sums), size):
             second = {name: part[start : start + size] for name, part in b.parts.items()}
-            try:
-                done.append(PAIRWISE[term](self, first, second))
-            except torch.OutOfMemoryError:
-                if size == 1:
-                    raise
-                size //= 2
-                self.batch_bytes //= 2
-                torch.cuda.empty_cache()
-                continue
-            start += size
+            done.append(PAIRWISE[term](self, first, second))
         return torch.cat(done)
 
     def _rase(self, a: Parts, b: Parts) -> Tensor:

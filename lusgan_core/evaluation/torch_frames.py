@@ -15,9 +15,7 @@ Shapes: N frames, C channels, H height, W width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,21 +23,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lusgan_core.evaluation.formulas import C2, WINDOW, Compat, FrameSums, join_sums
-from lusgan_core.evaluation.single import (
+from lusgan_core.evaluation.single import gaussian
+from lusgan_core.evaluation.torch_single import (
+    box,
     frame_sums,
-    gaussian,
     halve,
-    laplacian,
-    mode_of,
+    laplacians,
+    modes_of,
     rase_weights,
-    zero_map,
+    zero_maps,
 )
 
 SCALES = 5
 COARSE = 2
 """From this scale on (0 is full size), MS-SSIM is in double precision."""
-CHUNK = 16
-"""Frames prepared at once, which bounds the memory that takes."""
+CHUNK_PIXELS = 1 << 20
+"""Pixels prepared at once, which bounds the memory that takes; on a GPU, eight times as many."""
 VIF_NOISE, VIF_EPS = 2.0, 1e-10
 TAPS = gaussian(11, 1.5)
 """Of MS-SSIM's window."""
@@ -65,61 +64,67 @@ def prepare(
 ) -> TorchFrames:
     """Everything that depends on one frame only, for (N, H, W, C) uint8."""
     chunks, sums = [], []
-    for start in range(0, len(frames), CHUNK):
-        some = frames[start : start + CHUNK]
-        chunks.append(_prepare_some(some, wanted, compat, device))
-        sums.append(frame_sums(some, wanted, compat))
+    step = chunk_of(frames.shape[1:], device)
+    for start in range(0, len(frames), step):
+        planes = send(frames[start : start + step], device)
+        chunks.append(_prepare_some(planes, wanted, compat))
+        sums.append(frame_sums(planes, wanted, compat))
     names = list(chunks[0])
     parts = {name: torch.cat([chunk.pop(name) for chunk in chunks]) for name in names}
     return TorchFrames(join_sums(sums), parts, frames.shape[1:])
 
 
-def _prepare_some(
-    frames: NDArray[np.uint8], wanted: frozenset[str], compat: Compat, device: torch.device
-) -> Parts:
-    def send(part: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(part)).to(device)
+def chunk_of(shape: tuple[int, ...], device: torch.device) -> int:
+    """How many frames of a shape to prepare at once."""
+    pixels = CHUNK_PIXELS if device.type == "cpu" else 8 * CHUNK_PIXELS
+    return max(1, pixels // int(np.prod(shape)))
 
-    planes = np.ascontiguousarray(np.moveaxis(frames, 3, 1)).astype(np.int64)
+
+def send(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Some (N, H, W, C) frames as (N, C, H, W) planes on a device."""
+    whole = torch.from_numpy(np.array(frames)).to(device)  # a copy: a memory map is read-only
+    return whole.permute(0, 3, 1, 2).contiguous()
+
+
+def _prepare_some(planes: Tensor, wanted: frozenset[str], compat: Compat) -> Parts:
     parts: Parts = {}
     if "dot" in wanted:
-        low = (planes - 128).reshape(*planes.shape[:2], -1)
-        parts["low"] = send(low.astype(np.float32))
+        parts["low"] = planes.flatten(2).float() - 128
     if "rase" in wanted:
-        parts["weight"] = send(rase_weights(frames, compat).astype(np.float32))
+        parts["weight"] = rase_weights(planes, compat).float()
     if wanted & {"rase", "uqi", "ssim", "angles"}:
-        parts["x"] = send(planes.astype(np.float32))
+        parts["x"] = planes.float()
     if "zeros" in wanted:
-        zero = np.stack([zero_map(frame).ravel() for frame in frames])
-        parts["zero"] = send(zero.astype(np.float32))
+        parts["zero"] = zero_maps(planes).flatten(1).float()
     if "scc" in wanted:
-        high = np.pad(laplacian(planes), [(0, 0), (0, 0), (4, 3), (4, 3)])
-        parts["high"] = send(high.astype(np.float32))
-        parts |= _normalised(send(high.astype(np.float64)))
+        high = torch.nn.functional.pad(laplacians(planes), (4, 3, 4, 3))
+        parts["high"] = high.float()
+        parts |= _normalised(high.double())
     if wanted & {"uqi", "ssim"}:
-        parts |= _window_moments(send(planes.astype(np.float64)), wanted)
+        parts |= _window_moments(planes.double(), wanted)
     if wanted & {"msssim", "vif"}:
-        centre = np.array([mode_of(frame) for frame in frames], np.float64)
-        centred = planes - centre[:, None, None, None]
-        parts["centre"] = send(centre)
+        parts["centre"] = modes_of(planes).double()
+        centred = planes - parts["centre"][:, None, None, None]
         if "msssim" in wanted:
-            parts |= _pyramid(np.moveaxis(centred, 1, 3), send)
+            parts |= pyramid(centred)
         if "vif" in wanted:
-            parts |= _vif_scales(send(centred))
+            parts |= _vif_scales(centred)
     return parts
 
 
-def _pyramid(images: NDArray[np.float64], send: Callable[[NDArray[Any]], Tensor]) -> Parts:
-    # Of each scale: the centred image, its blurred mean, and variance + C2 / 2.
+def pyramid(x: Tensor) -> Parts:
+    """Of each of MS-SSIM's scales of centred (N, C, H, W) double: image, mean, variance + C2 / 2.
+
+    In single precision below scale `COARSE`.
+    """
     parts: Parts = {}
     for scale in range(SCALES):
         kind = torch.float64 if scale >= COARSE else torch.float32
-        x = send(np.moveaxis(images, 3, 1))
         mean = blur(x, TAPS)
         variance = blur(x * x, TAPS) - mean * mean + C2 / 2
         found = {"x": x, "mean": mean, "variance": variance}
         parts |= {f"{name}@{scale}": part.to(kind) for name, part in found.items()}
-        images = halve(images) if scale < SCALES - 1 else images
+        x = halve(x) if scale < SCALES - 1 else x
     return parts
 
 
@@ -163,26 +168,6 @@ def _vif_scales(x: Tensor) -> Parts:
         below += torch.log10(1 + signal / VIF_NOISE).sum(dim=(-2, -1))
         parts |= {f"vif_x@{scale}": x, f"vif_mean@{scale}": mean, f"vif_var@{scale}": variance}
     return parts | {"vif_den": below}
-
-
-def box(x: Tensor, side: int) -> Tensor:
-    """Sums over windows of side x side inside (..., H, W), by doubling: no running error."""
-    for dim in (-1, -2):
-        total: Tensor | None = None
-        power, length, taken = x, 1, 0
-        while taken < side:
-            if side & length:
-                size = x.shape[dim] - side + 1
-                part = power.narrow(dim, taken, size)
-                total = part if total is None else total + part
-                taken += length
-            if taken < side:
-                size = power.shape[dim] - length
-                power = power.narrow(dim, 0, size) + power.narrow(dim, length, size)
-                length *= 2
-        assert total is not None
-        x = total
-    return x
 
 
 def blur(x: Tensor, taps: NDArray[np.float64]) -> Tensor:

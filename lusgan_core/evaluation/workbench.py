@@ -62,7 +62,10 @@ class Workbench:
                 rows = [c[block.i0 - block.left : block.i1 - block.left] for c in self._columns]
             else:
                 rows = self._prepare(self.a, block.i0, block.i1)
-            return self._compare(rows, columns)
+            values = self._compare(rows, columns)
+            if not inside:
+                self._release(rows)
+            return values
         bands = []
         for i in range(block.i0, block.i1, self.piece):
             rows = self._prepare(self.a, i, min(i + self.piece, block.i1))
@@ -84,6 +87,10 @@ class Workbench:
     def _prepare(self, frames: FrameSet, start: int, stop: int) -> list[Any]:
         pixels: NDArray[np.uint8] = frames.block(start, stop)
         return [runner.prepare(pixels) for runner in self.runners]
+
+    def _release(self, prepared: list[Any]) -> None:
+        for runner, part in zip(self.runners, prepared, strict=True):
+            runner.release(part)
 
     def _compare(self, rows: list[Any], columns: list[Any]) -> tuple[Values, Values]:
         values: Values = {}

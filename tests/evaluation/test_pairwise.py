@@ -13,10 +13,11 @@ import torch
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, PluginError, UnknownNameError, UnknownPluginError
-from lusgan_core.evaluation import FrameSet, PairsError, compare_sets
+from lusgan_core.evaluation import FrameSet, PairsError, compare_sets, torch_engine
 from lusgan_core.evaluation import pairwise as module
 from lusgan_core.evaluation.blocks import Plan, make_plan
 from lusgan_core.evaluation.torch_engine import TorchEngine
+from lusgan_core.evaluation.torch_frames import prepare
 
 NAMES = ["mse", "psnr", "psnrb", "rase", "scc", "ssim", "uqi", "ergas", "sam"]
 
@@ -394,6 +395,24 @@ class TestLittleMemory:
             assert "memory ran short: blocks cut to 3 x 3" in found.notes
             wanted = compare_sets(FrameSet(small[:25]), b, NAMES, block=(5, 4))
             assert_same(found, wanted, exact=False)
+
+    def test_frames_that_do_not_fit_are_prepared_fewer_at_a_time(self, small, monkeypatch):
+        """Where an allocation fails while frames are prepared: what was kept goes, and it fits."""
+        released = []
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: released.append(True))
+
+        def crowded(frames, *rest):
+            if len(frames) > 6:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return prepare(frames, *rest)
+
+        wanted = compare_sets(FrameSet(small), None, NAMES, engine="torch")
+        monkeypatch.setattr(torch_engine, "prepare", crowded)
+        found = compare_sets(FrameSet(small), None, NAMES, engine="torch")
+        assert found.notes[-1] == "memory ran short: blocks cut to 5 x 5"
+        assert len(released) == len(found.notes)
+        assert_same(found, wanted, exact=False)
 
     def test_not_even_one_pair_is_an_error(self, small, monkeypatch):
         """The error keeps what was computed and says what to do."""

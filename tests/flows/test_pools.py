@@ -119,27 +119,20 @@ def test_variables_of_a_pool() -> None:
     assert env["default"] | {"A": "b"} == env["default"], "the credentials' place is kept"
 
 
-def sending() -> UpSettings:
-    """Return settings with which a pipeline sends its trainings elsewhere."""
-    return S3.model_copy(update={"trainers": 1})
-
-
 def test_trainings_go_to_the_gpu() -> None:
-    """With a GPU what trains asks for it and goes to its pool; looking for exams does not."""
+    """With GPUs, pipelines stay where there is none and send their trainings to where they are."""
     for kind in Kind:
-        pools = {d["name"]: d for d in deployed(S3, kind, True)["deployments"]}
-        for name in ("pipeline", "train-score"):
-            assert pools[name]["work_pool"] == {"name": pool_name(kind, True)}
-            assert pools[name]["parameters"]["config"]["runtime"]["device"] == "cuda"
-        assert pools["watch"]["work_pool"] == {"name": pool_name(kind, False)}
-        assert pools["training"]["work_pool"] == {"name": pool_name(kind, True)}
-    apart = {d["name"]: d for d in deployed(sending(), Kind.DOCKER, True)["deployments"]}
-    assert apart["pipeline"]["work_pool"] == {"name": pool_name(Kind.DOCKER, False)}
-    assert apart["pipeline"]["parameters"]["train_on"] == "training/training"
-    assert apart["pipeline"]["parameters"]["config"]["runtime"]["device"] == "cuda"
-    assert apart["training"]["work_pool"] == {"name": pool_name(Kind.DOCKER, True)}
-    without = deployed(S3, Kind.PROCESS, False)["deployments"]
-    assert {d["work_pool"]["name"] for d in without} == {"lusgan-cpu"}
+        found = {d["name"]: d for d in deployed(S3, kind, True)["deployments"]}
+        for name in ("training", "train-score"):
+            assert found[name]["work_pool"] == {"name": pool_name(kind, True)}
+        assert found["training"]["parameters"] == {"device": "cuda"}
+        assert found["train-score"]["parameters"]["config"]["runtime"]["device"] == "cuda"
+        for name in ("pipeline", "watch"):
+            assert found[name]["work_pool"] == {"name": pool_name(kind, False)}
+        assert found["pipeline"]["parameters"]["train_on"] == "training/training"
+    without = {d["name"]: d for d in deployed(S3, Kind.PROCESS, False)["deployments"]}
+    assert {d["work_pool"]["name"] for d in without.values()} == {"lusgan-cpu"}
+    assert "train_on" not in without["pipeline"]["parameters"]
 
 
 def test_a_folder_is_no_address_elsewhere() -> None:

@@ -1,11 +1,10 @@
 """Takes the README's pictures of Prefect's UI: ``python tests/live/take_pictures.py docs``.
 
-Runs the demo's scores 0 and 2 on phantom exams in a stack of its own; needs Chromium.
+Runs the demo's score 2 on phantom exams in a stack of its own; needs Chromium.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -24,12 +23,17 @@ from lusgan_core.registry import installed  # noqa: E402
 
 
 def main() -> None:
-    """Write ui-form.png and ui-run.png into the folder named on the command line."""
+    """Write ui-form.png and ui-run.png into the folder named on the command line.
+
+    More words are options of the run, as ``--set`` takes them: ``training.iterations=100``.
+    """
     target = Path(sys.argv[1])
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is missing: apt-get install chromium")
-    options = resolve("demo", installed(), scores=(0, 2)).model_dump(mode="json")
+    options = resolve("demo", installed(), settings=sys.argv[2:], scores=(2,)).model_dump(
+        mode="json"
+    )
     with tempfile.TemporaryDirectory(prefix="lusgan-pictures-") as name:
         folder = Path(name)
         write_phantoms(folder / "exams", PhantomOptions(patients=6))
@@ -46,7 +50,6 @@ def take(stack: Stack, run: dict[str, str], chromium: str, target: Path) -> None
     found = stack.ask(
         "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 50}
     )
-    print(json.dumps({artifact["key"]: artifact["id"] for artifact in found}, indent=1))
     with Browser(chromium, width=1300, height=900) as browser:
         browser.open(f"{ui}/deployments/deployment/{deployment}/run", "Backbone")
         time.sleep(2)
@@ -54,8 +57,9 @@ def take(stack: Stack, run: dict[str, str], chromium: str, target: Path) -> None
                     "'Training' || e.innerText === 'Backbone').pop().scrollIntoView()")  # fmt: skip
         time.sleep(1)
         browser.picture(target / "ui-form.png")
-        browser.open(f"{ui}/runs/flow-run/{run['id']}?tab=Artifacts", run["name"])
-        stack.until(lambda: len(browser.pictures()) > 0, 60, "the run's pictures")
+        page = next(a["id"] for a in found if a["key"] == "score-2-nearest")
+        browser.open(f"{ui}/artifacts/artifact/{page}", "score-2-nearest")
+        stack.until(lambda: len(browser.pictures()) > 3, 60, "the run's pictures")
         time.sleep(2)
         browser.picture(target / "ui-run.png")
 

@@ -46,12 +46,6 @@ def deploy(
     gpu: Gpu = False,
     image: Image = "",
     job: Job = None,
-    apart: Annotated[
-        bool,
-        typer.Option(
-            "--apart", help="Each training is a run of its own, several at once where workers are"
-        ),
-    ] = False,
     every: Annotated[int, typer.Option(help="Seconds between two looks for new exams", min=10)] = (
         120
     ),
@@ -82,7 +76,6 @@ def deploy(
         config=chosen.model_dump(mode="json"),
         every_s=every,
         settle_s=settle,
-        trainers=int(apart),
         notify=tuple(notify or ()),
     )
     where = _kind(kind)

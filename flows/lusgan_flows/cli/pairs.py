@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +14,13 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from lusgan_core.errors import ConfigError
+from lusgan_core.errors import ConfigError, StoreError
+from lusgan_core.evaluation.checkpoint import OtherJobError
 from lusgan_core.evaluation.frameset import FrameSet
-from lusgan_core.evaluation.images import load_frames
+from lusgan_core.evaluation.images import clips_of, load_frames
 from lusgan_core.evaluation.pairwise import compare_sets
 from lusgan_core.evaluation.results import PairResults, PairsError
-from lusgan_core.progress import track
+from lusgan_core.progress import Task, track
 from lusgan_core.registry import installed
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
@@ -54,6 +57,14 @@ def pairs(
     ] = "0.4.10",
     device: Annotated[str, typer.Option(help="`cpu`, `cuda`, or `auto`")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores")] = None,
+    other_clips: Annotated[
+        bool,
+        typer.Option(
+            "--other-clips",
+            help="Leave out pairs of one clip: of one sub-folder or .mat file, or, where images "
+            "lie side by side, of one name but for the number at its end",
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Compare every image of A with every image of B, by every metric.
@@ -64,37 +75,86 @@ def pairs(
     names = [n.strip() for n in metrics.split(",") if n.strip()] if metrics else None
     chosen = [registry.pair_metric(name) for name in names or sorted(registry.pair_metrics())]
     first, second = load_frames(a), load_frames(b) if b is not None else None
+    if other_clips:
+        first, second = _with_clips(first, second)
     values = full.with_name(f".{full.name}.values") if full else None
-    with progress_shown(), track("comparing", 0, "pairs") as task:
+    place = _checkpoint(a, b, [m.name for m in chosen], top, full, compat, other_clips)
 
-        def progress(done: int, total: int) -> None:
-            task.total = total
-            task.update(done)
+    def compare(progress: Callable[[int, int], None]) -> PairResults:
+        return compare_sets(
+            first,
+            second,
+            chosen,
+            top=top,
+            matrix=values,
+            device=device,
+            threads=threads,
+            compat=compat,
+            exclude_same_group=other_clips,
+            progress=progress,
+            checkpoint=place,
+            keep_checkpoint=full is not None,
+        )
 
-        try:
-            found = compare_sets(
-                first,
-                second,
-                chosen,
-                top=top,
-                matrix=values,
-                device=device,
-                threads=threads,
-                compat=compat,
-                progress=progress,
-                checkpoint=_checkpoint(a, b),
-            )
-        except PairsError as error:
+    try:
+        with progress_shown(), track("comparing", 0, "pairs") as task:
+            try:
+                found = compare(_progress(task))
+            except OtherJobError:
+                err.print("the images have changed since the comparison stopped: starting over")
+                place.unlink()
+                found = compare(_progress(task))
+        if full is not None and values is not None:
+            _write(full, found, first, second, other_clips)
+            shutil.rmtree(values)
+            place.unlink(missing_ok=True)
+    except PairsError as error:
+        if error.partial.pairs:
             _show(error.partial, second or first, json)
-            raise
-    if full is not None and values is not None:
-        write_parquet(full, found, first, second)
-        shutil.rmtree(values)
+        raise
     _show(found, second or first, json)
 
 
-def _checkpoint(*folders: Path | None) -> Path:
-    """Where an interrupted comparison of these folders is kept."""
+def _with_clips(a: FrameSet, b: FrameSet | None) -> tuple[FrameSet, FrameSet | None]:
+    """Both sets with the clips of their frames; ConfigError if no pair would be left."""
+    a, b = clips_of(a), clips_of(b) if b is not None else None
+    clips = set(a.groups or ()) | set((b or a).groups or ())
+    if len(clips) == 1:
+        raise ConfigError(
+            f"--other-clips leaves no pair: all images are of one clip, {clips.pop()!r} by their "
+            "names; put each clip's images into a sub-folder of its own"
+        )
+    err.print(f"leaving out pairs of one clip; there are {len(clips):,} clips")
+    return a, b
+
+
+def _progress(task: Task) -> Callable[[int, int], None]:
+    """Shows pairs done and pairs a second, which a resumed run counts from where it began."""
+    began: list[float] = []
+
+    def progress(done: int, total: int) -> None:
+        task.total = total
+        now = time.monotonic()
+        if not began:
+            began.extend((now, done))
+        passed = now - began[0]
+        task.update(done, f"{(done - began[1]) / passed:,.0f} pairs/s" if passed > 0 else None)
+
+    return progress
+
+
+def _write(
+    path: Path, found: PairResults, a: FrameSet, b: FrameSet | None, other_clips: bool
+) -> None:
+    """Write the Parquet file; what was computed is not lost where that fails."""
+    try:
+        write_parquet(path, found, a, b, other_clips)
+    except StoreError as error:
+        raise PairsError(str(error), found) from error
+
+
+def _checkpoint(a: Path, b: Path | None, *settings: object) -> Path:
+    """Where an interrupted comparison of these folders, under these settings, is kept."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -102,7 +162,7 @@ def _checkpoint(*folders: Path | None) -> Path:
         raise ConfigError(
             f"{home} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder that can"
         ) from error
-    text = "\n".join(str(folder and folder.absolute()) for folder in folders)
+    text = "\n".join(map(str, (a.absolute(), b and b.absolute(), *settings)))
     return home / f"pairs-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
 
 

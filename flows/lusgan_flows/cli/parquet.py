@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lusgan_core.errors import StoreError
-from lusgan_core.evaluation.frameset import FrameSet
+from lusgan_core.evaluation.frameset import FrameSet, group_codes
 from lusgan_core.evaluation.results import PairResults
 
 ROWS = 1 << 18
@@ -18,10 +18,17 @@ SEWAR_NAMES = {"vif": "vifp"}
 """Columns are named as sewar names its functions, where that is not our own name."""
 
 
-def write_parquet(path: Path, found: PairResults, a: FrameSet, b: FrameSet | None) -> None:
+def write_parquet(
+    path: Path,
+    found: PairResults,
+    a: FrameSet,
+    b: FrameSet | None,
+    other_groups: bool = False,
+) -> None:
     """Write columns ``a``, ``b`` and one a metric, from the matrices that the comparison left.
 
-    Of a set with itself every pair stands once, or in both directions where a metric is directed.
+    Of a set with itself every pair stands once, or in both directions where a metric is directed;
+    pairs that were left out do not stand there.
     Raises StoreError where the file cannot be written; nothing half-written is left.
     """
     second = a if b is None else b
@@ -36,6 +43,7 @@ def write_parquet(path: Path, found: PairResults, a: FrameSet, b: FrameSet | Non
     )
     names = np.array(a.names or list(map(str, range(len(a)))), object)
     others = np.array(second.names or list(map(str, range(len(second)))), object)
+    codes = group_codes(a, second) if other_groups else None
     partial = path.with_name(f".{path.name}.partial")
     try:
         with parquet.ParquetWriter(partial, schema) as writer:
@@ -45,6 +53,9 @@ def write_parquet(path: Path, found: PairResults, a: FrameSet, b: FrameSet | Non
                 rows, columns = rows.ravel(), columns.ravel()
                 if b is None:
                     kept = rows != columns if both_ways else rows < columns
+                    rows, columns = rows[kept], columns[kept]
+                if codes is not None:
+                    kept = codes[0][rows] != codes[1][columns]
                     rows, columns = rows[kept], columns[kept]
                 values = [matrix[rows, columns] for matrix in matrices.values()]
                 arrays = [pa.array(names[rows]), pa.array(others[columns]), *map(pa.array, values)]

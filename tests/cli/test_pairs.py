@@ -1,0 +1,278 @@
+"""``lusgan pairs``: any two folders, what goes wrong with them, and what is kept when it does."""
+
+from __future__ import annotations
+
+import json
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import sewar
+from lusgan_flows.cli import pairs as command
+from PIL import Image
+from pyarrow import parquet
+
+from lusgan_core.frames import write_shard
+
+COUNT = 90
+"""Frames: more than one block of them."""
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path) -> Path:
+    """Checkpoints go to a folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "lusgan"
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """Different grey frames of 24 x 24."""
+    return np.random.default_rng(0).integers(0, 256, (COUNT, 24, 24), dtype=np.uint8)
+
+
+def save(folder: Path, frames: np.ndarray, suffix: str = ".png", name: str = "f") -> Path:
+    """Write frames as images, numbered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / f"{name}_{i:03}{suffix}")
+    return folder
+
+
+@contextmanager
+def files_of_at_most(size: int):
+    """As on a full disk: writing beyond so many bytes of a file fails."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+def test_two_folders_give_tables_json_and_a_file_of_all_values(lusgan, frames, tmp_path, cache):
+    """Mean, nearest and every value are sewar's; the engine is named; nothing else is left."""
+    a, b = save(tmp_path / "real", frames[:7]), save(tmp_path / "synthetic", frames[7:10])
+    full = tmp_path / "out.parquet"
+    how = ("--metrics", "psnr,rase", "--top", 2, "--full", full)
+    said = lusgan("pairs", a, b, *how, "--json")
+    assert said.code == 0
+    found = json.loads(said.out)
+    wanted = np.array([[sewar.rase(x, y) for y in frames[7:10]] for x in frames[:7]])
+    assert found["metrics"]["rase"]["summary"]["mean"] == pytest.approx(wanted.mean(), rel=1e-6)
+    nearest = found["metrics"]["rase"]["nearest"][1]
+    assert [n["index"] for n in nearest] == np.argsort(wanted[:, 1])[:2].tolist()
+    table = parquet.read_table(full).to_pydict()
+    assert list(table) == ["a", "b", "psnr", "rase"]
+    assert table["a"][:4] == ["f_000.png"] * 3 + ["f_001.png"]
+    np.testing.assert_allclose(table["rase"], wanted.ravel(), rtol=1e-6)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "cache",
+        "out.parquet",
+        "real",
+        "synthetic",
+    ]
+    assert list(cache.iterdir()) == []
+    said = lusgan("pairs", a, b, *how, "--compat", "0.4.6")
+    assert said.code == 0
+    assert "closest by PSNR" in said.out
+    assert "sewar 0.4.6, torch" in said.last
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".tif", ".npy", ".mat", ".h5", "colour"])
+def test_every_kind_of_frames(lusgan, frames, tmp_path, kind):
+    """PNG, JPEG, TIFF, arrays, clips, shards, and RGB."""
+    place, some = tmp_path / "set", frames[:5]
+    if kind == ".npy":
+        np.save(place.with_suffix(kind), some)
+    elif kind == ".mat":
+        clip = np.repeat(some.transpose(1, 2, 0)[:, :, None], 3, axis=2)
+        scipy.io.savemat(place.with_suffix(kind), {"frames": clip})
+    elif kind == ".h5":
+        write_shard(place.with_suffix(kind), some, [0, 1, 2, 3, -1], attributes={})
+    else:
+        rgb = np.stack([some, some[::-1], 255 - some], axis=-1)
+        save(place, rgb if kind == "colour" else some, ".png" if kind == "colour" else kind)
+    if kind in (".npy", ".mat", ".h5"):
+        place = place.with_suffix(kind)
+    said = lusgan("pairs", place, "--metrics", "mse,sam", "--json")
+    assert said.code == 0
+    assert json.loads(said.out)["pairs"] == 10
+
+
+class TestInterruption:
+    @pytest.fixture
+    def stop_after(self, monkeypatch):
+        """A function after which Ctrl-C comes when so many blocks are done."""
+
+        def arm(blocks):
+            def progress(task):
+                left = [blocks]
+
+                def tell(done, total):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        raise KeyboardInterrupt
+
+                return tell
+
+            monkeypatch.setattr(command, "_progress", progress)
+
+        yield arm
+        monkeypatch.undo()
+
+    def test_the_same_command_goes_on(self, lusgan, frames, tmp_path, cache, stop_after):
+        """Stopped with 130, then finished: the same values, and blocks done once."""
+        a = save(tmp_path / "real", frames)
+        how = ("pairs", a, "--metrics", "mse,rase", "--json")
+        wanted = json.loads(lusgan(*how).out)
+        stop_after(1)
+        assert lusgan(*how).code == 130
+        assert len(list(cache.iterdir())) == 1
+        stop_after(10)
+        said = lusgan(*how)
+        assert said.code == 0
+        assert list(cache.iterdir()) == []
+        assert json.loads(said.out)["metrics"] == wanted["metrics"]
+
+    def test_changed_images_start_over(self, lusgan, frames, tmp_path, stop_after):
+        """What was counted of other images is not mixed with these, and it is said."""
+        a = save(tmp_path / "real", frames)
+        stop_after(1)
+        assert lusgan("pairs", a, "--metrics", "mse").code == 130
+        save(a, 255 - frames)
+        stop_after(10)
+        said = lusgan("pairs", a, "--metrics", "mse")
+        assert said.code == 0
+        assert "images have changed since the comparison stopped: starting over" in said.err
+
+    def test_other_settings_have_a_checkpoint_of_their_own(
+        self, lusgan, frames, tmp_path, stop_after
+    ):
+        """Other metrics are compared at once; the stopped comparison can still go on."""
+        a = save(tmp_path / "real", frames)
+        stop_after(1)
+        assert lusgan("pairs", a, "--metrics", "mse").code == 130
+        stop_after(10)
+        assert lusgan("pairs", a, "--metrics", "psnr").code == 0
+        assert lusgan("pairs", a, "--metrics", "mse").code == 0
+
+
+def test_progress_tells_pairs_a_second():
+    """Counted from where this run began, not from where the first one did."""
+    from lusgan_core.progress import Task
+
+    task = Task("comparing", 0, "pairs")
+    tell = command._progress(task)
+    tell(1000, 3000)
+    assert (task.done, task.total, task.note) == (1000, 3000, "")
+    tell(1001, 3000)
+    assert task.note.endswith(" pairs/s")
+
+
+class TestClips:
+    def test_sub_folders_are_clips(self, lusgan, frames, tmp_path):
+        """Pairs within one are left out, in the file of all values as well."""
+        for clip in range(3):
+            save(tmp_path / "real" / f"clip {clip}", frames[4 * clip : 4 * clip + 4])
+        full = tmp_path / "out.parquet"
+        how = ("--metrics", "mse", "--other-clips", "--full", full, "--json")
+        said = lusgan("pairs", tmp_path / "real", *how)
+        assert said.code == 0
+        assert "leaving out pairs of one clip; there are 3 clips" in said.err
+        assert json.loads(said.out)["metrics"]["mse"]["summary"]["count"] == 3 * 16
+        rows = parquet.read_table(full).to_pylist()
+        assert len(rows) == 48
+        assert all(row["a"].split("/")[0] != row["b"].split("/")[0] for row in rows)
+
+    def test_names_tell_clips_where_images_lie_side_by_side(self, lusgan, frames, tmp_path):
+        """The name without the number at its end, across two folders as well."""
+        a = save(tmp_path / "real", frames[:4], name="p1-lung")
+        save(a, frames[4:6], ".tif", name="p2-lung")
+        b = save(tmp_path / "more", frames[6:9], name="p2-lung")
+        how = ("--metrics", "mse", "--other-clips", "--json")
+        said = lusgan("pairs", a, *how)
+        assert json.loads(said.out)["metrics"]["mse"]["summary"]["count"] == 4 * 2
+        said = lusgan("pairs", a, b, *how)
+        assert json.loads(said.out)["metrics"]["mse"]["summary"]["count"] == 4 * 3
+
+    def test_one_clip_leaves_nothing(self, lusgan, frames, tmp_path):
+        """An error, not a table of nothing."""
+        said = lusgan("pairs", save(tmp_path / "real", frames[:4]), "--other-clips")
+        assert said.code == 2
+        assert "all images are of one clip, 'f' by their names" in said.last
+
+
+class TestBadInput:
+    def test_folders_that_cannot_be_compared(self, lusgan, frames, tmp_path):
+        """Empty, missing, of two sizes: exit code 2 and one line that says which and what."""
+        a = save(tmp_path / "real", frames[:3])
+        (tmp_path / "empty").mkdir()
+        for b, message in [
+            (tmp_path / "empty", "empty holds no frames; known are .png"),
+            (tmp_path / "none", "none does not exist"),
+            (save(tmp_path / "small", frames[:2, :20]), "24 x 24 grey cannot be compared with"),
+        ]:
+            said = lusgan("pairs", a, b, "--metrics", "mse")
+            assert said.code == 2
+            assert message in said.last
+        save(a, frames[:1, :20], name="odd")
+        said = lusgan("pairs", a, "--metrics", "mse")
+        assert said.code == 2
+        assert "odd_000.png has 20 x 24 grey; bring them to one size" in said.last
+
+    def test_metrics(self, lusgan, frames, tmp_path):
+        """An unknown one is an error; one that does not apply is named, the others computed."""
+        a = save(tmp_path / "real", frames[:3])
+        said = lusgan("pairs", a, "--metrics", "msee")
+        assert said.code == 2
+        assert "did you mean 'mse'" in said.last
+        said = lusgan("pairs", a, "--metrics", "mse,msssim")
+        assert said.code == 0
+        assert "msssim is absent: needs 176 pixels a side" in said.out
+
+    def test_an_image_that_cannot_be_decoded_costs_no_more_than_itself(
+        self, lusgan, frames, tmp_path
+    ):
+        """What was compared before it is shown; mended, the same command goes on from there."""
+        a, b = save(tmp_path / "real", frames), save(tmp_path / "synthetic", frames[:5])
+        broken = a / "f_075.png"  # in the second block, and no sample for the checkpoint's digest
+        whole = broken.read_bytes()
+        broken.write_bytes(whole[: len(whole) // 2])
+        said = lusgan("pairs", a, b, "--metrics", "mse", "--json")
+        assert said.code == 1
+        assert "f_075.png cannot be decoded" in said.last
+        assert "run the same again to go on from there" in said.last
+        before = json.loads(said.out)["pairs"]
+        assert 0 < before < COUNT * 5
+        broken.write_bytes(whole)
+        said = lusgan("pairs", a, b, "--metrics", "mse", "--json")
+        assert said.code == 0
+        assert json.loads(said.out)["metrics"]["mse"]["summary"]["count"] == COUNT * 5
+
+    def test_a_disk_too_small_for_the_matrix(self, lusgan, frames, tmp_path):
+        """It shows at once, one line says what to do, and nothing fills the disk further."""
+        a, full = save(tmp_path / "real", frames), tmp_path / "out.parquet"
+        with files_of_at_most(20_000):
+            said = lusgan("pairs", a, "--metrics", "mse,psnr", "--full", full)
+        assert said.code == 1
+        assert "free disk space" in said.last
+        assert list(tmp_path.glob(".out*/*")) == []
+
+    def test_a_disk_too_small_for_the_file(self, lusgan, frames, tmp_path):
+        """All is computed and shown; with more room the same command only writes the file."""
+        a, full = save(tmp_path / "real", frames), tmp_path / "out.parquet"
+        how = ("pairs", a, "--metrics", "mse,psnr,rase,uqi,ssim", "--full", full)
+        with files_of_at_most(COUNT * COUNT * 8 + 1000):
+            said = lusgan(*how)
+        assert said.code == 1
+        assert "out.parquet cannot be written" in said.last
+        assert "closest by SSIM" in said.out
+        assert not full.exists()
+        said = lusgan(*how)
+        assert said.code == 0
+        assert parquet.read_metadata(full).num_rows == COUNT * (COUNT - 1)
+        assert list(tmp_path.glob(".out*")) == []
