@@ -50,7 +50,8 @@ def run_flow(
     """
     registry = installed()
     config = needs.plugins(config, registry)
-    needs.device(config.runtime.device)
+    if not train_on:
+        needs.device(config.runtime.device)
     place = Place(store=store, exams=exams, runtime=config.runtime)
     source, kept = open_source(exams).uri, open_store(store)
     needs.writable(kept)

@@ -14,6 +14,7 @@ from lusgan_core.errors import ConfigError, StoreError, UnknownPluginError
 from lusgan_core.registry import Registry
 from lusgan_core.store import LocalStore
 
+pytestmark = pytest.mark.usefixtures("prefect_server")  # before anything imports Prefect
 NOWHERE = "http://127.0.0.1:9"
 """Nothing listens there."""
 

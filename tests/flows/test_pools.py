@@ -17,6 +17,7 @@ from lusgan_flows.up.home import UpSettings
 
 from lusgan_core.errors import ConfigError, UnknownNameError
 
+pytestmark = pytest.mark.usefixtures("prefect_server")  # before anything imports Prefect
 S3 = UpSettings(exams="s3://exams", store="s3://artifacts", preset="demo")
 
 
