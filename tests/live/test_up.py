@@ -215,6 +215,15 @@ def answers(stack: Stack) -> bool:
     return True
 
 
+def test_notify_vouches_for_an_exam(stack: Stack) -> None:
+    """`lusgan notify` starts a look at once: the server takes the event, and a run follows."""
+    runs = len(stack.runs("pipeline"))
+    told = stack.lusgan("notify", "9001/1", f"--home={stack.home}")
+    assert told.returncode == 0, told.stderr
+    run = stack.next_run(runs)
+    assert run["name"].startswith("nothing new")
+
+
 def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     """Ctrl-C ends every process; the same command finds deployments and runs as they were."""
     runs = len(stack.runs("pipeline"))

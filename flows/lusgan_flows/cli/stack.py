@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
@@ -84,8 +85,8 @@ def notify(
         )
     digest = found[codes].digest
     Announcements.load(store, source).told(codes, digest, complete=True).save(store, source)
-    event = exam_event(NEW, source, digest)
-    ask(settings, "/events", [{"occurred": datetime.now(UTC).isoformat(), **event}])
+    event = {"id": str(uuid4()), "occurred": datetime.now(UTC).isoformat()}
+    ask(settings, "/events", [event | exam_event(NEW, source, digest)])
     out.print(f"announced exam {digest[:8]}; a run starts within {settings.debounce_s + 15} s")
 
 
