@@ -35,7 +35,7 @@ def command(exams: Path, store: Path, runner: str) -> list[str]:
 
 
 def shards(exams: Path, store: Path) -> dict[str, bytes]:
-    return Pipeline(exams, store).files("shards/")
+    return {k: v for k, v in Pipeline(exams, store).files("shards/").items() if k.endswith(".h5")}
 
 
 def processes_of(mark: str) -> list[int]:
