@@ -44,6 +44,7 @@ bench: install  ## Measure what the README quotes (several minutes)
 	$(BIN)/python benchmarks/data_path.py
 	$(BIN)/python benchmarks/pairs.py
 	$(BIN)/python benchmarks/shared_machine.py
+	$(BIN)/python benchmarks/unit_costs.py
 
 clean:  ## Remove the environment and what tools leave behind (not demo/)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
