@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,14 +45,11 @@ def check(text: str) -> str | None:
             f"--task-runner {text!r}: choices: threads, dask (a cluster on this machine), "
             "dask=ADDRESS (a scheduler, e.g. dask=tcp://10.0.0.5:8786)"
         )
-    if kind == "dask":
-        try:
-            import distributed  # noqa: F401
-            import prefect_dask  # noqa: F401
-        except ImportError as error:
+    for module in ("distributed", "prefect_dask") if kind == "dask" else ():
+        if find_spec(module) is None:  # an import would bring Prefect along before it is set up
             raise ConfigError(
-                f"--task-runner {text} needs {error.name}, which is not installed: {INSTALL}"
-            ) from error
+                f"--task-runner {text} needs {module}, which is not installed: {INSTALL}"
+            )
     return address or None
 
 

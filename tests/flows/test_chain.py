@@ -171,6 +171,7 @@ ALL = {"select", "train", "generate", "evaluate", "promote", "report"}
         ("preprocessing.intensity=clahe", {"preprocess"} | ALL),
         ("runtime.checkpoint_s=5", set()),
         ("runtime.threads=1", set()),
+        ("runtime.processes=2", set()),
     ],
 )
 def test_a_changed_option_redoes_what_depends_on_it(

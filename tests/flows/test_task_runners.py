@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tiny_runs import SETTINGS, Pipeline, tiny_config, write_exams
 
 from lusgan_core.errors import ConfigError
 
-pytest.importorskip("prefect_dask", reason="needs the extra `dask`")
+pytestmark = pytest.mark.skipif(find_spec("prefect_dask") is None, reason="needs the extra `dask`")
 LUSGAN = (sys.executable, "-c", "from lusgan_flows.cli import main; main()")
 
 

@@ -187,17 +187,15 @@ def test_leases_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(train, "POLL_S", 0.01)
     tries: list[int] = []
 
-    def busy_twice(*_: object) -> str:
+    def busy_twice() -> str:
         tries.append(1)
         if len(tries) < 3:
             raise LeaseError("process 7 trains it")
         return "trained"
 
-    monkeypatch.setattr(train, "train", busy_twice)
     context = StageContext(LocalStore(tmp_path))
-    job = train.Job(context.store, "models/x", "key")
-    assert train._train_or_wait(None, None, job, context) == "trained"
+    assert train._train_or_wait(busy_twice, "training", context) == "trained"
     tries.clear()
     context.stop.request()
     with pytest.raises(TrainingStopped, match="process 7"):
-        train._train_or_wait(None, None, job, context)
+        train._train_or_wait(busy_twice, "training", context)
