@@ -16,13 +16,11 @@ from lusgan_core.config import RunConfig, completed
 from lusgan_core.errors import ConfigError, LusganError, TrainingError, UnknownPluginError
 from lusgan_core.exams import open_source
 from lusgan_core.registry import Registry
-from lusgan_core.store import Store, open_store
+from lusgan_core.store import check_writable, open_store
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Variable that our image sets."""
 TIMEOUT_S = 10
-PROBE = "lusgan-was-here"
-"""Key that is written and deleted to see whether a store can be written."""
 SOCKET = "unix:///var/run/docker.sock"
 
 
@@ -55,7 +53,7 @@ def device(name: str) -> None:
         return
     import torch
 
-    from lusgan_core.training.loop import pick_device
+    from lusgan_core.training.device import pick_device
 
     try:
         pick_device(name)
@@ -80,18 +78,12 @@ def _gpu_advice(torch: Any) -> str:
     return f"`nvidia-smi` must list it, with a driver for CUDA {torch.version.cuda}"
 
 
-def writable(store: Store) -> None:
-    """Write and delete a small object. Raises StoreError, which says what to do."""
-    store.put(PROBE, b"")
-    store.delete(PROBE)
-
-
 def storage(store: str, exams: str) -> str:
     """Look into the exam source and write to the store. Raises StoreError, ExamError."""
     source = open_source(exams)
     next(iter(source.objects()), None)
     kept = open_store(store)
-    writable(kept)
+    check_writable(kept)
     return f"{source.uri} can be read, {kept.uri} can be written"
 
 

@@ -16,7 +16,7 @@ from lusgan_core.known import Codes, KnownExams
 from lusgan_core.provenance import Manifest
 from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
-from lusgan_core.store import Store, open_store
+from lusgan_core.store import Store, check_writable, open_store
 from lusgan_core.withdrawal import settle
 from lusgan_flows import needs
 from lusgan_flows.arrivals import StillChangingError, find_settled
@@ -54,7 +54,7 @@ def run_flow(
         needs.device(config.runtime.device)
     place = Place(store=store, exams=exams, runtime=config.runtime)
     source, kept = open_source(exams).uri, open_store(store)
-    needs.writable(kept)
+    check_writable(kept)
     deployed = is_deployed()
     options = {"preset": preset, "strict": strict, "until": until}
     with board() as shown:
@@ -71,7 +71,7 @@ def run_flow(
                 outcome = done
             else:
                 shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
-                runner = _Named(place, shown, kept, (len(new), withdrawn), train_on)
+                runner = _FlowRunner(place, shown, kept, (len(new), withdrawn), train_on)
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())
                 _tell_held_back(source, runner.decided)
@@ -87,8 +87,8 @@ def is_deployed() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-class _Named(PrefectRunner):
-    """Names the run once it shows which scores it trains."""
+class _FlowRunner(PrefectRunner):
+    """Names the run once it shows which scores it trains, and may train them elsewhere."""
 
     def __init__(
         self, place: Place, shown: Board, store: Store, why: tuple[int, int], train_on: str

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.exams import Discovery, discover, open_source
 from lusgan_core.progress import track
 from lusgan_core.provenance import digest_bytes
 from lusgan_core.store import open_store
+
+
+def absolute(address: str) -> str:
+    """An address that means the same in another folder and process: a folder's whole path."""
+    return address if "://" in address else str(Path(address).expanduser().absolute())
 
 
 def find_exams(exams: str, store: str) -> Discovery:

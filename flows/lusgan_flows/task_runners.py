@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -153,14 +152,9 @@ def _check_workers(client: Client, address: str) -> None:
         )
 
 
-def absolute(address: str) -> str:
-    """A folder's whole path, which means the same in every process; other addresses as they are."""
-    return address if "://" in address else str(Path(address).absolute())
-
-
 def code_of_stages() -> str:
     """Digest of the code of all stages, as it is where this is called."""
     return code_fingerprint(*(f"lusgan_core.stages.{stage}" for stage in RUNS))
 
 
-__all__ = ["absolute", "check", "opened"]
+__all__ = ["check", "opened"]

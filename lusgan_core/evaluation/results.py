@@ -15,6 +15,9 @@ from lusgan_core.errors import LusganError
 from lusgan_core.evaluation.frameset import FrameSet
 from lusgan_core.evaluation.tally import Summary
 
+LIKENESS = ("msssim", "ssim")
+"""What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
+
 
 @dataclass(frozen=True)
 class Neighbour:

@@ -14,7 +14,7 @@ from lusgan_core.api import Options, PairMetric
 from lusgan_core.domain import Record
 from lusgan_core.evaluation.frameset import FrameSet
 from lusgan_core.evaluation.pairwise import compare_sets
-from lusgan_core.evaluation.results import PairResults
+from lusgan_core.evaluation.results import LIKENESS, PairResults
 from lusgan_core.evaluation.tally import Summary
 from lusgan_core.frames.dataset import ClipFrames, ScoreDataset, load_frames
 from lusgan_core.frames.shard import read_shard_frames
@@ -33,8 +33,6 @@ from lusgan_core.stages.base import (
 from lusgan_core.stages.records import SampleSet
 from lusgan_core.training.options import Runtime
 
-LIKENESS = ("msssim", "ssim")
-"""What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
 TABLE_ONE = 10
 """Frames in the report's Table 1: the first, and the next nine."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.store.base import Store, StoredObject
+from lusgan_core.store.base import Store, StoredObject, check_writable
 from lusgan_core.store.local import LocalStore
 
-__all__ = ["LocalStore", "Store", "StoredObject", "open_store"]
+__all__ = ["LocalStore", "Store", "StoredObject", "check_writable", "open_store"]
 
 
 def open_store(uri: str | Path) -> Store:

@@ -19,6 +19,9 @@ from lusgan_core.errors import MissingArtifactError, StoreError
 CODED = ("exams", "shards")
 """First parts of keys that go on with codes of patient and exam."""
 
+PROBE = "lusgan-was-here"
+"""Key that is written and deleted to see whether a store can be written."""
+
 
 class StoredObject(Record):
     """What listing says of an object."""
@@ -63,6 +66,12 @@ class Store(ABC):
     @abstractmethod
     def local_copy(self, key: str) -> AbstractContextManager[Path]:
         """A local file with the object's content, to read, for the length of a block."""
+
+
+def check_writable(store: Store) -> None:
+    """Write and delete a small object. Raises StoreError, which says what to do."""
+    store.put(PROBE, b"")
+    store.delete(PROBE)
 
 
 def check_key(key: str) -> str:

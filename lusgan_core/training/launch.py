@@ -29,7 +29,6 @@ from lusgan_core.api import NetworkSpec
 from lusgan_core.errors import ConfigError, LusganError, TrainingError
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
-from lusgan_core.store import open_store
 from lusgan_core.training import worker
 from lusgan_core.training.device import check_devices, pick_device
 from lusgan_core.training.job import TrainedModel
@@ -76,7 +75,8 @@ def launch(job: SharedJob, stop: StopFlag) -> TrainedModel:
     Raises what ``loop.train`` raises, and TrainingError where a process dies: the others end too,
     and the last checkpoint is kept.
     """
-    with Lease(open_store(job.store), f"{job.folder}/lease.json"):
+    where = job.opened()
+    with Lease(where.store, where.lease_key):
         pass  # whoever has it is found out before processes are started
     with _started(job) as processes, track(job.label, job.options.iterations, "it") as task:
         while not processes.over(task):

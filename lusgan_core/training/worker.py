@@ -50,6 +50,10 @@ class SharedJob(Record):
     options: TrainingOptions
     runtime: Runtime
 
+    def opened(self) -> Job:
+        """Where it writes, with the store opened."""
+        return Job(open_store(self.store), self.folder, self.identity, self.label)
+
 
 class Said(Record):
     """A line from a process: that it is there, how far it is, or how it ended."""
@@ -107,9 +111,8 @@ def _own_device(runtime: Runtime, rank: int) -> torch.device:
 
 
 def _take_part(job: SharedJob, group: Group, runtime: Runtime, voice: Voice) -> None:
-    store, registry = open_store(job.store), installed()
-    frames, _, _ = load_frames(store, job.clips, job.score)
-    where = Job(store, job.folder, job.identity, job.label)
+    where, registry = job.opened(), installed()
+    frames, _, _ = load_frames(where.store, job.clips, job.score)
     with stop_on_signals() as stop:
         _stop_when_left_alone(stop)
         if group.leads:

@@ -12,7 +12,7 @@ from tiny_runs import tiny_config
 
 from lusgan_core.errors import ConfigError, StoreError, UnknownPluginError
 from lusgan_core.registry import Registry
-from lusgan_core.store import LocalStore
+from lusgan_core.store import LocalStore, check_writable
 
 pytestmark = pytest.mark.usefixtures("prefect_server")  # before anything imports Prefect
 NOWHERE = "http://127.0.0.1:9"
@@ -50,11 +50,11 @@ def test_no_plugin(plugins: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     """It is found out by writing; what was written is gone afterwards."""
-    needs.writable(LocalStore(tmp_path / "store"))
+    check_writable(LocalStore(tmp_path / "store"))
     assert not list(LocalStore(tmp_path / "store").list())
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError):
-        needs.writable(LocalStore(tmp_path / "file"))
+        check_writable(LocalStore(tmp_path / "file"))
 
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from lusgan_flows import task_runners
+from marked_processes import processes_of
 from tiny_runs import SETTINGS, Pipeline, tiny_config, write_exams
 
 from lusgan_core.errors import ConfigError
@@ -37,20 +38,6 @@ def command(exams: Path, store: Path, runner: str) -> list[str]:
 
 def shards(exams: Path, store: Path) -> dict[str, bytes]:
     return {k: v for k, v in Pipeline(exams, store).files("shards/").items() if k.endswith(".h5")}
-
-
-def processes_of(mark: str) -> list[int]:
-    """Processes that were started with a word in their environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                words = (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in words:
-                found.append(int(folder.name))
-    return found
 
 
 def test_shards_are_those_of_threads(

@@ -108,6 +108,15 @@ class Stack:
         )
         return [run for run in found if run["start_time"]]
 
+    def answers(self) -> bool:
+        """Whether server and S3 are there."""
+        try:
+            self.ask("/health")
+            self.stored("current/")
+        except Exception:
+            return False
+        return True
+
     def begin(self, flow: str, **parameters: Any) -> str:
         """Ask for a run of a deployment, as the UI's button does; returns its id."""
         deployment = self.ask(f"/deployments/name/{flow}/{flow}")["id"]

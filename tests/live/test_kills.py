@@ -122,7 +122,7 @@ def test_killed_at_any_moment(
     stack.until(lambda: asked(stack, run) == "RUNNING", 60, "the run to begin")
     time.sleep(moment)
     assert stack.kill(victim) >= 1 or victim == "prefect.engine"  # which may have ended
-    stack.until(lambda: answers(stack), 90, "server and S3")
+    stack.until(stack.answers, 90, "server and S3")
     before = finished(stack, place)
     ended(stack, run, 240)
     first = stack.state(run)
@@ -153,13 +153,3 @@ def test_two_pipelines_at_once(stack: Stack, reference: Reference) -> None:
     ended(stack, run, 240)
     assert stack.state(run) == "COMPLETED"
     assert content(stack, "both") == reference.content
-
-
-def answers(stack: Stack) -> bool:
-    """Whether server and S3 are there."""
-    try:
-        stack.ask("/health")
-        stack.stored("undisturbed/")
-    except Exception:
-        return False
-    return True

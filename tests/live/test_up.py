@@ -191,7 +191,7 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
     assert stack.kill("prefect worker") >= 1
     assert stack.kill("weed mini") == 1
     assert stack.kill("prefect server") == 1
-    stack.until(lambda: answers(stack), 90, "the server")
+    stack.until(stack.answers, 90, "the server")
     remaining = exams.parent / "remaining"
     shutil.copytree(
         exams, remaining, ignore=shutil.ignore_patterns("9004", "*_9004_*", "*_9005_*_mask.png")
@@ -199,20 +199,10 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
     alone = Pipeline(remaining, exams.parent / "store")
     outcome = alone.run(options())
     wanted = outcome.scores[2]["train"]
-    stack.until(lambda: answers(stack) and current(stack, 2) == wanted.data["name"], 500, "model")
+    stack.until(lambda: stack.answers() and current(stack, 2) == wanted.data["name"], 500, "model")
     assert stack.get(wanted.artifacts["generator"].key) == alone.store.get(
         wanted.artifacts["generator"].key
     )
-
-
-def answers(stack: Stack) -> bool:
-    """Whether server and S3 are there."""
-    try:
-        stack.ask("/health")
-        stack.stored("current/")
-    except Exception:
-        return False
-    return True
 
 
 def test_notify_vouches_for_an_exam(stack: Stack) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from lusgan_flows.chain import Inline, run_chain
+from marked_processes import processes_of
 from tiny_runs import Pipeline, tiny_config, write_exams
 
 from lusgan_core.config import RunConfig
@@ -105,20 +106,6 @@ def stopped_at(iteration: int) -> tuple[StopFlag, Any]:
             flag.request()
 
     return flag, listen
-
-
-def processes_of(mark: str) -> list[int]:
-    """Processes that were started with a word in their environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                words = (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in words:
-                found.append(int(folder.name))
-    return found
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lusgan_core.config import resolve
 from lusgan_core.errors import ConfigError
 from lusgan_core.presets import DEFAULT_PRESET
-from lusgan_core.registry import installed
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, visible
-from lusgan_flows.cli.up import address
+from lusgan_flows.sources import absolute
 
 if TYPE_CHECKING:
     from lusgan_flows.pools import Kind
@@ -46,16 +44,9 @@ def deploy(
     gpu: Gpu = False,
     image: Image = "",
     job: Job = None,
-    every: Annotated[int, typer.Option(help="Seconds between two looks for new exams", min=10)] = (
-        120
-    ),
-    settle: Annotated[
-        int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
-    ] = 60,
-    notify: Annotated[
-        list[str] | None,
-        typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
-    ] = None,
+    every: options.Every = 120,
+    settle: options.Settle = 60,
+    notify: options.Notify = None,
     preset: options.PresetName = DEFAULT_PRESET,
     config: options.ConfigFile = None,
     set_: options.Settings = None,
@@ -68,10 +59,10 @@ def deploy(
     from lusgan_flows.deploy import deploy as tell
     from lusgan_flows.up.home import UpSettings
 
-    chosen = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
+    chosen = options.chosen(preset, config, set_, scores)
     settings = UpSettings(
-        exams=address(exams),
-        store=address(store),
+        exams=absolute(exams),
+        store=absolute(store),
         preset=preset,
         config=chosen.model_dump(mode="json"),
         every_s=every,

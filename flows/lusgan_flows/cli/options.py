@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from lusgan_core.config import RunConfig, resolve
 from lusgan_core.errors import ConfigError
 from lusgan_core.presets import PRESETS
+from lusgan_core.registry import installed
 
 _presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 
@@ -61,6 +63,23 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result for a progr
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
 
 DEFAULT_STORE = "lusgan-store"
+
+
+Every = Annotated[int, typer.Option(help="Seconds between two looks for new exams", min=10)]
+Settle = Annotated[
+    int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
+]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
+]
+
+
+def chosen(
+    preset: str, config: list[Path] | None, settings: list[str] | None, scores: str | None
+) -> RunConfig:
+    """The options of a run: a preset, a file over it, then single ones. Raises ConfigError."""
+    return resolve(preset, installed(), config or (), settings or (), parse_scores(scores))
 
 
 def parse_scores(text: str | None) -> list[int] | None:

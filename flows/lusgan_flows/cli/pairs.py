@@ -19,7 +19,7 @@ from lusgan_core.evaluation.checkpoint import OtherJobError
 from lusgan_core.evaluation.frameset import FrameSet
 from lusgan_core.evaluation.images import clips_of, load_frames
 from lusgan_core.evaluation.pairwise import compare_sets
-from lusgan_core.evaluation.results import PairResults, PairsError
+from lusgan_core.evaluation.results import LIKENESS, PairResults, PairsError
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import installed
 from lusgan_flows.cli import options
@@ -28,7 +28,6 @@ from lusgan_flows.cli.parquet import write_parquet
 
 CLOSEST = 5
 """Pairs shown of all."""
-LIKENESS = ("msssim", "ssim")
 
 
 def pairs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lusgan_core.config import RunConfig, resolve
+from lusgan_core.config import RunConfig
 from lusgan_core.errors import TrainingStopped
 from lusgan_core.exams import open_source
 from lusgan_core.known import remember
@@ -18,7 +18,7 @@ from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, progress_shown, visible
 from lusgan_flows.cli.withdrawals import take_out
 from lusgan_flows.settings import prepare_prefect, start_server
-from lusgan_flows.sources import find_exams
+from lusgan_flows.sources import absolute, find_exams
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     What was done before and has not changed is not done again: a new exam costs its own ingestion
     and the scores whose frames it changed. Stop with Ctrl-C and run the same command to go on.
     """
-    resolved = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
+    resolved = options.chosen(preset, config, set_, scores)
     outcome = run_pipeline(
         exams,
         store,
@@ -94,7 +94,7 @@ def run_pipeline(
                 if runner is None:
                     return pipeline(exams, store, config, **asked)
                 flow = pipeline.with_options(task_runner=runner)
-                return flow(task_runners.absolute(exams), where.uri, config, **asked)
+                return flow(absolute(exams), where.uri, config, **asked)
         except KeyboardInterrupt as stop:
             raise TrainingStopped(
                 "stopped; what is finished is kept: run the same command again to go on"

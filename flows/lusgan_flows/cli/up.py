@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lusgan_core.config import resolve
 from lusgan_core.errors import ConfigError
 from lusgan_core.presets import DEFAULT_PRESET
-from lusgan_core.registry import installed
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, visible
+from lusgan_flows.sources import absolute
 
 HomeFolder = Annotated[
     Path, typer.Option(help="Folder of the stack: settings, database, logs", envvar="LUSGAN_HOME")
@@ -39,12 +38,8 @@ def up(
     database: Annotated[
         str, typer.Option(help="PostgreSQL for the server: postgresql+asyncpg://USER@HOST/NAME")
     ] = "",
-    every: Annotated[int, typer.Option(help="Seconds between two looks for new exams", min=10)] = (
-        120
-    ),
-    settle: Annotated[
-        int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
-    ] = 60,
+    every: options.Every = 120,
+    settle: options.Settle = 60,
     debounce: Annotated[
         int, typer.Option(help="Seconds without news after which a run starts", min=10)
     ] = 15,
@@ -57,10 +52,7 @@ def up(
             max=64,
         ),
     ] = 0,
-    notify: Annotated[
-        list[str] | None,
-        typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
-    ] = None,
+    notify: options.Notify = None,
     preset: options.PresetName = DEFAULT_PRESET,
     config: options.ConfigFile = None,
     set_: options.Settings = None,
@@ -77,10 +69,10 @@ def up(
     if exams is None and not s3:
         raise ConfigError("--exams is missing: name the folder or s3://BUCKET/PREFIX of the exams")
     place = Home(home)
-    chosen = resolve(preset, installed(), config or (), set_ or (), options.parse_scores(scores))
+    chosen = options.chosen(preset, config, set_, scores)
     settings = UpSettings(
-        exams=address(exams or "s3://exams"),
-        store=address(store or ("s3://artifacts" if s3 else str(place.path / "store"))),
+        exams=absolute(exams or "s3://exams"),
+        store=absolute(store or ("s3://artifacts" if s3 else str(place.path / "store"))),
         preset=preset,
         config=chosen.model_dump(mode="json"),
         port=port,
@@ -100,8 +92,3 @@ def up(
         err.print(f"logs: {visible(str(place.path / 'logs'))}; Ctrl-C stops everything")
 
     run_stack(place, settings, lambda text: err.print(visible(text)), ready)
-
-
-def address(text: str) -> str:
-    """An address that means the same in another folder."""
-    return text if "://" in text else str(Path(text).expanduser().absolute())

@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from lusgan_core.errors import StoreError
-from lusgan_core.store import open_store
+from lusgan_core.store import check_writable, open_store
 from lusgan_flows.up.home import Home, UpError, UpSettings, read_json, write_whole
 from lusgan_flows.up.supervisor import Service
 
@@ -157,9 +157,7 @@ def _buckets_are_there() -> bool:
     """Buckets appear some time after the port answers, and their volumes after them."""
     try:
         for bucket in BUCKETS:
-            store = open_store(f"s3://{bucket}")
-            store.put("lusgan-up-was-here", b"")
-            store.delete("lusgan-up-was-here")
+            check_writable(open_store(f"s3://{bucket}"))
     except StoreError:
         return False
     return True

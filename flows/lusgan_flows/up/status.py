@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 from lusgan_core.errors import LusganError
 from lusgan_core.exams import open_source
 from lusgan_core.registry import installed
-from lusgan_core.store import open_store
+from lusgan_core.store import check_writable, open_store
 from lusgan_flows.up.home import Home, UpError, UpSettings
 from lusgan_flows.up.services import FLOWS, POOL, answers, s3_environment
 
@@ -216,8 +216,7 @@ def _reports(settings: UpSettings) -> str:
 
 def _store(settings: UpSettings) -> str:
     store = open_store(settings.store)
-    store.put("lusgan-doctor-was-here", b"yes")
-    store.delete("lusgan-doctor-was-here")
+    check_writable(store)
     return f"{store.uri} can be written"
 
 
