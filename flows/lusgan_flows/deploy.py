@@ -52,12 +52,24 @@ def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
 
 
 def deploy(
-    settings: UpSettings, kind: Kind, gpu: bool, image: str = "", job: Mapping[str, Any] = {}
+    settings: UpSettings,
+    kind: Kind,
+    gpu: bool,
+    image: str = "",
+    job: Mapping[str, Any] = {},
+    trainings: int | None = None,
 ) -> list[tuple[str, str]]:
     """Make pools, deployments and automations anew; returns deployments with their pools.
 
-    Raises MissingError, which says what to do.
+    With ``trainings``, so many are executed at a time, whatever the number of workers; it takes
+    ``gpu``, for without one they share a pool with the pipelines that wait for them. Raises
+    ConfigError, and MissingError where the server lacks something; both say what to do.
     """
+    if trainings is not None and not gpu:
+        raise ConfigError(
+            "--trainings limits the pool of the GPUs: give --gpu, too (without a GPU, "
+            "`lusgan work --limit N` limits a worker)"
+        )
     file = deployed(settings, kind, gpu)
     pools = {
         pool_name(kind, on_gpu): template(kind, on_gpu, image or DEFAULT_IMAGE[gpu], job)
@@ -65,7 +77,8 @@ def deploy(
     }
     needs.server()
     for name, made in pools.items():
-        make_pool(name, kind, made, overwrite=True)
+        limit = trainings if name == pool_name(kind, True) else None
+        make_pool(name, kind, made, overwrite=True, limit=limit)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "prefect.yaml")
         path.write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), "utf-8")

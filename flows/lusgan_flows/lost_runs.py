@@ -2,7 +2,7 @@
 
 Who is killed cannot say so, and the server goes on counting his run: it would hold the one place
 there is for ever. A run of a deployment gives a sign of life every half minute (Prefect's
-heartbeat), so one without any is told to have crashed.
+heartbeat, which ``lusgan up`` and ``lusgan work`` set), so one without any is told to have crashed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
+from lusgan_flows.settings import HEARTBEAT_S
+
 SOON = timedelta(minutes=1)
 """A scheduled run that is due within this time counts as under way."""
-SILENT = timedelta(seconds=90)
+SILENT = 3 * timedelta(seconds=HEARTBEAT_S)
 """A run that has not been heard of for so long is lost: three heartbeats."""
 STARTING = timedelta(minutes=5)
 """A run that has not begun so long after its worker took it is lost."""

@@ -68,28 +68,32 @@ def template(
     return made
 
 
-def make_pool(name: str, kind: Kind, made: Template, *, overwrite: bool) -> bool:
+def make_pool(
+    name: str, kind: Kind, made: Template, *, overwrite: bool, limit: int | None = None
+) -> bool:
     """Make a pool on the server; returns whether anything was made.
 
-    A pool that is there stays as it is, unless ``overwrite``. Raises MissingError where it is of
+    A pool that is there stays as it is, unless ``overwrite``: then its template is made anew, and
+    its limit of runs at a time is that of ``limit``, if any. Raises MissingError where it is of
     another kind.
     """
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectNotFound
 
+    limits = {} if limit is None else {"concurrency_limit": limit}
     with get_client(sync_client=True) as client:
         try:
             there = client.read_work_pool(name)
         except ObjectNotFound:
-            there = None
-        if there is not None and there.type != kind:
+            wanted = WorkPoolCreate(name=name, type=kind.value, base_job_template=made, **limits)
+            client.create_work_pool(wanted, overwrite=True)
+            return True
+        if there.type != kind:
             raise MissingError(
                 f"the work pool {name} is of type {there.type}, not {kind}: delete it "
                 f"(`prefect work-pool delete {name}`) and run the same command again"
             )
-        if there is not None and not overwrite:
-            return False
-        wanted = WorkPoolCreate(name=name, type=kind.value, base_job_template=made)
-        client.create_work_pool(wanted, overwrite=True)
-        return True
+        if overwrite:  # what else was changed in the UI, such as a pause, stays
+            client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, **limits))
+        return overwrite

@@ -7,6 +7,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HEARTBEAT_S = 30
+"""Seconds between two signs of life of a run on a worker; Prefect has no fewer."""
+
 
 def prepare_prefect(verbose: bool = False) -> None:
     """Send nothing home, and be quiet on the terminal. To be called before Prefect is imported."""

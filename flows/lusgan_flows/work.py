@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from lusgan_flows import needs
 from lusgan_flows.pools import Kind, make_pool, pool_name, template
+from lusgan_flows.settings import HEARTBEAT_S
 
 
 def examined(kind: Kind, gpu: bool, store: str, exams: str) -> Iterator[tuple[str, str]]:
@@ -47,6 +48,8 @@ def ensure_pool(kind: Kind, gpu: bool, image: str, job: Mapping[str, Any]) -> st
 
 def become_worker(pool: str, kind: Kind, limit: int | None, health: bool) -> NoReturn:
     """Replace this process by Prefect's worker, so that signals reach it."""
+    # the server takes a run for lost after three signs of life that did not come
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_S)
     command = ["worker", "start", "--pool", pool, "--type", kind.value, "--install-policy", "never"]
     command += ["--limit", str(limit)] if limit else []
     command += ["--with-healthcheck"] if health else []

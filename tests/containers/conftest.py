@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from engine import IMAGE, docker
+from engine import IMAGE, ContainerStack, docker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,3 +29,18 @@ def image() -> str:
     if there.returncode:
         pytest.skip(f"NO CONTAINER TEST RUNS: there is no image {IMAGE}; run `make containers`")
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerStack]:
+    """Run the stack for the session."""
+    with ContainerStack(tmp_path_factory.mktemp("stack"), free_ports()) as running:
+        yield running
+
+
+def free_ports() -> tuple[int, int, int]:
+    """Return three ports on which nobody listens."""
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        first, second, third = (probe.getsockname()[1] for probe in sockets)
+    return first, second, third

@@ -17,12 +17,15 @@ from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
+from tiny_runs import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 IMAGES = "lusgan-test"
 IMAGE = f"{IMAGES}/lusgan"
 DOCKER = os.environ.get("DOCKER", "docker")
 COMPOSE = str(Path(sys.executable).parent / "docker-compose")
+SOCKET = "/var/run/docker.sock"
+DEPLOY = ("lusgan", "deploy", "--preset=demo", *(f"--set={setting}" for setting in SETTINGS))
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 Done = subprocess.CompletedProcess[str]
@@ -53,6 +56,7 @@ class ContainerStack:
         self.name = f"lusgan-test-{secrets.token_hex(3)}"
         self.ui, self.reports, self.s3 = (f"http://127.0.0.1:{port}" for port in ports)
         self.auth, self.secret = f"admin:{secrets.token_hex(8)}", secrets.token_hex(16)
+        self.server = {"PREFECT_API_URL": f"{self.ui}/api", "PREFECT_API_AUTH_STRING": self.auth}
         self.env = folder / "stack.env"
         values = {
             "PREFECT_AUTH": self.auth,
@@ -102,11 +106,15 @@ class ContainerStack:
         with urlopen(Request(f"{self.ui}/api{path}", data, headers), timeout=30) as reply:
             return json.load(reply)
 
-    def start(self, deployment: str, **parameters: Any) -> str:
-        """Ask for a run of a deployment; returns the run's id."""
+    def start(self, deployment: str, job: dict[str, Any] | None = None, **parameters: Any) -> str:
+        """Ask for a run of a deployment, with variables of its pool; returns the run's id."""
         found = self.ask(f"/deployments/name/{deployment}/{deployment}")
-        body = {"parameters": parameters}
+        body = {"parameters": parameters, "job_variables": job or {}}
         return str(self.ask(f"/deployments/{found['id']}/create_flow_run", body)["id"])
+
+    def runs(self, flow: str) -> list[dict[str, Any]]:
+        """Runs of a flow."""
+        return list(self.ask("/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}}))
 
     def ended(self, run: str, within_s: float = 300) -> dict[str, Any]:
         """Wait for the end of a run; returns its state."""
@@ -149,6 +157,31 @@ class ContainerStack:
         """Keys in the store below a prefix."""
         found = self.client().list_objects_v2(Bucket="artifacts", Prefix=prefix)
         return [item["Key"] for item in found.get("Contents", [])]
+
+    def weights(self, prefix: str) -> dict[str, bytes]:
+        """Weights below a prefix of the store: key after the prefix -> bytes."""
+        client = self.client()
+        return {
+            key.removeprefix(prefix): client.get_object(Bucket="artifacts", Key=key)["Body"].read()
+            for key in self.stored(prefix)
+            if key.endswith("/generator.safetensors")
+        }
+
+    def secret_block(self, name: str, value: str) -> None:
+        """Keep a value in a block of type `secret` on the server."""
+        kind = self.ask("/block_types/slug/secret")["id"]
+        schemas = self.ask(
+            "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}}
+        )
+        self.ask(
+            "/block_documents/",
+            {
+                "name": name,
+                "data": {"value": value},
+                "block_type_id": kind,
+                "block_schema_id": schemas[0]["id"],
+            },
+        )
 
     def page(self, key: str) -> str:
         """A page of the reports' server."""

@@ -11,8 +11,9 @@ import jsonschema
 import kubernetes_validate
 import pytest
 from docker.types import HostConfig
-from lusgan_flows.deploy import deployed
-from lusgan_flows.pools import Kind, Template, pool_name, template
+from lusgan_flows.deploy import deploy, deployed
+from lusgan_flows.needs import MissingError
+from lusgan_flows.pools import Kind, Template, make_pool, pool_name, template
 from lusgan_flows.up.home import UpSettings
 
 from lusgan_core.errors import ConfigError, UnknownNameError
@@ -141,3 +142,33 @@ def test_a_folder_is_no_address_elsewhere() -> None:
     with pytest.raises(ConfigError, match=r"--store: .* expected s3://BUCKET/PREFIX"):
         deployed(here, Kind.DOCKER, False)
     assert deployed(here, Kind.PROCESS, False)
+
+
+def test_a_pool_keeps_what_was_set_on_the_server() -> None:
+    """Deployed again, a pool has the new template; its limit moves only when one is given."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolUpdate
+
+    name, kind = "lusgan-docker-gpu", Kind.DOCKER
+    assert make_pool(name, kind, template(kind, True), overwrite=True, limit=2)
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool(name).concurrency_limit == 2
+        client.update_work_pool(name, WorkPoolUpdate(is_paused=True, concurrency_limit=3))
+        again = template(kind, True, "lusgan:new")
+        assert not make_pool(name, kind, again, overwrite=False, limit=4)
+        assert client.read_work_pool(name).base_job_template != again
+        assert make_pool(name, kind, again, overwrite=True)
+        found = client.read_work_pool(name)
+        assert found.base_job_template == again
+        assert (found.concurrency_limit, found.is_paused) == (3, True)
+        assert make_pool(name, kind, again, overwrite=True, limit=1)
+        assert client.read_work_pool(name).concurrency_limit == 1
+        with pytest.raises(MissingError, match="is of type docker, not kubernetes: delete it"):
+            make_pool(name, Kind.KUBERNETES, again, overwrite=True)
+        client.delete_work_pool(name)
+
+
+def test_a_limit_is_one_of_the_gpus() -> None:
+    """A pool that pipelines share with the trainings that they wait for is not limited."""
+    with pytest.raises(ConfigError, match="--trainings limits the pool of the GPUs: give --gpu"):
+        deploy(S3, Kind.DOCKER, False, trainings=1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lusgan_flows import task_runners
@@ -60,6 +63,54 @@ def test_shards_are_those_of_threads(
     assert processes_of(mark) == []
     again = subprocess.run(words, env=prefect_server, capture_output=True, text=True)
     assert again.stderr.splitlines()[-1] == "nothing is new: everything was done before"
+
+
+@pytest.fixture
+def cluster(prefect_server: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """Run a Dask scheduler and two workers by Dask's own commands; yields the address."""
+    dask, contact = str(Path(sys.executable).with_name("dask")), tmp_path / "scheduler.json"
+    workers = ("worker", "--nworkers=2", "--nthreads=1", "--no-dashboard")
+    commands = (
+        ("scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard"),
+        (*workers, f"--local-directory={tmp_path / 'workers'}"),
+    )
+    with ExitStack() as running:
+        for words in commands:
+            process = subprocess.Popen(
+                [dask, *words, f"--scheduler-file={contact}"],
+                env=prefect_server, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            running.callback(process.wait, 60)
+            running.callback(process.terminate)
+        until = time.monotonic() + 120
+        while not contact.exists() or len(connected(contact)) < 2:
+            assert time.monotonic() < until, "no Dask workers within two minutes"
+            time.sleep(0.2)
+        yield str(json.loads(contact.read_text())["address"])
+
+
+def connected(contact: Path) -> dict[str, Any]:
+    """Return the workers of the scheduler that a file names."""
+    from distributed import Client
+
+    with Client(scheduler_file=str(contact), timeout=60, set_as_default=False) as client:
+        return dict(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def test_workers_elsewhere_write_the_same_shards(
+    exams: Path, prefect_server: dict[str, str], tmp_path: Path, cluster: str
+) -> None:
+    """A scheduler that was there before, with workers of its own, gives the same bytes."""
+    alone = Pipeline(exams, tmp_path / "alone")
+    alone.run(tiny_config(scores=(0,)), until="preprocess")
+    done = subprocess.run(
+        command(exams, tmp_path / "dask", f"dask={cluster}"),
+        env=prefect_server, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    expected = shards(exams, tmp_path / "alone")
+    assert len(expected) == 12
+    assert shards(exams, tmp_path / "dask") == expected
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes in /proc")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from stack import FINAL, Stack
@@ -71,6 +73,38 @@ def test_a_killed_training_goes_on_elsewhere(stack: Stack, exams: Path) -> None:
     for score, done in alone.run(options()).scores.items():
         key = done["train"].artifacts["generator"].key
         assert stack.get(f"elsewhere/{key}") == alone.store.get(key), score
+
+
+def test_a_pool_has_so_many_places_for_all_workers(stack: Stack, exams: Path) -> None:
+    """With one place, as `lusgan deploy --trainings 1` makes it, two workers train in turn."""
+    limit_pool(stack, 1)
+    run = stack.begin(
+        "pipeline", exams=str(exams), store="s3://artifacts/in-turn", preset="demo",
+        config=tiny_config(scores=SCORES).model_dump(mode="json"), settle_s=0,
+        train_on="training/training",
+    )  # fmt: skip
+    stack.until(lambda: stack.state(run) in FINAL, 500, "the end of the run")
+    assert stack.state(run) == "COMPLETED", stack.ask(f"/flow_runs/{run}")["state"]
+    first, second = sorted(trainings(stack, "COMPLETED"), key=began)[-len(SCORES) :]
+    assert datetime.fromisoformat(first["end_time"]) <= began(second)
+    limit_pool(stack, len(SCORES))
+
+
+def began(run: dict[str, Any]) -> datetime:
+    """When a run began."""
+    return datetime.fromisoformat(run["start_time"])
+
+
+def limit_pool(stack: Stack, places: int) -> None:
+    """Give the pool of the trainings so many places."""
+    request = Request(
+        f"{stack.api}/work_pools/lusgan-gpu",
+        json.dumps({"concurrency_limit": places}).encode(),
+        {"Content-Type": "application/json"},
+        method="PATCH",
+    )
+    with urlopen(request, timeout=30):
+        pass
 
 
 def test_a_cancelled_pipeline_cancels_its_trainings(stack: Stack, exams: Path) -> None:

@@ -44,6 +44,14 @@ def deploy(
     gpu: Gpu = False,
     image: Image = "",
     job: Job = None,
+    trainings: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings at a time over all workers, e.g. the number of GPUs; with --gpu",
+            min=1,
+            show_default="no limit",
+        ),
+    ] = None,
     every: options.Every = 120,
     settle: options.Settle = 60,
     notify: options.Notify = None,
@@ -70,7 +78,7 @@ def deploy(
         notify=tuple(notify or ()),
     )
     where = _kind(kind)
-    for name, pool in tell(settings, where, gpu, image, parse_job(job)):
+    for name, pool in tell(settings, where, gpu, image, parse_job(job), trainings):
         out.print(f"{name}: in {pool}")
     more = f" --type {where}" if where != "process" else ""
     more += " --gpu" if gpu else ""

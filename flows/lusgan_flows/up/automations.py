@@ -11,9 +11,10 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.states import StateType
 
 from lusgan_flows.event_names import HELD_BACK, REJECTED
+from lusgan_flows.settings import HEARTBEAT_S
 from lusgan_flows.up.home import UpError, UpSettings
 
-LOST_AFTER_S = 90
+LOST_AFTER_S = 3 * HEARTBEAT_S
 PREFIX = "lusgan: "
 
 

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 from lusgan_core.errors import StoreError
 from lusgan_core.store import check_writable, open_store
+from lusgan_flows.settings import HEARTBEAT_S
 from lusgan_flows.up.home import Home, UpError, UpSettings, read_json, write_whole
 from lusgan_flows.up.supervisor import Service
 
@@ -37,7 +38,7 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
         # in memory, the default, a restart of the server cancels the run that holds a place
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
