@@ -26,8 +26,8 @@ demo: install  ## Phantom exams through the whole pipeline on the CPU; prints th
 test: install  ## Run the tests
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
 
-live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (12 minutes)
-	$(TEST_ENV) $(BIN)/python -m pytest -m live -n 2 --dist loadfile tests/live
+live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
+	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
 
 containers: install  ## Build the images and test them, for real; starts a Docker engine of its own if none answers
 	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run

@@ -26,7 +26,7 @@ AGAIN_S = 120.0
 """Seconds until an exam that nobody took up is announced again; doubled each time."""
 LONGEST_AGAIN_S = 6 * 3600.0
 PATIENCE = 10
-"""Settle times that a run waits for a known exam that is being changed."""
+"""Settle times to wait at most, for the end of a change or of an upload."""
 
 
 class StillChangingError(LusganError, RuntimeError):
@@ -138,6 +138,21 @@ def arriving(
         if changes.get(codes, 0.0) > since and not (told and told.complete):
             unsettled[codes] = exam
     return unsettled
+
+
+def to_wait_for(
+    found: Discovery,
+    changes: Mapping[Codes, float],
+    announced: Announcements,
+    settle_s: float,
+) -> dict[Codes, ExamFiles]:
+    """Exams that may be incomplete and, while there are any, those that arrived shortly before.
+
+    An upload of many exams settles one after the other, and is to be one piece of news; one that
+    never ends holds an exam for ``PATIENCE`` settle times at most.
+    """
+    late = arriving(found, changes, announced, settle_s)
+    return arriving(found, changes, announced, PATIENCE * settle_s) if late else late
 
 
 def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Discovery]:

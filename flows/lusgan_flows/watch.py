@@ -13,7 +13,7 @@ from lusgan_core.exams import open_source
 from lusgan_core.known import Changes, Codes, KnownExams
 from lusgan_core.store import open_store
 from lusgan_flows import forms
-from lusgan_flows.arrivals import Announcements, arriving, last_changes
+from lusgan_flows.arrivals import Announcements, last_changes, to_wait_for
 from lusgan_flows.artifacts import board
 from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
 from lusgan_flows.lost_runs import looks_under_way, pipeline_is_active
@@ -24,7 +24,8 @@ from lusgan_flows.sources import find_exams
 def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0) -> int:
     """Emit an event for each exam that is new, changed or withdrawn; returns how many.
 
-    Exams that are still arriving wait for a later look. What was announced is announced again only
+    Exams that are still arriving wait for a later look, and with them those that came shortly
+    before, so that one run takes all of an upload. What was announced is announced again only
     if no run has tried it and none is under way.
 
     Args:
@@ -44,7 +45,7 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
     found = find_exams(exams, store)
     changes = known.compare(found)
     before = announced = Announcements.load(kept, source.uri)
-    waiting = arriving(found, last_changes(source), announced, settle_s) if changes else {}
+    waiting = to_wait_for(found, last_changes(source), announced, settle_s) if changes else {}
     told = 0
     for event, codes, digest in _events(changes):
         if codes not in waiting and announced.due(codes, digest, active):

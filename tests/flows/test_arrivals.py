@@ -16,6 +16,7 @@ from lusgan_flows.arrivals import (
     arriving,
     find_settled,
     last_changes,
+    to_wait_for,
 )
 from tiny_runs import write_exams
 
@@ -59,6 +60,20 @@ def test_new_exams_that_are_still_arriving_are_left_out(place: tuple[str, str]) 
     everything, found = find_settled(*place, settle_s=1.0)
     assert codes(everything) == {"9001", "9002", "9003"}
     assert codes(found) == {"9001", "9003"}
+
+
+def test_exams_of_one_upload_wait_for_each_other(place: tuple[str, str]) -> None:
+    """While one is arriving, others that have just come wait too; those of long before do not."""
+    time.sleep(1.1)
+    source = FolderSource(place[0])
+    assert not to_wait_for(discover(source), last_changes(source), Announcements(), 1.0)
+    grow(Path(place[0]) / "9002")
+    found, changes = discover(source), last_changes(source)
+    one, everyone = {("9002", "1")}, {("9001", "1"), ("9002", "1"), ("9003", "1")}
+    assert set(arriving(found, changes, Announcements(), 1.0)) == one
+    assert set(to_wait_for(found, changes, Announcements(), 1.0)) == everyone
+    changes[("9001", "1")] -= 60
+    assert set(to_wait_for(found, changes, Announcements(), 1.0)) == everyone - {("9001", "1")}
 
 
 def test_without_a_settle_time_everything_is_taken(place: tuple[str, str]) -> None:

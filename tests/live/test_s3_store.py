@@ -68,8 +68,8 @@ def test_large_files_go_in_parts(s3: Seaweed, uri: str, tmp_path: Path) -> None:
     assert not left, "parts of an upload were left behind"
 
 
-def test_ten_large_writers_one_wins(s3: Seaweed, uri: str, tmp_path: Path) -> None:
-    """Conditional multipart uploads race as conditional puts do: one wins, whole."""
+def test_of_large_conditional_writers_one_wins(s3: Seaweed, uri: str, tmp_path: Path) -> None:
+    """Files that would go in parts race as small ones do: one wins, whole."""
     store, won = open_store(uri), []
 
     def race(name: int) -> None:

@@ -25,7 +25,7 @@ from lusgan_core.store.s3.bucket import Bucket
 from lusgan_core.store.s3.errors import FAILURES, code_of, pause
 
 PART_BYTES = 16 << 20
-"""Larger files are sent in parts of at least this."""
+"""Larger files are sent in parts of at least this, unless the write is conditional."""
 MAX_PARTS = 10_000
 """S3's own limit."""
 THREADS = 4
@@ -51,10 +51,11 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
         "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
         **bucket.address.encryption,
     }
+    # in one request: some servers look and complete in two steps, and let several uploads win
     condition = {"IfNoneMatch": "*"} if if_absent else {}
     try:
-        if isinstance(data, Path) and size > PART_BYTES:
-            _in_parts(bucket, key, data, size, created, condition)
+        if isinstance(data, Path) and size > PART_BYTES and not if_absent:
+            _in_parts(bucket, key, data, size, created)
         else:
             # whole in memory, not as a stream: it may have to be sent again
             body = data.read_bytes() if isinstance(data, Path) else data
@@ -92,7 +93,6 @@ def _in_parts(
     path: Path,
     size: int,
     created: dict[str, Any],
-    condition: dict[str, str],
 ) -> None:
     """A multipart upload: the object appears when the last request succeeds."""
     step = max(PART_BYTES, -(-size // MAX_PARTS))
@@ -121,7 +121,7 @@ def _in_parts(
         parts = list(pool.map(send, range(1, -(-size // step) + 1)))
         _try(
             bucket, "complete_multipart_upload", key, UploadId=upload_id,
-            MultipartUpload={"Parts": parts}, **condition,
+            MultipartUpload={"Parts": parts},
         )  # fmt: skip
     except BaseException:
         pool.shutdown(cancel_futures=True)
