@@ -43,6 +43,8 @@ from lusgan_core.training.values import value_map
 METRICS = ("mse", "rmse", "psnr", "psnrb", "sam", "rase", "scc", "msssim")
 BATCH = 8
 """Images a timed training step: costs go by the image, and 48 of the preset take long on a CPU."""
+D_AND_G_STEPS = 4
+"""An iteration of the preset draws a batch of real frames for each of them."""
 SYNTHETIC, WEEKS, SCORES = 14_500, 52, 4
 PREFECT = """
 import sys
@@ -152,7 +154,7 @@ def projection(u: dict[str, float], exams: int, clips: int, frames: int) -> list
     ] * n_frames
     iteration = u["CPU s an image of a training iteration"] * 48
     training = iteration * 4000 * SCORES
-    epochs = 4000 * 48 / (n_frames / SCORES)
+    epochs = 4000 * 48 * D_AND_G_STEPS / (n_frames / SCORES)
     synthetic = u["CPU s to generate a frame"] * SYNTHETIC * SCORES
     models = (u["MB of a generator"] + u["MB of a checkpoint"]) * SCORES
     pairs = u["CPU ms to compare a pair (8 metrics)"] / 1e3 * SYNTHETIC * n_frames
@@ -170,7 +172,7 @@ def projection(u: dict[str, float], exams: int, clips: int, frames: int) -> list
         ("models of 52 retrainings", f"{models * WEEKS / 1e3:,.1f} GB"),
         ("Prefect's database, first run", f"{a_task * (tasks + 21):,.2f} GB"),
         ("the same, 52 runs that submit all", f"{a_task * (tasks + 21) * WEEKS:,.1f} GB"),
-        ("objects in the store", f"{n_clips + 2 * exams:,}"),
+        ("objects in the store", f"{n_clips + 4 * exams:,}"),
     ]
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from lusgan_core.errors import ConfigError
 from lusgan_flows import needs
-from lusgan_flows.pools import Kind, make_pool, pool_name, template
+from lusgan_flows.pools import WITHOUT_GPU, Kind, Template, make_pool, pool_name, template
 from lusgan_flows.up.home import UpSettings
 from lusgan_flows.up.register import TRAINING, rendered
 
@@ -42,13 +42,25 @@ def deployed(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
         parameters = deployment.setdefault("parameters", {})
         if gpu and name == "pipeline":
             parameters["train_on"] = TRAINING
-        elif on_gpu and name == "training":
+        if on_gpu and name == "training":
             parameters["device"] = "cuda"
-        elif on_gpu:
+        elif gpu and "config" in parameters:  # what trains asks for a GPU, nothing else does
             config = dict(parameters["config"] or {})
-            config["runtime"] = {**config.get("runtime", {}), "device": "cuda"}
+            device = "cuda" if on_gpu else "auto"
+            config["runtime"] = {**config.get("runtime", {}), "device": device}
             parameters["config"] = config
     return found
+
+
+def pools(kind: Kind, gpu: bool, image: str, job: Mapping[str, Any]) -> dict[str, Template]:
+    """The templates of all pools wanted, by name; what concerns GPUs is for the GPUs' alone."""
+    without = {k: v for k, v in job.items() if k not in WITHOUT_GPU[kind]} if gpu else job
+    return {
+        pool_name(kind, on_gpu): template(
+            kind, on_gpu, image or DEFAULT_IMAGE[on_gpu], job if on_gpu else without
+        )
+        for on_gpu in {False, gpu}
+    }
 
 
 def deploy(
@@ -71,12 +83,9 @@ def deploy(
             "`lusgan work --limit N` limits a worker)"
         )
     file = deployed(settings, kind, gpu)
-    pools = {
-        pool_name(kind, on_gpu): template(kind, on_gpu, image or DEFAULT_IMAGE[gpu], job)
-        for on_gpu in {False, gpu}
-    }
+    templates = pools(kind, gpu, image, job)
     needs.server()
-    for name, made in pools.items():
+    for name, made in templates.items():
         limit = trainings if name == pool_name(kind, True) else None
         make_pool(name, kind, made, overwrite=True, limit=limit)
     with tempfile.TemporaryDirectory() as folder:

@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
+from lusgan_flows.pools import Kind, pool_name
 from lusgan_flows.settings import HEARTBEAT_S
 
 SOON = timedelta(minutes=1)
@@ -29,7 +30,9 @@ SOON = timedelta(minutes=1)
 SILENT = 3 * timedelta(seconds=HEARTBEAT_S)
 """A run that has not been heard of for so long is lost: three heartbeats."""
 STARTING = timedelta(minutes=5)
-"""A run that has not begun so long after its worker took it is lost."""
+"""A process that has not begun so long after its worker took the run is lost."""
+PULLING = timedelta(minutes=30)
+"""The same where an image may have to be pulled first."""
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
 UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 
@@ -87,7 +90,7 @@ def _active(run: FlowRun, state: State) -> bool:
 def _lost(client: SyncPrefectClient, run: FlowRun, state: State) -> bool:
     now = datetime.now(UTC)
     if state.type is StateType.PENDING:
-        return now - state.timestamp > STARTING
+        return _waits_too_long(run, now - state.timestamp)
     if state.type not in RUNNING or run.deployment_id is None:  # others give no sign of life
         return False
     heard = client.request(
@@ -104,3 +107,12 @@ def _lost(client: SyncPrefectClient, run: FlowRun, state: State) -> bool:
     ).json()
     began = run.start_time or state.timestamp
     return not heard["events"] and now - max(began, state.timestamp) > SILENT
+
+
+def _waits_too_long(run: FlowRun, waited: timedelta) -> bool:
+    """Whether a run that a worker took will never begin."""
+    pools = {pool_name(kind, gpu): kind for kind in Kind for gpu in (False, True)}
+    kind = pools.get(run.work_pool_name or "", Kind.PROCESS)
+    if kind is Kind.KUBERNETES and run.infrastructure_pid:
+        return False  # its pod may wait for a GPU; of a job that fails the worker tells
+    return waited > (STARTING if kind is Kind.PROCESS else PULLING)

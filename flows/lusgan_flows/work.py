@@ -39,6 +39,21 @@ def _gpu() -> str:
     return str(torch.cuda.get_device_name(0))
 
 
+def trainings_at_once(kind: Kind, gpu: bool) -> int | None:
+    """How many runs a worker takes at a time where nobody says: one a GPU; None: any number.
+
+    Processes share the GPUs out among themselves (``training.device.free_gpu``). A container sees
+    all of its machine's, and would take the first.
+    """
+    if not gpu or kind is Kind.KUBERNETES:  # a cluster has places of its own
+        return None
+    if kind is Kind.DOCKER:
+        return 1
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def ensure_pool(kind: Kind, gpu: bool, image: str, job: Mapping[str, Any]) -> str:
     """Make the pool if there is none; returns its name."""
     name = pool_name(kind, gpu)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
 import torch
+from filelock import FileLock, Timeout
 
 from lusgan_core.errors import ConfigError, TrainingError
 from lusgan_core.training.options import Runtime
@@ -20,6 +26,40 @@ def pick_device(name: str) -> torch.device:
             f"no device {name!r} here ({str(error).splitlines()[0]}); use runtime.device=cpu"
         ) from error
     return device
+
+
+@contextmanager
+def free_gpu(device: torch.device) -> Iterator[torch.device]:
+    """Of several GPUs, one on which no other training of this machine runs.
+
+    Where a GPU was asked for by number, or all of them are taken, it is the device given.
+    """
+    count = torch.cuda.device_count() if device == torch.device("cuda") else 0
+    if count < 2:
+        yield device
+        return
+    names = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+    with first_free(names) as number:
+        yield device if number is None else torch.device("cuda", number)
+
+
+@contextmanager
+def first_free(names: Sequence[str]) -> Iterator[int | None]:
+    """Hold the first of these things that no other process of this machine holds, by number.
+
+    None where all are held. A process that is killed holds nothing any more.
+    """
+    folder = Path(tempfile.gettempdir())
+    for number, name in enumerate(names):
+        lock = FileLock(folder / f"lusgan-{name}.lock", blocking=False)
+        try:
+            held = lock.acquire()
+        except (Timeout, OSError):  # held; or made by a user who does not share it
+            continue
+        with held:
+            yield number
+        return
+    yield None
 
 
 def device_name(device: torch.device) -> str:

@@ -37,6 +37,13 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _space() -> str:
+    """The space in which this process has its number: each container of a host has its own."""
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")
+    return ""
+
+
 def _started(pid: int) -> str:
     """When a process started, in ticks since boot; tells a process from another of its number."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
@@ -60,6 +67,7 @@ class Lease:
         pid = os.getpid()
         holder = {
             "host": socket.gethostname(),
+            "space": _space(),
             "pid": pid,
             "started": _started(pid),
             "renewed": time.time(),
@@ -112,7 +120,7 @@ class Lease:
 
     def _refuse_if_held(self, held: dict[str, Any]) -> None:
         age = time.time() - float(held.get("renewed", 0))
-        here = held.get("host") == socket.gethostname()
+        here = (held.get("host"), held.get("space")) == (socket.gethostname(), _space())
         pid = int(held.get("pid", 0))
         gone = here and not (_alive(pid) and _started(pid) == held.get("started"))
         if not gone and age < TTL_S:

@@ -23,7 +23,7 @@ from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
 from lusgan_core.training.chance import latent
 from lusgan_core.training.checkpoint import load_state, network_bytes, save_state
-from lusgan_core.training.device import device_name, pick_device
+from lusgan_core.training.device import device_name, free_gpu, pick_device
 from lusgan_core.training.group import ALONE, Group
 from lusgan_core.training.job import Job, TrainedModel
 from lusgan_core.training.lease import Lease
@@ -54,8 +54,8 @@ def train(
     asked for (a checkpoint is left), TrainingError where a value is not finite, LeaseError where
     somebody else trains this model.
     """
-    device = _prepare(frames, options, runtime)
-    with Lease(job.store, job.lease_key) as lease:
+    asked = _prepare(frames, options, runtime)
+    with Lease(job.store, job.lease_key) as lease, free_gpu(asked) as device:
         group.any(False)  # nobody looks for a checkpoint before the lease is held
         run = _Run(frames, options, job, registry, runtime, device, group)
         return run.to_the_end(stop, lease)

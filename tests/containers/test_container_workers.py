@@ -45,6 +45,7 @@ def workers(
         "image_pull_policy": "Never",
         "volumes": [f"{keys}:/run/secrets/aws:ro"],
         "labels": {"lusgan-test": stack.name},
+        "auto_remove": False,  # to look at them
     }
     path = f"{example_plugin_path}:{os.environ.get('PYTHONPATH', '')}"
     well(on_this_machine(
@@ -135,11 +136,12 @@ def test_keys_from_a_block(stack: ContainerStack, workers: list[str]) -> None:
         "AWS_ACCESS_KEY_ID": "lusgan",
         "AWS_SECRET_ACCESS_KEY": "{{ prefect.blocks.secret.storage-key }}",
     }
-    run = stack.start("train-score", score=0, job={"env": env, "volumes": []})
+    job = {"env": env, "volumes": [], "auto_remove": True}
+    run = stack.start("train-score", score=0, job=job)
     state = stack.ended(run)
     assert state["type"] == "COMPLETED", state
     assert stack.weights("models/score-0/")
-    assert not containers(run)[0]["HostConfig"]["Binds"]
+    stack.until(lambda: not containers(run), 60, "the container to be removed")
     assert stack.secret not in json.dumps(stack.ask(f"/flow_runs/{run}"))
     logs = stack.ask("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
     assert logs

@@ -11,7 +11,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 from docker.types import HostConfig
-from lusgan_flows.deploy import deploy, deployed
+from lusgan_flows.deploy import deploy, deployed, pools
 from lusgan_flows.needs import MissingError
 from lusgan_flows.pools import Kind, Template, make_pool, pool_name, template
 from lusgan_flows.up.home import UpSettings
@@ -130,6 +130,8 @@ def test_trainings_go_to_the_gpu() -> None:
         assert found["train-score"]["parameters"]["config"]["runtime"]["device"] == "cuda"
         for name in ("pipeline", "watch"):
             assert found[name]["work_pool"] == {"name": pool_name(kind, False)}
+        for name in ("pipeline", "generate", "evaluate"):
+            assert found[name]["parameters"]["config"]["runtime"]["device"] == "auto"
         assert found["pipeline"]["parameters"]["train_on"] == "training/training"
     without = {d["name"]: d for d in deployed(S3, Kind.PROCESS, False)["deployments"]}
     assert {d["work_pool"]["name"] for d in without.values()} == {"lusgan-cpu"}
@@ -166,6 +168,19 @@ def test_a_pool_keeps_what_was_set_on_the_server() -> None:
         with pytest.raises(MissingError, match="is of type docker, not kubernetes: delete it"):
             make_pool(name, Kind.KUBERNETES, again, overwrite=True)
         client.delete_work_pool(name)
+
+
+def test_the_pool_without_gpus_asks_for_none() -> None:
+    """What is set for the GPUs' pool stays there; a pipeline must not hold what it waits for."""
+    job = {"gpus": 2, "tolerations": [{"operator": "Exists"}], "namespace": "lab"}
+    made = pools(Kind.KUBERNETES, True, "", job)
+    gpu, cpu = (
+        made[pool_name(Kind.KUBERNETES, g)]["variables"]["properties"] for g in (True, False)
+    )
+    assert (gpu["gpus"]["default"], cpu["gpus"]["default"]) == (2, 0)
+    assert (gpu["image"]["default"], cpu["image"]["default"]) == ("lusgan:gpu", "lusgan:cpu")
+    assert cpu["tolerations"]["default"] == []
+    assert gpu["namespace"]["default"] == cpu["namespace"]["default"] == "lab"
 
 
 def test_a_limit_is_one_of_the_gpus() -> None:

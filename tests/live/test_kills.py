@@ -103,7 +103,8 @@ def finished(stack: Stack, place: str) -> dict[str, Any]:
     times = {o["Key"]: o["LastModified"] for page in pages for o in page.get("Contents", [])}
     named = {}
     for key in times:
-        if key.endswith(".json") and "/results/" not in key:
+        # a lease may be given back between the listing and a look at it
+        if key.endswith(".json") and "/results/" not in key and not key.endswith("lease.json"):
             told = json.loads(stack.get(key))
             if isinstance(told, dict) and "cache_key" in told:
                 parts = (f"{place}/{a['key']}" for a in told["artifacts"].values())

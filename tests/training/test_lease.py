@@ -29,7 +29,8 @@ def store(tmp_path):
 def put(store: LocalStore, **changes: Any) -> None:
     """Let somebody on another machine hold the lease, renewed just now."""
     held = {"host": "elsewhere", "pid": 4711, "started": "1", "renewed": time.time(), "token": "x"}
-    store.put(KEY, json.dumps(held | changes).encode())
+    space = {"space": lease_module._space()}
+    store.put(KEY, json.dumps(held | space | changes).encode())
 
 
 def holder(store: LocalStore) -> dict[str, Any]:
@@ -71,6 +72,18 @@ def test_a_process_that_only_has_the_number_of_the_holder_does_not_count(store):
     put(store, host=socket.gethostname(), pid=os.getpid(), started="12")
     with Lease(store, KEY):
         assert holder(store)["started"] != "12"
+
+
+def test_a_process_in_another_container_is_no_dead_one(store):
+    """Containers that share a host's name count their processes apart: the lease is honoured."""
+    if not os.path.exists("/proc/self/ns/pid"):
+        pytest.skip("there are no such spaces here")
+    put(store, host=socket.gethostname(), pid=2**22 + 1, space="pid:[1]")
+    with pytest.raises(LeaseError, match="wait for it"), Lease(store, KEY):
+        pass
+    put(store, host=socket.gethostname(), pid=2**22 + 1, space=os.readlink("/proc/self/ns/pid"))
+    with Lease(store, KEY):
+        pass
 
 
 def test_a_lease_from_elsewhere_counts_until_it_expires(store):

@@ -97,7 +97,13 @@ def work(
         str, typer.Option(help="Store that must be writable", envvar="LUSGAN_STORE")
     ] = "",
     limit: Annotated[
-        int | None, typer.Option(help="Runs at a time; with a GPU for each, 1", min=1)
+        int | None,
+        typer.Option(
+            help="Runs at a time; with --gpu one a GPU (docker: one). A cluster has limits of its "
+            "own: `lusgan deploy --trainings`",
+            min=1,
+            show_default=False,
+        ),
     ] = None,
     health: Annotated[
         bool, typer.Option("--health", help="Answer at :8080/health (PREFECT_WORKER_WEBSERVER_*)")
@@ -109,7 +115,7 @@ def work(
     Looks first at what its runs will need, and says what is missing: the server, a Docker engine,
     a cluster, a GPU, credentials of the storage. Makes its work pool if there is none.
     """
-    from lusgan_flows.work import become_worker, ensure_pool, examined
+    from lusgan_flows.work import become_worker, ensure_pool, examined, trainings_at_once
 
     where, variables = _kind(kind), parse_job(job)
     for what, found in examined(where, gpu, store, exams):
@@ -118,7 +124,7 @@ def work(
         return
     pool = ensure_pool(where, gpu, image, variables)
     err.print(f"working for {pool}")
-    become_worker(pool, where, limit, health)
+    become_worker(pool, where, limit or trainings_at_once(where, gpu), health)
 
 
 def _kind(text: str) -> Kind:
