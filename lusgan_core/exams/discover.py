@@ -130,8 +130,9 @@ def _list(source: ExamSource) -> _Listing:
                 readable = key.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 why = "its name is not valid UTF-8: rename it"
                 listing.rejected.append(Rejection(file=readable, reason=why))
-        elif key.endswith("/") and stat.error:
-            listing.rejected.append(Rejection(file=key, reason=stat.error))
+        elif stat.error and (key.endswith("/") or _may_be_folder(parts)):
+            # what is listed with a slash counts as there, and with it all exams below
+            listing.rejected.append(Rejection(file=key.rstrip("/") + "/", reason=stat.error))
         elif in_exam:
             codes = (parts[0], parts[1])
             listing.exams.setdefault(codes, _Exam(*codes)).mats.append(stat)
@@ -147,6 +148,15 @@ def _list(source: ExamSource) -> _Listing:
         if any(_name(stat).lower().startswith(PREFIX) for stat in exam.mats)
     }
     return listing
+
+
+def _may_be_folder(parts: list[str]) -> bool:
+    """Whether what cannot even be looked at has the place of a patient, an exam or the masks.
+
+    So does a link whose disk is away.
+    """
+    of_exams = len(parts) == 1 or (len(parts) == 2 and parts[0] != MASKS)
+    return of_exams and not parts[-1].lower().endswith(SUFFIX)
 
 
 def _sort(exam: _Exam, masks: Mapping[str, SourceStat]) -> None:

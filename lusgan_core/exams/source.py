@@ -83,7 +83,10 @@ class FolderSource:
         self.uri = str(self.path)
 
     def objects(self) -> Iterator[SourceStat]:
-        """List every file below the folder; raises ExamError where it is missing or unreadable."""
+        """List every file below the folder.
+
+        Raises ExamError where it is missing or unreadable, or the disk or network fails meanwhile.
+        """
         try:
             status = self.path.stat()
             if not stat.S_ISDIR(status.st_mode):
@@ -105,28 +108,32 @@ class FolderSource:
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[SourceStat]:
     """List a folder. ``above`` identifies it and the folders it is in, to notice loops."""
     try:
-        entries = os.scandir(folder)
+        with os.scandir(folder) as listed:
+            entries = list(listed)  # at once: reading on may fail as well
     except OSError as error:
+        if is_outage(error):
+            raise outage(error) from None
         yield SourceStat(prefix, 0, "", f"the folder cannot be read: {reason(error)}")
         return
-    with entries:
-        for entry in entries:
-            key = prefix + entry.name
-            try:
-                status = entry.stat()
-            except OSError as error:
-                yield SourceStat(key, 0, "", f"cannot be read: {reason(error)}")
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                identity = (status.st_dev, status.st_ino)
-                if identity not in above and len(above) <= MAX_DEPTH:
-                    yield from _walk(entry.path, f"{key}/", (*above, identity))
-            elif stat.S_ISREG(status.st_mode):
-                # a copy may keep the time of its original, but not when the file itself changed
-                changed = max(status.st_mtime, status.st_ctime)
-                yield SourceStat(key, status.st_size, str(status.st_mtime_ns), changed=changed)
-            else:  # opening a pipe would wait for ever
-                yield SourceStat(key, 0, "", "cannot be read: not a regular file")
+    for entry in entries:
+        key = prefix + entry.name
+        try:
+            status = entry.stat()
+        except OSError as error:
+            if is_outage(error):
+                raise outage(error) from None
+            yield SourceStat(key, 0, "", f"cannot be read: {reason(error)}")
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            identity = (status.st_dev, status.st_ino)
+            if identity not in above and len(above) <= MAX_DEPTH:
+                yield from _walk(entry.path, f"{key}/", (*above, identity))
+        elif stat.S_ISREG(status.st_mode):
+            # a copy may keep the time of its original, but not when the file itself changed
+            changed = max(status.st_mtime, status.st_ctime)
+            yield SourceStat(key, status.st_size, str(status.st_mtime_ns), changed=changed)
+        else:  # opening a pipe would wait for ever
+            yield SourceStat(key, 0, "", "cannot be read: not a regular file")
 
 
 def open_source(uri: str | Path) -> ExamSource:

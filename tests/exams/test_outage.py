@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from tiny_runs import write_exams
@@ -78,6 +80,37 @@ def test_a_file_that_may_not_be_read_is_rejected(exams: Path) -> None:
     assert rejected.file.endswith("_1.mat")
     assert rejected.reason == "cannot be read: Permission denied"
     assert exam.clips
+
+
+class _Entry:
+    """A folder's entry whose disk is gone."""
+
+    def __init__(self, entry: os.DirEntry[str], number: int) -> None:
+        self.name, self.path, self.number = entry.name, entry.path, number
+
+    def stat(self) -> os.stat_result:
+        raise OSError(self.number, "no matter", self.path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN])
+@pytest.mark.parametrize("how", ["stat", "scandir"])
+def test_a_folder_that_an_outage_hides_ends_the_run(
+    exams: Path, monkeypatch: pytest.MonkeyPatch, how: str, number: int
+) -> None:
+    """A patient's folder on a dead mount is not left out in silence, whatever call finds it."""
+    scandir = os.scandir
+
+    def failing(folder: str | Path) -> Any:
+        if not str(folder).endswith("9001"):
+            return scandir(folder)
+        if how == "scandir":
+            raise OSError(number, "no matter", str(folder))
+        return nullcontext([_Entry(entry, number) for entry in scandir(folder)])
+
+    monkeypatch.setattr("lusgan_core.exams.source.os.scandir", failing)
+    with pytest.raises(ExamError, match="run the same command again") as caught:
+        discover(FolderSource(exams))
+    assert "9001" not in str(caught.value)
 
 
 def test_what_counts_as_an_outage() -> None:
