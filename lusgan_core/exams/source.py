@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
-from lusgan_core.errors import ConfigError, ExamError, MissingArtifactError, StoreError
+from lusgan_core.errors import ConfigError, ExamError, StoreError
 
 MAX_DEPTH = 8
 """Folders nested deeper than this are not looked into; an exam's files are two folders deep.
@@ -33,6 +33,8 @@ OUTAGES = frozenset(
     }
 )  # fmt: skip
 """Errors of a disk, a network or this machine, rather than of one file."""
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
+"""What a disk that was unplugged says of a file that was listed a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         with os.scandir(folder) as listed:
             entries = list(listed)  # at once: reading on may fail as well
     except OSError as error:
-        if is_outage(error):
+        if error.errno in OUTAGES:
             raise outage(error) from None
         yield SourceStat(prefix, 0, "", f"the folder cannot be read: {reason(error)}")
         return
@@ -120,7 +122,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         try:
             status = entry.stat()
         except OSError as error:
-            if is_outage(error):
+            if error.errno in OUTAGES:  # not GONE: a broken link may be meant to stay
                 raise outage(error) from None
             yield SourceStat(key, 0, "", f"cannot be read: {reason(error)}")
             continue
@@ -165,13 +167,12 @@ def reason(error: OSError) -> str:
 
 
 def is_outage(error: OSError) -> bool:
-    """Whether reading failed through no fault of the file: another time it may well be read.
+    """Whether reading a file *that was listed* failed through no fault of its own.
 
-    Whoever took such a file for a bad one would go on without it, and remember that.
+    Whoever took such a file for a bad one would go on without it, and remember that. One that is
+    gone has no fault either: the next listing tells whether it was deleted.
     """
-    if isinstance(error, StoreError):
-        return not isinstance(error, MissingArtifactError)
-    return error.errno in OUTAGES
+    return isinstance(error, StoreError) or error.errno in OUTAGES | GONE
 
 
 def outage(error: OSError) -> ExamError:
