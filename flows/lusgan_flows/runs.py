@@ -61,6 +61,9 @@ def run_flow(
         everything, found = find_settled(exams, store, settle_s)
         _say_left_out(everything, found)
         withdrawn = _withdraw(kept, source, everything, withdraw_all)
+        if not everything.exams:
+            shown.name(f"{withdrawn} exams withdrawn, none is left")
+            return Outcome(exams=0)
         known = KnownExams.load(kept, source)
         changes = known.compare(everything)
         new = _those(changes.new + changes.changed, found)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 
 from lusgan_core.domain import AREAS, ClipFiles, ExamFiles, Rejection, SourceObject
@@ -90,19 +90,17 @@ def discover(
     source: ExamSource,
     known: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    *,
+    empty_ok: bool = False,
 ) -> Discovery:
     """List a source and sort what it holds into exams.
 
     ``known`` are the digests of an earlier discovery. Raises ExamError where the source is missing
-    or unreadable, or holds no exam at all.
+    or unreadable or, unless ``empty_ok``, holds no exam at all.
     """
     listing = _list(source)
-    if not listing.exams:
-        misplaced = f" ({len(listing.rejected)} misplaced or unreadable)" * bool(listing.rejected)
-        raise ExamError(
-            f"no exam in {source.uri}{misplaced}: expected clips at {LAYOUT}, each with its "
-            f"..._AREA{SCORE_SUFFIX} beside it; name the folder that holds the patients' folders"
-        )
+    if not listing.exams and not empty_ok:
+        raise no_exam(source.uri, listing.rejected)
     drafts = [draft for _, draft in sorted(listing.exams.items())]
     for draft in drafts:
         _sort(draft, listing.masks)
@@ -112,6 +110,15 @@ def discover(
         exams=tuple(_finish(draft, digester) for draft in drafts),
         rejected=tuple(sorted(listing.rejected, key=lambda r: r.file)),
         digests=digester.digests,
+    )
+
+
+def no_exam(source: str, rejected: Sized) -> ExamError:
+    """The error for a source of that address without any exam."""
+    misplaced = f" ({len(rejected)} misplaced or unreadable)" if len(rejected) else ""
+    return ExamError(
+        f"no exam in {source}{misplaced}: expected clips at {LAYOUT}, each with its "
+        f"..._AREA{SCORE_SUFFIX} beside it; name the folder that holds the patients' folders"
     )
 
 

@@ -11,7 +11,8 @@ from lusgan_flows.cli.console import err
 def take_out(store: Store, source: str, found: Discovery, withdraw_all: bool) -> None:
     """Withdraw exams that are known and no longer in the source of that address.
 
-    Raises ExamError where none is left, unless ``withdraw_all``.
+    Raises ExamError where none of the known ones is left, unless ``withdraw_all``, and where there
+    is no exam at all.
     """
     exams = settle(store, source, found, withdraw_all=withdraw_all)
     if not exams:
