@@ -17,6 +17,7 @@ from lusgan_core.provenance import Manifest
 from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
 from lusgan_core.store import Store, check_writable, open_store
+from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_core.withdrawal import settle
 from lusgan_flows import needs
 from lusgan_flows.arrivals import StillChangingError, find_settled
@@ -171,6 +172,8 @@ def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bo
             len(gone),
             ", ".join(map(str, scores)) or "none",
         )
+        if store.keeps_deleted():
+            get_run_logger().warning(KEEPS_DELETED)
     return len(gone)
 
 

@@ -187,3 +187,23 @@ def test_the_last_exams_are_withdrawn_with_the_flag(lusgan, folder: Path) -> Non
     assert "3 exams were withdrawn; models of scores 2 saw them and are marked" in result.err
     assert not where.files("shards/")
     assert not any(m["state"] == "current" for m in listed(lusgan, folder))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_storage_that_keeps_what_is_deleted_is_told_of(
+    lusgan, folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """Where withdrawn data was deleted from a bucket with versions, and nowhere else, one line."""
+    monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: kept)
+    where, said = pipeline(folder), "give it a lifecycle rule that deletes noncurrent versions"
+    remember(where.store, where.source.uri, discover(where.source))
+    for code in CODES:
+        shutil.rmtree(folder / "exams" / code)
+    place = ("--store", folder / "store")
+    run = lusgan("run", "--exams", folder / "exams", *place, *OPTIONS, "--withdraw-all")
+    assert (said in " ".join(run.err.split())) == kept
+    assert said not in " ".join(lusgan("prune", "--withdrawn", *place).err.split())
+    deleted = lusgan("prune", "--withdrawn", *place, "--yes")
+    assert (said in " ".join(deleted.err.split())) == kept
+    again = lusgan("prune", "--withdrawn", *place, "--yes")
+    assert (again.out, again.err) == ("nothing to prune\n", "")

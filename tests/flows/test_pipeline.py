@@ -152,12 +152,15 @@ def test_the_last_exams_are_withdrawn_by_the_flow(
     assert watch(*place) == 0
     assert "none of the 3 known exams is in" in caplog.text
     assert not any(code in caplog.text for code in CODES)
+    monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: True)
     state = run(tmp_path)
     assert state.is_failed()
+    assert "noncurrent versions" not in caplog.text
     assert "--withdraw-all" in state.message
     config = tiny_config(scores=SCORES)
     outcome = pipeline(*place, config, preset="demo", settle_s=0.1, withdraw_all=True)
     assert outcome.exams == 0
     assert not alone.files("shards/")
+    assert "give it a lifecycle rule that deletes noncurrent versions" in caplog.text
     assert watch(*place) == 0
     assert "there are no exams yet" in caplog.text
