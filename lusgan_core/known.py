@@ -7,7 +7,7 @@ address. It is what a watch compares a source with, and how a run notices that a
 withdrawn: it is known, and no longer there.
 
 That something is *gone* is never concluded from what could not be looked at: discovery raises
-where a source is missing or empty, and an exam in a folder that could not be read counts as there.
+where a source is missing, and an exam in a folder that could not be read counts as there.
 """
 
 from __future__ import annotations

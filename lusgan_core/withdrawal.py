@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from lusgan_core.domain import Record
 from lusgan_core.errors import ExamError, MissingArtifactError
-from lusgan_core.exams.discover import Discovery
+from lusgan_core.exams.discover import Discovery, no_exam
 from lusgan_core.known import KnownExam, KnownExams
 from lusgan_core.promotion.current import current_model, empty
 from lusgan_core.promotion.marks import mark, unmark
@@ -56,15 +56,19 @@ def settle(
     """Withdraw the exams that are known and no longer in the source; take back those that are.
 
     ``found`` must be a whole discovery of the source of that address. Raises ExamError where every
-    known exam is gone, unless ``withdraw_all``: another folder under the same address looks alike.
+    known exam is gone, or some are and no exam is there, unless ``withdraw_all``: another folder
+    under the same address looks alike. Raises it too where no exam is there and none is gone.
     """
     _take_back(store, found)
     known = KnownExams.load(store, source)
     gone = known.compare(found).withdrawn
-    if gone and len(gone) == len(known.exams) and not withdraw_all:
+    if not found.exams and not gone:
+        raise no_exam(source, found.rejected)
+    nothing_left = not found.exams or len(gone) == len(known.exams)
+    if gone and nothing_left and not withdraw_all:
         raise ExamError(
-            f"none of the {len(gone)} known exams is in {source} any more: is it the right place? "
-            "If they were all withdrawn, run the same command with --withdraw-all"
+            f"none of the {len(known.exams)} known exams is in {source} any more: is it the right "
+            "place? If they were all withdrawn, run the same command with --withdraw-all"
         )
     done = []
     for exam in gone:

@@ -125,3 +125,21 @@ def test_files_decide_not_times(tmp_path: Path) -> None:
     clip = next(p for p in sorted((again / "9001" / "1").glob("*.mat")) if "_score" not in p.name)
     clip.unlink()
     assert codes(known.compare(discover(open_source(str(again)))).changed) == ["9001"]
+
+
+@pytest.mark.parametrize("away", ["9001", "9001/1"])
+def test_a_link_to_a_disk_that_is_away_is_not_gone(tmp_path: Path, away: str) -> None:
+    """A patient's or an exam's folder that is a link counts as there while its target is away."""
+    exams = write_exams(tmp_path / "exams", clips_per_exam=1)
+    disk = tmp_path / "disk"
+    shutil.move(exams / away, disk)
+    (exams / away).symlink_to(disk)
+    known = KnownExams(source=SOURCE).tried(discover(open_source(str(exams))))
+    shutil.move(disk, tmp_path / "unplugged")
+    shutil.rmtree(exams / "9002")
+    found = discover(open_source(str(exams)))
+    assert codes(found.exams) == ["9003"]
+    assert codes(known.compare(found).withdrawn) == ["9002"]
+    (rejection,) = found.rejected
+    assert rejection.file == f"{away}/"
+    assert "No such file" in rejection.reason

@@ -32,7 +32,7 @@ class Hospital(Pipeline):
     """A pipeline that notices, as every run does, which exams are gone."""
 
     def run(self, config: RunConfig | None = None, **options: object) -> Outcome:
-        found = discover(self.source)
+        found = discover(self.source, empty_ok=True)
         everything = bool(options.pop("withdraw_all", False))
         self.withdrawn = settle(self.store, self.source.uri, found, withdraw_all=everything)
         outcome = super().run(config or tiny_config(*OPEN, scores=SCORES), **options)
@@ -198,7 +198,7 @@ def test_everything_gone_is_not_believed(hospital: Hospital, tmp_path: Path) -> 
     """Another folder at the same address stops the run, unless told that all were withdrawn."""
     for code in CODES:
         hospital.withdraw(code)
-    with pytest.raises(ExamError, match="no exam in"):
+    with pytest.raises(ExamError, match=r"none of the 3 known exams.*--withdraw-all"):
         hospital.run()
     other = write_exams(tmp_path / "other", patients=5, clips_per_exam=4)
     shutil.move(other / "9005", hospital.source.path)
@@ -211,6 +211,38 @@ def test_everything_gone_is_not_believed(hospital: Hospital, tmp_path: Path) -> 
     gone = settle(hospital.store, hospital.source.uri, found, withdraw_all=True)
     assert len(gone) == 3
     assert [hospital.now(score) for score in SCORES] == [None, None]
+
+
+def test_the_last_exam_can_be_withdrawn(hospital: Hospital) -> None:
+    """With the flag an empty source is believed: nothing names a patient but what prune lists."""
+    for code in CODES:
+        hospital.withdraw(code)
+    found = discover(hospital.source, empty_ok=True)
+    gone = settle(hospital.store, hospital.source.uri, found, withdraw_all=True)
+    assert len(gone) == 3
+    assert [hospital.now(score) for score in SCORES] == [None, None]
+    assert KnownExams.load(hospital.store, hospital.source.uri).exams == ()
+    assert not list(hospital.store.list("shards/"))
+    carry_out(hospital.store, plan_withdrawn(hospital.store))
+    assert [key for code in CODES for key in hospital.naming(code)] == []
+    with pytest.raises(ExamError, match="no exam in"):
+        settle(hospital.store, hospital.source.uri, found, withdraw_all=True)
+
+
+def test_an_unreadable_folder_vouches_for_nobody_else(hospital: Hospital) -> None:
+    """With two exams gone and the third in a folder that is away, nothing is believed."""
+    aside = [hospital.withdraw(code) for code in CODES]
+    (hospital.source.path / CODES[0]).symlink_to(aside[0].parent / "nowhere")
+    found, before = discover(hospital.source, empty_ok=True), hospital.files()
+    with pytest.raises(ExamError, match=r"none of the 3 known exams.*--withdraw-all"):
+        settle(hospital.store, hospital.source.uri, found)
+    assert hospital.files() == before
+    gone = settle(hospital.store, hospital.source.uri, found, withdraw_all=True)
+    assert len(gone) == 2
+    (left,) = KnownExams.load(hospital.store, hospital.source.uri).exams
+    assert left.patient == CODES[0]
+    with pytest.raises(ExamError, match=r"no exam in .* \(1 misplaced or unreadable\)"):
+        settle(hospital.store, hospital.source.uri, found, withdraw_all=True)
 
 
 def test_a_withdrawal_that_was_cut_off_is_finished(

@@ -160,7 +160,7 @@ def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Di
 
     New exams that are still arriving are left out of the second. A known one that is being changed
     is waited for, since neither its old nor its new content is whole. Raises StillChangingError
-    where that takes too long, and ExamError where there is nothing to find.
+    where that takes too long, and ExamError where the source is missing or unreadable.
     """
     source, kept = open_source(exams), open_store(store)
     until = time.monotonic() + PATIENCE * settle_s

@@ -17,6 +17,7 @@ from lusgan_core.provenance import Manifest
 from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
 from lusgan_core.store import Store, check_writable, open_store
+from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_core.withdrawal import settle
 from lusgan_flows import needs
 from lusgan_flows.arrivals import StillChangingError, find_settled
@@ -61,6 +62,9 @@ def run_flow(
         everything, found = find_settled(exams, store, settle_s)
         _say_left_out(everything, found)
         withdrawn = _withdraw(kept, source, everything, withdraw_all)
+        if not everything.exams:
+            shown.name(f"{withdrawn} exams withdrawn, none is left")
+            return Outcome(exams=0)
         known = KnownExams.load(kept, source)
         changes = known.compare(everything)
         new = _those(changes.new + changes.changed, found)
@@ -168,6 +172,8 @@ def _withdraw(store: Store, source: str, everything: Discovery, withdraw_all: bo
             len(gone),
             ", ".join(map(str, scores)) or "none",
         )
+        if store.keeps_deleted():
+            get_run_logger().warning(KEEPS_DELETED)
     return len(gone)
 
 

@@ -20,7 +20,8 @@ def absolute(address: str) -> str:
 def find_exams(exams: str, store: str) -> Discovery:
     """Discover exams; content whose path, size and time are known is not read again.
 
-    Raises ExamError where there is nothing to find.
+    There may be none: they may all have been withdrawn (``settle`` tells). Raises ExamError where
+    the source is missing or unreadable.
     """
     source, kept = open_source(exams), open_store(store)
     key = f"exams/digests-{digest_bytes(source.uri.encode())[:8]}.json"
@@ -34,7 +35,7 @@ def find_exams(exams: str, store: str) -> Discovery:
             task.total = total
             task.update(done)
 
-        found = discover(source, known, progress)
+        found = discover(source, known, progress, empty_ok=True)
     if found.digests != known:
         kept.put(key, json.dumps(found.digests, indent=0, sort_keys=True).encode())
     return found

@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from lusgan_core.exams import open_source
+from lusgan_core.exams.discover import no_exam
 from lusgan_core.known import Changes, Codes, KnownExams
 from lusgan_core.store import open_store
 from lusgan_flows import forms
@@ -18,6 +19,11 @@ from lusgan_flows.artifacts import board
 from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
 from lusgan_flows.lost_runs import looks_under_way, pipeline_is_active
 from lusgan_flows.sources import find_exams
+
+NONE_LEFT = (
+    "none of the %d known exams is in %s: is it the right place? If they were all withdrawn, start "
+    "a run of pipeline with withdraw_all (`lusgan run ... --withdraw-all`)"
+)
 
 
 @flow(name="watch", flow_run_name="watch", persist_result=False)
@@ -39,10 +45,14 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
         return 0
     source, kept = open_source(exams), open_store(store)
     known = KnownExams.load(kept, source.uri)
-    if not known.exams and not any(True for _ in source.objects()):
-        get_run_logger().info("there are no exams yet")
-        return 0
     found = find_exams(exams, store)
+    if not found.exams and known.exams:
+        get_run_logger().warning(NONE_LEFT, len(known.exams), source.uri)
+        return 0
+    if not found.exams:
+        if found.rejected:
+            raise no_exam(source.uri, found.rejected)
+        get_run_logger().info("there are no exams yet")
     changes = known.compare(found)
     before = announced = Announcements.load(kept, source.uri)
     waiting = to_wait_for(found, last_changes(source), announced, settle_s) if changes else {}

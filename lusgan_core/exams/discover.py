@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 
 from lusgan_core.domain import AREAS, ClipFiles, ExamFiles, Rejection, SourceObject
@@ -90,19 +90,17 @@ def discover(
     source: ExamSource,
     known: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    *,
+    empty_ok: bool = False,
 ) -> Discovery:
     """List a source and sort what it holds into exams.
 
     ``known`` are the digests of an earlier discovery. Raises ExamError where the source is missing
-    or unreadable, or holds no exam at all.
+    or unreadable or, unless ``empty_ok``, holds no exam at all.
     """
     listing = _list(source)
-    if not listing.exams:
-        misplaced = f" ({len(listing.rejected)} misplaced or unreadable)" * bool(listing.rejected)
-        raise ExamError(
-            f"no exam in {source.uri}{misplaced}: expected clips at {LAYOUT}, each with its "
-            f"..._AREA{SCORE_SUFFIX} beside it; name the folder that holds the patients' folders"
-        )
+    if not listing.exams and not empty_ok:
+        raise no_exam(source.uri, listing.rejected)
     drafts = [draft for _, draft in sorted(listing.exams.items())]
     for draft in drafts:
         _sort(draft, listing.masks)
@@ -115,8 +113,17 @@ def discover(
     )
 
 
+def no_exam(source: str, rejected: Sized) -> ExamError:
+    """The error for a source of that address without any exam."""
+    misplaced = f" ({len(rejected)} misplaced or unreadable)" if len(rejected) else ""
+    return ExamError(
+        f"no exam in {source}{misplaced}: expected clips at {LAYOUT}, each with its "
+        f"..._AREA{SCORE_SUFFIX} beside it; name the folder that holds the patients' folders"
+    )
+
+
 def _list(source: ExamSource) -> _Listing:
-    """Keep what belongs to exams, and what looks as if it should."""
+    """Keep what belongs to exams, and what looks as if it should. Raises ExamError."""
     listing = _Listing()
     for stat in source.objects():
         key, parts = stat.key, stat.key.split("/")
@@ -130,8 +137,14 @@ def _list(source: ExamSource) -> _Listing:
                 readable = key.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 why = "its name is not valid UTF-8: rename it"
                 listing.rejected.append(Rejection(file=readable, reason=why))
-        elif key.endswith("/") and stat.error:
-            listing.rejected.append(Rejection(file=key, reason=stat.error))
+        elif stat.error and key.rstrip("/") == MASKS:
+            raise ExamError(
+                f"{MASKS} in {source.uri}: {stat.error}; exams would be taken without their masks: "
+                "repair it, or remove it, and run the same command again"
+            )
+        elif stat.error and (key.endswith("/") or _may_be_folder(parts)):
+            # what is listed with a slash counts as there, and with it all exams below
+            listing.rejected.append(Rejection(file=key.rstrip("/") + "/", reason=stat.error))
         elif in_exam:
             codes = (parts[0], parts[1])
             listing.exams.setdefault(codes, _Exam(*codes)).mats.append(stat)
@@ -147,6 +160,15 @@ def _list(source: ExamSource) -> _Listing:
         if any(_name(stat).lower().startswith(PREFIX) for stat in exam.mats)
     }
     return listing
+
+
+def _may_be_folder(parts: list[str]) -> bool:
+    """Whether what cannot even be looked at has the place of a patient or an exam.
+
+    So does a link whose disk is away.
+    """
+    of_exams = len(parts) == 1 or (len(parts) == 2 and parts[0] != MASKS)
+    return of_exams and not parts[-1].lower().endswith(SUFFIX)
 
 
 def _sort(exam: _Exam, masks: Mapping[str, SourceStat]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
-from lusgan_core.errors import ConfigError, ExamError, MissingArtifactError, StoreError
+from lusgan_core.errors import ConfigError, ExamError, StoreError
 
 MAX_DEPTH = 8
 """Folders nested deeper than this are not looked into; an exam's files are two folders deep.
@@ -33,6 +33,8 @@ OUTAGES = frozenset(
     }
 )  # fmt: skip
 """Errors of a disk, a network or this machine, rather than of one file."""
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
+"""What a disk that was unplugged says of a file that was listed a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,10 @@ class FolderSource:
         self.uri = str(self.path)
 
     def objects(self) -> Iterator[SourceStat]:
-        """List every file below the folder; raises ExamError where it is missing or unreadable."""
+        """List every file below the folder.
+
+        Raises ExamError where it is missing or unreadable, or the disk or network fails meanwhile.
+        """
         try:
             status = self.path.stat()
             if not stat.S_ISDIR(status.st_mode):
@@ -105,28 +110,32 @@ class FolderSource:
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[SourceStat]:
     """List a folder. ``above`` identifies it and the folders it is in, to notice loops."""
     try:
-        entries = os.scandir(folder)
+        with os.scandir(folder) as listed:
+            entries = list(listed)  # at once: reading on may fail as well
     except OSError as error:
+        if error.errno in OUTAGES:
+            raise outage(error) from None
         yield SourceStat(prefix, 0, "", f"the folder cannot be read: {reason(error)}")
         return
-    with entries:
-        for entry in entries:
-            key = prefix + entry.name
-            try:
-                status = entry.stat()
-            except OSError as error:
-                yield SourceStat(key, 0, "", f"cannot be read: {reason(error)}")
-                continue
-            if stat.S_ISDIR(status.st_mode):
-                identity = (status.st_dev, status.st_ino)
-                if identity not in above and len(above) <= MAX_DEPTH:
-                    yield from _walk(entry.path, f"{key}/", (*above, identity))
-            elif stat.S_ISREG(status.st_mode):
-                # a copy may keep the time of its original, but not when the file itself changed
-                changed = max(status.st_mtime, status.st_ctime)
-                yield SourceStat(key, status.st_size, str(status.st_mtime_ns), changed=changed)
-            else:  # opening a pipe would wait for ever
-                yield SourceStat(key, 0, "", "cannot be read: not a regular file")
+    for entry in entries:
+        key = prefix + entry.name
+        try:
+            status = entry.stat()
+        except OSError as error:
+            if error.errno in OUTAGES:  # not GONE: a broken link may be meant to stay
+                raise outage(error) from None
+            yield SourceStat(key, 0, "", f"cannot be read: {reason(error)}")
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            identity = (status.st_dev, status.st_ino)
+            if identity not in above and len(above) <= MAX_DEPTH:
+                yield from _walk(entry.path, f"{key}/", (*above, identity))
+        elif stat.S_ISREG(status.st_mode):
+            # a copy may keep the time of its original, but not when the file itself changed
+            changed = max(status.st_mtime, status.st_ctime)
+            yield SourceStat(key, status.st_size, str(status.st_mtime_ns), changed=changed)
+        else:  # opening a pipe would wait for ever
+            yield SourceStat(key, 0, "", "cannot be read: not a regular file")
 
 
 def open_source(uri: str | Path) -> ExamSource:
@@ -158,13 +167,12 @@ def reason(error: OSError) -> str:
 
 
 def is_outage(error: OSError) -> bool:
-    """Whether reading failed through no fault of the file: another time it may well be read.
+    """Whether reading a file *that was listed* failed through no fault of its own.
 
-    Whoever took such a file for a bad one would go on without it, and remember that.
+    Whoever took such a file for a bad one would go on without it, and remember that. One that is
+    gone has no fault either: the next listing tells whether it was deleted.
     """
-    if isinstance(error, StoreError):
-        return not isinstance(error, MissingArtifactError)
-    return error.errno in OUTAGES
+    return isinstance(error, StoreError) or error.errno in OUTAGES | GONE
 
 
 def outage(error: OSError) -> ExamError:

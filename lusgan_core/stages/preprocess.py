@@ -20,6 +20,9 @@ from lusgan_core.stages.records import ExamShards
 from lusgan_core.store import Store
 from lusgan_core.store.base import key_part
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
+"""The last: there is no such folder as TMPDIR. A clip that is gone is told by its reader."""
+
 
 def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
     """The largest frame of the whole dataset, all scores; None without any clip."""
@@ -74,7 +77,7 @@ def run(call: StageCall, context: StageContext) -> Product:
         except StoreError:
             raise
         except (ClipError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise StoreError(
                     f"no room for temporary files ({error.strerror}): free some space or set "
                     "TMPDIR, and run the same command again: what is finished is kept"

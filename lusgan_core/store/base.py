@@ -1,4 +1,4 @@
-"""The store's contract: six methods over keys that a person can read.
+"""The store's contract: six methods over keys that a person can read, and a question.
 
 A key is a path with forward slashes. An object appears whole or not at all; a conditional put
 (``if_absent``) is won by exactly one writer. Data goes first and its manifest last, so whoever
@@ -66,6 +66,17 @@ class Store(ABC):
     @abstractmethod
     def local_copy(self, key: str) -> AbstractContextManager[Path]:
         """A local file with the object's content, to read, for the length of a block."""
+
+    def keeps_deleted(self) -> bool:
+        """Whether old versions of what is deleted stay; false where that cannot be found out."""
+        return False
+
+
+KEEPS_DELETED = (
+    "the store's bucket keeps old versions, so what was deleted can still be read: unless it has "
+    "one, give it a lifecycle rule that deletes noncurrent versions"
+)
+"""What to say where something has to be gone and ``keeps_deleted``."""
 
 
 def check_writable(store: Store) -> None:

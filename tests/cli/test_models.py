@@ -169,3 +169,41 @@ def test_everything_gone_takes_a_flag(lusgan, folder: Path, tmp_path: Path) -> N
     assert result.code == 2
     assert re.search(r"none of the 3 known exams is in .* any more.*--withdraw-all", result.last)
     assert now(folder) == before
+
+
+def test_the_last_exams_are_withdrawn_with_the_flag(lusgan, folder: Path) -> None:
+    """An empty source stops the run and names the flag; with it the exams are taken out."""
+    where = pipeline(folder)
+    remember(where.store, where.source.uri, discover(where.source))
+    for code in CODES:
+        shutil.rmtree(folder / "exams" / code)
+    command = ("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
+    result = lusgan(*command)
+    assert result.code == 2
+    assert re.search(r"none of the 3 known exams is in .* any more.*--withdraw-all", result.last)
+    assert where.files("shards/")
+    result = lusgan(*command, "--withdraw-all")
+    assert (result.code, result.out) == (0, "0 exams, 0 clips\n")
+    assert "3 exams were withdrawn; models of scores 2 saw them and are marked" in result.err
+    assert not where.files("shards/")
+    assert not any(m["state"] == "current" for m in listed(lusgan, folder))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_storage_that_keeps_what_is_deleted_is_told_of(
+    lusgan, folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """Where withdrawn data was deleted from a bucket with versions, and nowhere else, one line."""
+    monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: kept)
+    where, said = pipeline(folder), "give it a lifecycle rule that deletes noncurrent versions"
+    remember(where.store, where.source.uri, discover(where.source))
+    for code in CODES:
+        shutil.rmtree(folder / "exams" / code)
+    place = ("--store", folder / "store")
+    run = lusgan("run", "--exams", folder / "exams", *place, *OPTIONS, "--withdraw-all")
+    assert (said in " ".join(run.err.split())) == kept
+    assert said not in " ".join(lusgan("prune", "--withdrawn", *place).err.split())
+    deleted = lusgan("prune", "--withdrawn", *place, "--yes")
+    assert (said in " ".join(deleted.err.split())) == kept
+    again = lusgan("prune", "--withdrawn", *place, "--yes")
+    assert (again.out, again.err) == ("nothing to prune\n", "")

@@ -47,7 +47,9 @@ def test_a_stack_that_does_not_run(lusgan: Any, tmp_path: Path) -> None:
     assert "is `lusgan up` running?" in said.last
 
 
-def test_the_doctor_finds_what_is_wrong(lusgan: Any, tmp_path: Path) -> None:
+def test_the_doctor_finds_what_is_wrong(
+    lusgan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each thing looked at is well or wrong with what to do; exit code 1 if any is wrong."""
     exams = tmp_path / "exams"
     exams.mkdir()
@@ -60,7 +62,10 @@ def test_the_doctor_finds_what_is_wrong(lusgan: Any, tmp_path: Path) -> None:
     assert found["store"]["well"]
     assert "is `lusgan up` running?" in found["server"]["text"]
     assert "no .mat file" in found["exams"]["text"]
+    assert found["store"]["text"].endswith("can be written")
+    monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: True)
     shown = lusgan("doctor", "--home", tmp_path)
+    assert "the store's bucket keeps old versions" in " ".join(shown.out.split())
     assert "wrong server" in shown.out
     assert "well  plugins" in shown.out
 

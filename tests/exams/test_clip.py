@@ -221,8 +221,8 @@ def test_a_failing_disk_is_told_without_the_path(data: bytes) -> None:
 
 
 def test_a_vanished_clip_is_told_without_the_path() -> None:
-    """A file that is gone when it is opened becomes a reason, without its path anywhere."""
-    with pytest.raises(ClipError, match="cannot be read: No such file") as caught:
+    """A file that is gone when it is opened ends the run, without its path anywhere."""
+    with pytest.raises(ExamError, match="cannot be read: No such file") as caught:
         open_clip(MemorySource({}), "P1/E1/convex_P1_E1_1.mat")
     assert "P1" not in str(caught.value)
     assert caught.value.__suppress_context__

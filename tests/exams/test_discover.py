@@ -231,3 +231,17 @@ def test_no_exam_at_all_is_an_error(files: dict[str, bytes]) -> None:
     """A source without an exam says what a tree must look like."""
     with pytest.raises(ExamError, match="PATIENT/EXAM/convex_PATIENT_EXAM_AREA"):
         of(files)
+
+
+def test_masks_that_cannot_be_read_end_the_look(tmp_path: Path) -> None:
+    """Without them every clip would count as changed and be trained on unmasked."""
+    for key, content in TREE.items():
+        path = tmp_path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    masks = tmp_path / "Binary-Masks"
+    masks.rename(tmp_path / "elsewhere")
+    assert discover(open_source(str(tmp_path))).exams
+    masks.symlink_to(tmp_path / "a disk that is away")
+    with pytest.raises(ExamError, match="without their masks: repair it, or remove it"):
+        discover(open_source(str(tmp_path)))

@@ -3,6 +3,7 @@ import pytest
 from matfiles import MemorySource, cine, matrix, v5, v73
 from test_masks import png
 
+from lusgan_core.errors import ExamError
 from lusgan_core.exams import discover, inspect_exam, verify_clip
 
 SCORES = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1]], float)
@@ -67,13 +68,28 @@ def test_an_unusable_clip_is_rejected_and_the_rest_goes_on(
     assert rejection.reason.startswith(reason)
 
 
-def test_files_that_vanish_after_discovery_are_rejected() -> None:
-    """A clip deleted between discovery and inspection is a reason, not a crash."""
+@pytest.mark.parametrize(
+    "key",
+    ["P/E/convex_P_E_1.mat", "P/E/convex_P_E_1_score.mat", "Binary-Masks/convex_P_E_1_mask.png"],
+)
+def test_files_that_vanish_after_discovery_end_the_run(key: str) -> None:
+    """A disk may be away: no record without the clip is kept under the exam's digest."""
     source = tree()
     (exam,) = discover(source).exams
-    del source.files["P/E/convex_P_E_1.mat"]
+    del source.files[key]
+    with pytest.raises(ExamError, match=r"cannot be read: No such file.*run the same command"):
+        inspect_exam(source, exam)
+
+
+def test_files_that_are_gone_at_discovery_are_no_outage() -> None:
+    """Without its mask a clip is taken whole, without its scores it is rejected."""
+    source = tree()
+    del source.files["Binary-Masks/convex_P_E_1_mask.png"]
+    del source.files["P/E/convex_P_E_2_score.mat"]
+    (exam,) = discover(source).exams
     record = inspect_exam(source, exam)
-    assert "No such file" in record.rejected[-1].reason
+    assert [(clip.files.area, clip.files.mask) for clip in record.clips] == [(1, None)]
+    assert [r.file[-5] for r in record.rejected] == ["2", "3"]
 
 
 def test_no_pixels_are_read() -> None:

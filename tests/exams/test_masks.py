@@ -9,7 +9,7 @@ import pytest
 from matfiles import MemorySource
 from PIL import Image
 
-from lusgan_core.errors import ClipError
+from lusgan_core.errors import ClipError, ExamError
 from lusgan_core.exams import read_mask
 
 KEEP = np.zeros((20, 30), bool)
@@ -94,8 +94,8 @@ def test_bad_masks_are_refused(data: bytes, reason: str) -> None:
 
 
 def test_a_vanished_mask_is_told() -> None:
-    """A mask that is gone is a reason, not a crash."""
-    with pytest.raises(ClipError, match="cannot be read: No such file"):
+    """A mask that is gone since it was listed is no clip's fault: the run ends."""
+    with pytest.raises(ExamError, match="cannot be read: No such file"):
         read_mask(MemorySource({}), "mask", 20, 30)
 
 

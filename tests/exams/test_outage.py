@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import shutil
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
-from tiny_runs import write_exams
+from lusgan_flows.chain import Inline
+from tiny_runs import Pipeline, tiny_config, write_exams
 
 from lusgan_core.errors import ExamError, MissingArtifactError, StoreError
 from lusgan_core.exams import discover
 from lusgan_core.exams.inspect import inspect_exam
 from lusgan_core.exams.source import FolderSource, is_outage
+from lusgan_core.stages import ingest, preprocess
+from lusgan_core.stages.base import StageContext
 
 
 class Failing(FolderSource):
@@ -80,9 +87,71 @@ def test_a_file_that_may_not_be_read_is_rejected(exams: Path) -> None:
     assert exam.clips
 
 
+class _Entry:
+    """A folder's entry whose disk is gone."""
+
+    def __init__(self, entry: os.DirEntry[str], number: int) -> None:
+        self.name, self.path, self.number = entry.name, entry.path, number
+
+    def stat(self) -> os.stat_result:
+        raise OSError(self.number, "no matter", self.path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN])
+@pytest.mark.parametrize("how", ["stat", "scandir"])
+def test_a_folder_that_an_outage_hides_ends_the_run(
+    exams: Path, monkeypatch: pytest.MonkeyPatch, how: str, number: int
+) -> None:
+    """A patient's folder on a dead mount is not left out in silence, whatever call finds it."""
+    scandir = os.scandir
+
+    def failing(folder: str | Path) -> Any:
+        if not str(folder).endswith("9001"):
+            return scandir(folder)
+        if how == "scandir":
+            raise OSError(number, "no matter", str(folder))
+        return nullcontext([_Entry(entry, number) for entry in scandir(folder)])
+
+    monkeypatch.setattr("lusgan_core.exams.source.os.scandir", failing)
+    with pytest.raises(ExamError, match="run the same command again") as caught:
+        discover(FolderSource(exams))
+    assert "9001" not in str(caught.value)
+
+
 def test_what_counts_as_an_outage() -> None:
-    """A bucket that does not answer does; an object that is gone does not."""
+    """A bucket that does not answer does, and what is gone after it was listed; a refusal not."""
     assert is_outage(StoreError("nothing answers there"))
-    assert not is_outage(MissingArtifactError("it is gone"))
+    assert is_outage(MissingArtifactError("it is gone"))
     assert is_outage(OSError(errno.ESTALE, "stale"))
-    assert not is_outage(OSError(errno.ENOENT, "gone"))
+    assert is_outage(OSError(errno.ENOENT, "gone"))
+    assert not is_outage(OSError(errno.EACCES, "shut"))
+
+
+def test_a_disk_that_was_away_in_a_run_costs_no_clip(tmp_path: Path) -> None:
+    """Unplugged between two stages, it ends the run and leaves no record without its clips."""
+    exams, disk = write_exams(tmp_path / "exams"), tmp_path / "disk"
+    shutil.move(exams / "9002", disk)
+    (exams / "9002").symlink_to(disk)
+    pipeline = Pipeline(exams, tmp_path / "store")
+    found = discover(pipeline.source)
+    runner = Inline(StageContext(pipeline.store, pipeline.source))
+    ingested = [runner.one(ingest.call(exam, 1)) for exam in found.exams]
+    shutil.move(disk, tmp_path / "unplugged")
+    with pytest.raises(ExamError, match=r"cannot be read: No such file.*run the same command"):
+        runner.one(preprocess.call(ingested[1], tiny_config().preprocessing, None, 1))
+    with pytest.raises(ExamError, match=r"cannot be read: No such file.*run the same command"):
+        inspect_exam(pipeline.source, found.exams[1])
+    assert not pipeline.files("shards/")
+    shutil.move(tmp_path / "unplugged", disk)
+    outcome = pipeline.run(tiny_config(scores=(0,)), until="preprocess")
+    assert (outcome.clips, outcome.rejected) == (12, ())
+
+
+def test_a_temporary_folder_that_is_missing_costs_no_clip(
+    exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, rather than that an exam cannot be read, or that no clip can be used."""
+    pipeline = Pipeline(exams, tmp_path / "store")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(StoreError, match=r"no room for temporary files.*set TMPDIR"):
+        pipeline.run(tiny_config(scores=(0,)), until="preprocess")

@@ -5,7 +5,7 @@ import pytest
 import scipy.io
 from matfiles import DTYPES, MemorySource, matrix, v5, v73
 
-from lusgan_core.errors import ClipError
+from lusgan_core.errors import ClipError, ExamError
 from lusgan_core.exams import read_scores
 
 MATRIX = np.array([[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]])
@@ -72,6 +72,6 @@ def test_bad_matrices_are_refused(data: bytes, frames: int, reason: str) -> None
 
 
 def test_a_vanished_file_is_told() -> None:
-    """A score file that is gone is a reason, not a crash."""
-    with pytest.raises(ClipError, match="cannot be read: No such file"):
+    """A score file that is gone since it was listed is no clip's fault: the run ends."""
+    with pytest.raises(ExamError, match="cannot be read: No such file"):
         read_scores(MemorySource({}), "scores", 4)

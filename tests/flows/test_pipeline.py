@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
+
+from lusgan_core.exams import discover
+from lusgan_core.known import remember
 
 SCORES = (0, 2)
 TASKS = 3 * 2 + len(SCORES) * 5 + 1
@@ -128,3 +132,35 @@ def test_a_withdrawn_exam_is_taken_out_by_the_flow(first: Any, tmp_path: Path) -
     assert not any("exam" in name for name in ran)
     assert len(list((tmp_path / "store").glob("models/*/*/withdrawn.json"))) == 2
     assert not (tmp_path / "store" / "shards" / patient).exists()
+
+
+def test_the_last_exams_are_withdrawn_by_the_flow(
+    first: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`watch` says in one line that none is left; with the flag a run takes them out and ends."""
+    from lusgan_flows.pipeline import pipeline
+    from lusgan_flows.watch import watch
+
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    place = (str(tmp_path / "exams"), str(tmp_path / "store"))
+    alone = Pipeline(tmp_path / "exams", tmp_path / "store")
+    remember(alone.store, alone.source.uri, discover(alone.source))
+    for code in CODES:
+        shutil.rmtree(tmp_path / "exams" / code)
+    caplog.set_level(logging.INFO, "prefect.flow_runs")
+    monkeypatch.setattr(logging.getLogger("prefect.flow_runs"), "handlers", [caplog.handler])
+    assert watch(*place) == 0
+    assert "none of the 3 known exams is in" in caplog.text
+    assert not any(code in caplog.text for code in CODES)
+    monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: True)
+    state = run(tmp_path)
+    assert state.is_failed()
+    assert "noncurrent versions" not in caplog.text
+    assert "--withdraw-all" in state.message
+    config = tiny_config(scores=SCORES)
+    outcome = pipeline(*place, config, preset="demo", settle_s=0.1, withdraw_all=True)
+    assert outcome.exams == 0
+    assert not alone.files("shards/")
+    assert "give it a lifecycle rule that deletes noncurrent versions" in caplog.text
+    assert watch(*place) == 0
+    assert "there are no exams yet" in caplog.text

@@ -18,8 +18,8 @@ from seaweed import ADMIN, READER, Seaweed
 
 from lusgan_core.errors import AlreadyExistsError, ConfigError, MissingArtifactError, StoreError
 from lusgan_core.store import open_store
+from lusgan_core.store.s3 import Bucket, S3Address, listing
 from lusgan_core.store.s3 import client as s3_client
-from lusgan_core.store.s3 import listing
 from lusgan_core.testing import StoreContract
 
 
@@ -257,6 +257,23 @@ def test_versions_and_locks(s3: Seaweed, uri: str) -> None:
         store.get("a/key")
     store.put("a/key", b"three", if_absent=True)
     assert store.get("a/key") == b"three"
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+def test_a_bucket_says_whether_it_keeps_versions(
+    s3: Seaweed, uri: str, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With versions it does, and goes on keeping those it has; without, or unasked, it does not."""
+    client, name = s3.client(), f"kept-{random.randrange(10**9)}"
+    client.create_bucket(Bucket=name)
+    assert not open_store(f"s3://{name}/deep").keeps_deleted()
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+    assert open_store(f"s3://{name}/deep").keeps_deleted()
+    assert not open_store(uri).keeps_deleted()
+    for variable, value in s3.environment(READER).items():
+        monkeypatch.setenv(variable, value)
+    assert not Bucket(S3Address.parse(f"s3://{name}/deep")).has_versions()
 
 
 def test_encryption_is_asked_for(s3: Seaweed, uri: str) -> None:

@@ -10,6 +10,7 @@ from lusgan_core.pruning import Doomed, PrunePlan, carry_out, plan_old, plan_wit
 from lusgan_core.store import open_store
 from lusgan_flows.cli import options
 from lusgan_flows.cli.console import err, out, print_json, visible
+from lusgan_flows.cli.withdrawals import warn_of_versions
 
 KINDS = ("model", "samples", "evaluation", "report", "dataset", "shards", "exam record")
 
@@ -41,6 +42,8 @@ def prune(
         _show(plan, yes)
     if yes:
         carry_out(where, plan)
+        if withdrawn and plan.items:
+            warn_of_versions(where)
 
 
 def _show(plan: PrunePlan, yes: bool) -> None:

@@ -68,7 +68,8 @@ def run_pipeline(
 ) -> Outcome:
     """Run the flow, unless a look into the store shows that nothing is new.
 
-    Exams that were withdrawn from the source are taken out of the store before. Raises ConfigError
+    Exams that were withdrawn from the source are taken out of the store before; where none is left,
+    that is all. Raises ConfigError
     where ``task_runner`` cannot be had, or this machine has fewer GPUs than the training asks for.
     """
     task_runners.check(task_runner)
@@ -77,6 +78,8 @@ def run_pipeline(
         found = find_exams(exams, store)
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
         take_out(where, source, found, withdraw_all)
+        if not found.exams:
+            return Outcome(exams=0)
         outcome = peek(where, found, config, installed(), **asked)
         if outcome is not None:
             if until == "report":

@@ -19,6 +19,7 @@ from lusgan_core.errors import LusganError
 from lusgan_core.exams import open_source
 from lusgan_core.registry import installed
 from lusgan_core.store import check_writable, open_store
+from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_flows.up.home import Home, UpError, UpSettings
 from lusgan_flows.up.services import FLOWS, POOL, answers, s3_environment
 
@@ -217,7 +218,8 @@ def _reports(settings: UpSettings) -> str:
 def _store(settings: UpSettings) -> str:
     store = open_store(settings.store)
     check_writable(store)
-    return f"{store.uri} can be written"
+    kept = f"; {KEEPS_DELETED}" if store.keeps_deleted() else ""
+    return f"{store.uri} can be written{kept}"
 
 
 def _exams(settings: UpSettings) -> str:

@@ -10,6 +10,7 @@ it is absent: an empty listing has to be one that says so.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from lusgan_core.store.s3.address import S3Address
 from lusgan_core.store.s3.client import connect, endpoint_of
-from lusgan_core.store.s3.errors import Doing, explain, pause, request
+from lusgan_core.store.s3.errors import FAILURES, Doing, explain, pause, request
 from lusgan_core.store.s3.stream import BUFFER_BYTES, S3Stream
 
 Answer = Mapping[str, Any]
@@ -105,6 +106,17 @@ class Bucket:
     def check(self, what: str) -> None:
         """Make sure that the bucket is there and may be listed; raises StoreError."""
         next(self.pages("", what, size=1))
+
+    def has_versions(self) -> bool:
+        """Whether it has, or had, versions: those made then stay when an object is deleted.
+
+        False where the question is not answered: not everybody may ask it, nor any server knows it.
+        """
+        try:
+            return bool(self._call("get_bucket_versioning").get("Status"))
+        except FAILURES as error:
+            logging.getLogger(__name__).debug("versions cannot be asked for", exc_info=error)
+            return False
 
     def fail(self, error: Exception, doing: Doing, what: str) -> None:
         """Raise the StoreError for an error of ``call``."""

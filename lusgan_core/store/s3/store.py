@@ -77,6 +77,10 @@ class S3Store(Store):
         with request("deleted", shown(check_key(key)), self.bucket.place):
             self.bucket.call("delete_object", key)
 
+    def keeps_deleted(self) -> bool:
+        """See Store.keeps_deleted."""
+        return self.bucket.has_versions()
+
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:
         """See Store.local_copy; a copy, checked, and deleted at the end of the block."""
