@@ -137,10 +137,13 @@ class KnownExams(Record):
         return self.model_copy(update={"exams": kept})
 
 
-def remember(store: Store, source: str, found: Discovery) -> None:
-    """Note that a run has tried the exams; writes only what is new."""
+def remember(store: Store, source: str, found: Discovery, failed: Set[Codes] = frozenset()) -> None:
+    """Note that a run has tried the exams, see ``KnownExams.tried``; writes only what is new.
+
+    What other runs have noted meanwhile stays: the record is read here, not when a run begins.
+    """
     known = KnownExams.load(store, source)
-    tried = known.tried(found)
+    tried = known.tried(found, failed)
     if tried != known:
         tried.save(store)
 

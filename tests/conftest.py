@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -57,6 +60,43 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     server = SubprocessASGIServer()
     yield os.environ | {"PREFECT_API_URL": server.api_url}
     server.stop()
+
+
+@pytest.fixture
+def http_server() -> Iterator[Callable[..., str]]:
+    """Yield a function that starts a server of answers by path; it returns the server's address.
+
+    Given a ``password``, the server refuses whoever does not say it.
+    """
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answers: Mapping[str, str], password: str = "") -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                wanted = f"Basic {b64encode(password.encode()).decode()}" if password else None
+                code = 200 if self.path in answers else 404
+                code = 401 if self.headers["Authorization"] != wanted else code
+                body = answers.get(self.path, "").encode() if code == 200 else b"{}"
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -69,11 +69,18 @@ class Announcements(Record):
             (a for a in self.exams if (a.patient, a.exam) == codes and a.digest == digest), None
         )
 
-    def due(self, codes: Codes, digest: str, run_active: bool) -> bool:
-        """Whether to tell of an exam (again): a run under way will take up what was told before."""
+    def due(
+        self, codes: Codes, digest: str, run_active: bool, cancelled: datetime | None = None
+    ) -> bool:
+        """Whether to tell of an exam (again): a run under way will take up what was told before.
+
+        What was told before a person cancelled the run is not told again: it would begin anew.
+        """
         before = self.of(codes, digest)
         if before is None:
             return True
+        if cancelled is not None and before.at < cancelled:
+            return False
         pause = min(AGAIN_S * 2 ** (before.times - 1), LONGEST_AGAIN_S)
         return not run_active and datetime.now(UTC) - before.at > timedelta(seconds=pause)
 

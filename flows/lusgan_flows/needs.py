@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,14 @@ def storage(store: str, exams: str) -> str:
 
 
 def server() -> str:
-    """Ask the Prefect server that the environment names for its work pools; returns its address."""
+    """Look at the Prefect server that the environment names; returns its address.
+
+    Raises ConfigError where none is named, MissingError where it cannot be used: it does not
+    answer, wants a password, is another version, or is not Prefect at all.
+    """
     import httpx
-    from prefect.client.orchestration import get_client
+    import prefect
+    from prefect.client.orchestration import ServerType, get_client
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import get_current_settings
 
@@ -101,6 +107,8 @@ def server() -> str:
         )
     try:
         with get_client(sync_client=True) as client:
+            if client.server_type != ServerType.CLOUD:
+                _same_version(url, str(client.api_version()), prefect.__version__)
             client.read_work_pools(limit=1)
     except PrefectHTTPStatusError as error:
         code = error.response.status_code
@@ -115,7 +123,21 @@ def server() -> str:
             f"no Prefect server answers at {url} ({type(error).__name__}): start it, or correct "
             "PREFECT_API_URL"
         ) from None
+    except ValueError:  # no JSON, or other JSON than Prefect's
+        raise MissingError(
+            f"what answers at {url} is not Prefect: correct PREFECT_API_URL, it ends in /api"
+        ) from None
     return url
+
+
+def _same_version(url: str, theirs: str, ours: str) -> None:
+    """Raise MissingError for another major or minor version, ValueError for what is none."""
+    if not re.match(r"\d+\.\d+\.", theirs):
+        raise ValueError(theirs)
+    if theirs.split(".")[:2] != ours.split(".")[:2]:
+        raise MissingError(
+            f"the server at {url} runs prefect {theirs}, this is {ours}: install the same"
+        )
 
 
 def docker_engine(gpu: bool) -> str:

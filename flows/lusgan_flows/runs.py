@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
+import httpx
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
@@ -12,7 +13,7 @@ from lusgan_core.config import RunConfig
 from lusgan_core.domain import ExamFiles
 from lusgan_core.errors import ExamError, LusganError, StoreError, TrainingStopped
 from lusgan_core.exams import Discovery, open_source
-from lusgan_core.known import Codes, KnownExams
+from lusgan_core.known import Codes, KnownExams, remember
 from lusgan_core.provenance import Manifest
 from lusgan_core.registry import installed
 from lusgan_core.stages.base import StageCall, lookup
@@ -28,7 +29,7 @@ from lusgan_flows.events import tell_held_back, tell_rejected
 from lusgan_flows.showing import retraining, show_outcome
 from lusgan_flows.tasks import Place, PrefectRunner
 
-TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped)
+TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped, httpx.HTTPError)
 """Errors that say nothing about the exams: those of the run stay unknown and are tried again."""
 
 
@@ -65,10 +66,9 @@ def run_flow(
         if not everything.exams:
             shown.name(f"{withdrawn} exams withdrawn, none is left")
             return Outcome(exams=0)
-        known = KnownExams.load(kept, source)
-        changes = known.compare(everything)
+        changes = KnownExams.load(kept, source).compare(everything)
         new = _those(changes.new + changes.changed, found)
-        with _remembering(known, found, new, kept) if until == "report" else nullcontext():
+        with _remembering(kept, source, found, new) if until == "report" else nullcontext():
             done = peek(kept, found, config, registry, **options) if deployed else None
             if done is not None:
                 shown.name(f"nothing new ({done.clips} clips)")
@@ -136,7 +136,7 @@ class _FlowRunner(PrefectRunner):
 
 @contextmanager
 def _remembering(
-    known: KnownExams, found: Discovery, new: Iterable[ExamFiles], store: Store
+    store: Store, source: str, found: Discovery, new: Iterable[ExamFiles]
 ) -> Iterator[None]:
     """Note that the exams were tried; a run that was stopped or cut off has tried none."""
     try:
@@ -144,11 +144,9 @@ def _remembering(
     except TRANSIENT:
         raise
     except Exception:
-        known.tried(found, failed={(e.patient, e.exam) for e in new}).save(store)
+        remember(store, source, found, failed={(e.patient, e.exam) for e in new})
         raise
-    tried = known.tried(found)
-    if tried != known:
-        tried.save(store)
+    remember(store, source, found)
 
 
 def _those(exams: Iterable[ExamFiles], found: Discovery) -> tuple[ExamFiles, ...]:

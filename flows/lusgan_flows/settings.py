@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lusgan_flows import needs
+
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run on a worker; Prefect has no fewer."""
 
@@ -25,7 +27,9 @@ def prepare_prefect(verbose: bool = False) -> None:
 
 
 def start_server() -> None:
-    """Start Prefect's temporary server, unless the user has one, out of reach of Ctrl-C.
+    """Start Prefect's temporary server, out of reach of Ctrl-C, unless the user has one.
+
+    Raises MissingError where the user's own cannot be used.
 
     A terminal sends Ctrl-C to all processes in the foreground. The server must outlive it, or the
     flow that is about to save a checkpoint has nobody to tell that it stopped. A process starts
@@ -35,6 +39,7 @@ def start_server() -> None:
     from prefect.settings import get_current_settings
 
     if get_current_settings().api.url:
+        needs.server()
         return
     block = getattr(signal, "pthread_sigmask", None)  # there is none on Windows
     before = block(signal.SIG_BLOCK, {signal.SIGINT}) if block else None

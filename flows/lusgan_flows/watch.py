@@ -16,6 +16,7 @@ from lusgan_core.store import open_store
 from lusgan_flows import forms
 from lusgan_flows.arrivals import Announcements, last_changes, to_wait_for
 from lusgan_flows.artifacts import board
+from lusgan_flows.cancelled_runs import pipeline_cancelled
 from lusgan_flows.event_names import CHANGED, NEW, WITHDRAWN, exam_event
 from lusgan_flows.lost_runs import looks_under_way, pipeline_is_active
 from lusgan_flows.sources import find_exams
@@ -32,7 +33,7 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
 
     Exams that are still arriving wait for a later look, and with them those that came shortly
     before, so that one run takes all of an upload. What was announced is announced again only
-    if no run has tried it and none is under way.
+    if no run has tried it, none is under way, and nobody has cancelled the last one.
 
     Args:
         exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
@@ -56,9 +57,10 @@ def watch(exams: forms.Exams, store: forms.Store, settle_s: forms.Seconds = 60.0
     changes = known.compare(found)
     before = announced = Announcements.load(kept, source.uri)
     waiting = to_wait_for(found, last_changes(source), announced, settle_s) if changes else {}
+    cancelled = pipeline_cancelled(exams) if changes else None
     told = 0
     for event, codes, digest in _events(changes):
-        if codes not in waiting and announced.due(codes, digest, active):
+        if codes not in waiting and announced.due(codes, digest, active, cancelled):
             emit_event(**exam_event(event, source.uri, digest))
             announced = announced.told(codes, digest)
             told += 1

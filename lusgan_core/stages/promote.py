@@ -117,7 +117,12 @@ def _held_back(
 
 
 def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
-    """The current model as gates see it; None where its evaluation is gone."""
+    """The current model as gates see it; None where it was never judged or its evaluation is gone.
+
+    A person may promote a model that has no evaluation.
+    """
+    if not current.evaluated:
+        return None
     try:
         trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
         return _candidate(context, trained, evaluated)

@@ -79,8 +79,9 @@ class LocalStore(Store):
 
     def open(self, key: str) -> BinaryIO:
         """See Store.open."""
+        path = self._path(key)
         try:
-            return self._path(key).open("rb")
+            return path.open("rb")
         except OSError as error:
             if error.errno in (*NOT_THERE, errno.EISDIR):
                 raise missing(key, self.uri) from error
@@ -90,8 +91,9 @@ class LocalStore(Store):
 
     def exists(self, key: str) -> bool:
         """See Store.exists."""
+        path = self._path(key)
         try:
-            return stat.S_ISREG(self._path(key).stat().st_mode)
+            return stat.S_ISREG(path.stat().st_mode)
         except OSError as error:
             if error.errno in NOT_THERE:
                 return False

@@ -158,6 +158,18 @@ def test_what_nobody_took_up_is_announced_again_ever_more_rarely() -> None:
     assert said(2.1, 1).told(CODES, "a").exams[0].times == 2
 
 
+def test_what_a_person_cancelled_is_not_announced_again() -> None:
+    """It waits until it changes or is announced anew; what came after the cancelling does not."""
+    at = datetime.now(UTC) - timedelta(hours=9)
+    entry = Announced(patient="p", exam="e", digest="a", at=at)
+    said, later = Announcements(exams=(entry,)), at + timedelta(minutes=1)
+    assert said.due(CODES, "a", run_active=False)
+    assert not said.due(CODES, "a", run_active=False, cancelled=later)
+    assert said.due(CODES, "b", run_active=False, cancelled=later)
+    assert said.due(("q", "e"), "a", run_active=False, cancelled=later)
+    assert said.due(CODES, "a", run_active=False, cancelled=at - timedelta(minutes=1))
+
+
 def test_what_waits_for_nothing_is_forgotten() -> None:
     """An exam that a run has tried needs no announcement any more."""
     said = Announcements().told(CODES, "a").told(("q", "e"), "b")

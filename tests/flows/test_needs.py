@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from lusgan_flows import needs
 from lusgan_flows.pools import Kind
 from lusgan_flows.work import examined
-from tiny_runs import tiny_config
+from tiny_runs import tiny_config, write_exams
 
 from lusgan_core.errors import ConfigError, StoreError, UnknownPluginError
 from lusgan_core.registry import Registry
@@ -71,6 +72,34 @@ def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(needs.MissingError, match="no Prefect server answers at http"),
     ):
         needs.server()
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (
+            {"/api/admin/version": '"2.20.3"'},
+            r"runs prefect 2\.20\.3, this is .*: install the same",
+        ),
+        ({}, r"answers 404: check PREFECT_API_URL, it ends in /api"),
+        ({"/api/admin/version": "<html>"}, r"is not Prefect: correct PREFECT_API_URL"),
+        ({"/api/admin/version": '{"version": 7}'}, r"is not Prefect: correct PREFECT_API_URL"),
+    ],
+    ids=["older", "other path", "no JSON", "other JSON"],
+)
+def test_a_server_that_cannot_be_used(
+    answers: dict[str, str], said: str, tmp_path: Path, http_server: Callable[..., str]
+) -> None:
+    """Another version, and what is no Prefect server, are one line, for runs as well."""
+    from lusgan_flows.cli.run import run_pipeline
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    exams, store = write_exams(tmp_path / "exams", patients=1), str(tmp_path / "store")
+    with temporary_settings({PREFECT_API_URL: f"{http_server(answers)}/api"}):
+        with pytest.raises(needs.MissingError, match=said):
+            next(examined(Kind.PROCESS, False, "", ""))
+        with pytest.raises(needs.MissingError, match=said):
+            run_pipeline(str(exams), store, tiny_config(scores=(0,)), preset="demo")
 
 
 def test_no_docker_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
-from lusgan_core.promotion import current_model, read_history, roll_back
+from lusgan_core.promotion import CurrentModel, current_model, promote, read_history, roll_back
 from lusgan_core.promotion.marks import mark
 from lusgan_core.stages.promote import PromotionRecord
 
@@ -128,3 +128,18 @@ def test_the_current_model_is_what_a_new_one_is_judged_beside(pipeline: Pipeline
     limit = beside.verdicts[1].values["limit"]
     assert limit == pytest.approx(alone.verdicts[1].values["diversity"])
     assert limit > 0
+
+
+def test_a_current_model_without_an_evaluation_is_none_to_judge_beside(pipeline: Pipeline) -> None:
+    """Who promotes a model by hand that was never judged does not break the runs that follow."""
+    trained = pipeline.run(tiny_config(scores=(2,)), until="train").scores[2]["train"]
+    name, folder = trained.data["name"], trained.data["folder"]
+    promote(
+        pipeline.store,
+        CurrentModel(
+            score=2, model=name, folder=folder, trained=trained.manifest_key,
+            promoted=datetime.now(UTC), by="hand",
+        ),
+    )  # fmt: skip
+    second = decide(pipeline, *OPEN[:1], "training.seed=1")
+    assert (second.promoted, second.before) == (True, name)

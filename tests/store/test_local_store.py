@@ -40,6 +40,15 @@ class TestLocalStore(StoreContract):
         self.uri = str(tmp_path / "store")
 
 
+@pytest.mark.parametrize("key", ["", "../outside", "models/.partial-1"])
+def test_what_is_no_key_is_called_that(tmp_path: Path, key: str) -> None:
+    """Asking for it says that it is not a key, not that the store cannot be read."""
+    store = LocalStore(tmp_path)
+    for ask in (store.get, store.exists):
+        with pytest.raises(StoreError, match=r"^'.*' is not a key: "):
+            ask(key)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path):
     """Yield a folder on a disk of 1 MB, or skip where none can be mounted."""

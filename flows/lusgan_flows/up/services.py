@@ -43,6 +43,8 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
+        # by default an hour of looks is scheduled ahead, and after a stop all of them start at once
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "LUSGAN_REPORTS_URL": settings.reports,
     }
     if settings.database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from importlib import metadata
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -35,7 +37,7 @@ def ask(settings: UpSettings, path: str, body: object | None = None) -> Any:
     A server that is too busy (its SQLite file is locked) is asked again.
     """
     data = None if body is None else json.dumps(body).encode()
-    request = Request(settings.api + path, data, {"Content-Type": "application/json"})
+    request = Request(settings.api + path, data, _headers())
     for again in range(ATTEMPTS, 0, -1):
         try:
             with urlopen(request, timeout=TIMEOUT_S) as reply:
@@ -43,11 +45,33 @@ def ask(settings: UpSettings, path: str, body: object | None = None) -> Any:
                 return json.loads(text) if text else None
         except HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE or again == 1:
-                raise UpError(f"Prefect's server refuses {path} with code {error.code}") from None
+                raise _refusal(path, error.code) from None
             time.sleep(1)
         except (URLError, OSError) as error:
             raise _no_answer(settings, error) from None
+        except (ValueError, HTTPException):
+            raise UpError(
+                f"what answers at {settings.api} is not Prefect: stop it, or start `lusgan up` "
+                "with another --port"
+            ) from None
     return None
+
+
+def _headers() -> dict[str, str]:
+    """Those of every request; with the server's password, if the environment names one."""
+    headers = {"Content-Type": "application/json"}
+    if password := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    return headers
+
+
+def _refusal(path: str, code: int) -> UpError:
+    advice = (
+        ": set PREFECT_API_AUTH_STRING as `lusgan up` has it"
+        if code == HTTPStatus.UNAUTHORIZED
+        else ""
+    )
+    return UpError(f"Prefect's server refuses {path} with code {code}{advice}")
 
 
 def _no_answer(settings: UpSettings, error: OSError) -> UpError:
