@@ -151,7 +151,14 @@ class Stack:
             aws_access_key_id=keys["accessKey"],
             aws_secret_access_key=keys["secretKey"],
             region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
+            config=Config(
+                s3={"addressing_style": "path"},
+                signature_version="s3v4",
+                retries={
+                    "total_max_attempts": 10,
+                    "mode": "standard",
+                },  # it is killed and restarted
+            ),
         )
 
     def stored(self, prefix: str) -> list[str]:
