@@ -16,16 +16,25 @@ from lusgan_core.store import LocalStore
 
 
 class Server:
-    """Runs of the flow ``pipeline`` on Prefect's server, ended as told."""
+    """Runs of the flow ``pipeline`` on Prefect's server, ended as told.
+
+    What other tests have killed still seems to be under way there, and is put down first.
+    """
 
     def __init__(self, url: str, exams: Path) -> None:
         self.client, self.exams = httpx.Client(base_url=url, timeout=30), str(exams)
         self.flow = self._post("/flows/", name="pipeline")["id"]
+        unfinished = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}
+        for run in self._post("/flow_runs/filter", flow_runs=unfinished):
+            self._end(run["id"], "CRASHED")
 
     def ended(self, kind: str, message: str = "", exams: str = "") -> None:
         """Have a run that has just ended in a state."""
         parameters = {"exams": exams or self.exams}
         run = self._post("/flow_runs/", flow_id=self.flow, parameters=parameters)["id"]
+        self._end(run, kind, message)
+
+    def _end(self, run: str, kind: str, message: str = "") -> None:
         state = {"type": kind, "message": message}
         self._post(f"/flow_runs/{run}/set_state", state=state, force=True)
 
