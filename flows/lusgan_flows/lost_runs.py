@@ -23,11 +23,11 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
 from lusgan_flows.pools import Kind, pool_name
-from lusgan_flows.settings import HEARTBEAT_S
+from lusgan_flows.settings import SILENT_S
 
 SOON = timedelta(minutes=1)
 """A scheduled run that is due within this time counts as under way."""
-SILENT = 3 * timedelta(seconds=HEARTBEAT_S)
+SILENT = timedelta(seconds=SILENT_S)
 """A run that has not been heard of for so long is lost: three heartbeats."""
 STARTING = timedelta(minutes=5)
 """A process that has not begun so long after its worker took the run is lost."""

@@ -11,6 +11,8 @@ from lusgan_flows import needs
 
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run on a worker; Prefect has no fewer."""
+SILENT_S = 3 * HEARTBEAT_S
+"""A run that has not been heard of for so long is lost."""
 
 
 def prepare_prefect(verbose: bool = False) -> None:

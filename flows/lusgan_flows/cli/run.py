@@ -69,8 +69,8 @@ def run_pipeline(
     """Run the flow, unless a look into the store shows that nothing is new.
 
     Exams that were withdrawn from the source are taken out of the store before; where none is left,
-    that is all. Raises ConfigError
-    where ``task_runner`` cannot be had, or this machine has fewer GPUs than the training asks for.
+    that is all. Raises ConfigError where ``task_runner`` cannot be had, or this machine has fewer
+    GPUs than the training asks for.
     """
     task_runners.check(task_runner)
     where, source = open_store(store), open_source(str(exams)).uri

@@ -11,10 +11,9 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.states import StateType
 
 from lusgan_flows.event_names import HELD_BACK, REJECTED
-from lusgan_flows.settings import HEARTBEAT_S
+from lusgan_flows.settings import SILENT_S
 from lusgan_flows.up.home import UpError, UpSettings
 
-LOST_AFTER_S = 3 * HEARTBEAT_S
 PREFIX = "lusgan: "
 
 
@@ -48,7 +47,7 @@ def lost_runs() -> AutomationCore:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=LOST_AFTER_S),
+            within=timedelta(seconds=SILENT_S),
         ),
         actions=[
             ChangeFlowRunState(
