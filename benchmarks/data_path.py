@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lusgan_core.training.chance import Batches
+from lusgan_core.networks.seeding import Batches
+from lusgan_core.networks.value_range import value_map
 from lusgan_core.training.options import TrainingOptions
-from lusgan_core.training.values import value_map
 
 HEIGHT, WIDTH, SIZE = 800, 1068, 256
 BATCH = 48

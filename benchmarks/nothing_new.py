@@ -19,11 +19,11 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from lusgan_flows.up.home import Home, UpSettings
-from lusgan_flows.up.services import s3_environment
-from lusgan_flows.up.status import ask
-
-from lusgan_core.exams.phantom import PhantomOptions, write_phantoms
+from lusgan_core.phantom.options import PhantomOptions
+from lusgan_core.phantom.tree import write_phantoms
+from lusgan_ops.prefect_api import ask
+from lusgan_ops.up.home import Home, UpSettings
+from lusgan_ops.up.services import s3_environment
 
 CLIPS_PER_EXAM = 4
 OPTIONS = (
@@ -48,7 +48,7 @@ class LocalStack:
         self.log = (self.folder / "up.log").open("wb")
         command = ["up", "--s3", f"--home={self.folder / 'home'}", f"--port={self.port}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lusgan_flows.start", *command, "--every=86400"],
+            [sys.executable, "-m", "lusgan_cli.start", *command, "--every=86400"],
             stdout=self.log, stderr=self.log,
         )  # fmt: skip
         end = time.monotonic() + 240
@@ -70,7 +70,7 @@ class LocalStack:
         command = ["run", "--preset=demo", f"--exams={exams}", f"--store={store}", *chosen]
         started = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "lusgan_flows.start", *command], capture_output=True, text=True
+            [sys.executable, "-m", "lusgan_cli.start", *command], capture_output=True, text=True
         )
         if done.returncode:
             sys.exit(done.stderr)

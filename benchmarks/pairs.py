@@ -65,7 +65,8 @@ def engine_job(folder: Path, threads: int | None, device: str, choice: str) -> d
     """Run the whole job here, in this process; what it took, and the neighbours found."""
     import resource
 
-    from lusgan_core.evaluation import FrameSet, compare_sets
+    from lusgan_core.measures.pairs.compare import compare_sets
+    from lusgan_core.measures.pairs.frameset import FrameSet
 
     a, b = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in "ab")
     found = compare_sets(

@@ -65,7 +65,8 @@ def write(folder: Path, frames: int) -> dict[str, Path]:
 
 
 def read_ours(path: Path) -> None:
-    from lusgan_core.exams import open_clip, open_source
+    from lusgan_core.ingestion.readers.clip import open_clip
+    from lusgan_core.store.source import open_source
 
     with open_clip(open_source(path.parent), path.name) as clip:
         assert sum(1 for _ in clip.frames()) == clip.count
@@ -99,7 +100,7 @@ def child(reader: str, path: Path) -> None:
     import h5py  # noqa: F401 - imported before memory is counted
     import scipy.io  # noqa: F401
 
-    import lusgan_core.exams  # noqa: F401
+    import lusgan_core.ingestion  # noqa: F401
 
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
     before, start = memory("VmRSS"), time.perf_counter()

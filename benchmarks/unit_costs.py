@@ -24,21 +24,29 @@ from typing import Any
 import numpy as np
 import torch
 
+from lusgan_core.calls.call import StageContext
+from lusgan_core.calls.provenance import library_versions
 from lusgan_core.config import resolve
 from lusgan_core.domain import ExamRecord
-from lusgan_core.evaluation import FrameSet, compare_sets
-from lusgan_core.exams import discover, open_source
-from lusgan_core.exams.phantom import PhantomOptions, render_frames, write_phantoms
-from lusgan_core.provenance import library_versions
+from lusgan_core.ingestion import stage as ingest
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.measures.pairs.compare import compare_sets
+from lusgan_core.measures.pairs.frameset import FrameSet
+from lusgan_core.networks.value_range import value_map
+from lusgan_core.networks.weights import network_bytes
+from lusgan_core.phantom.options import PhantomOptions
+from lusgan_core.phantom.render import render_frames
+from lusgan_core.phantom.tree import write_phantoms
+from lusgan_core.pipeline.runner import run_stage
+from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.registry import installed
-from lusgan_core.stages import ingest, preprocess, run_stage
-from lusgan_core.stages.base import StageContext
 from lusgan_core.store import LocalStore
-from lusgan_core.training.checkpoint import network_bytes, save_state
+from lusgan_core.store.source import open_source
+from lusgan_core.training.checkpoint import save_state
 from lusgan_core.training.previews import preview_frames
-from lusgan_core.training.state import fresh_state, recipe
+from lusgan_core.training.recipe import recipe
+from lusgan_core.training.state import fresh_state
 from lusgan_core.training.step import Trainer
-from lusgan_core.training.values import value_map
 
 METRICS = ("mse", "rmse", "psnr", "psnrb", "sam", "rase", "scc", "msssim")
 BATCH = 8
@@ -50,7 +58,7 @@ PREFECT = """
 import sys
 from lusgan_core.config import resolve
 from lusgan_core.registry import installed
-from lusgan_flows.cli.run import run_pipeline
+from lusgan_cli.pipeline import run_pipeline
 config = resolve("demo", installed())
 run_pipeline(sys.argv[1], sys.argv[2], config, preset="demo", until="preprocess")
 """

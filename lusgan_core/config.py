@@ -17,27 +17,28 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from lusgan_core.api import NoOptions, Options
+from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, UnknownNameError
-from lusgan_core.frames.preprocess import PreprocessOptions
+from lusgan_core.evaluation.stage import EvaluationOptions
+from lusgan_core.generation.stage import GenerationOptions
+from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.presets import PRESETS
-from lusgan_core.promotion import PromotionOptions
+from lusgan_core.promotion.stage import PromotionOptions
 from lusgan_core.registry import Registry
-from lusgan_core.stages.evaluate import EvaluationOptions
-from lusgan_core.stages.generate import GenerationOptions
-from lusgan_core.stages.report import ReportOptions, RunDescription
-from lusgan_core.stages.select import SelectionOptions
-from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.state import check_parts, recipe
-from lusgan_core.training.values import ValueMap
+from lusgan_core.reporting.stage import ReportOptions, RunDescription
+from lusgan_core.selection.stage import SelectionOptions
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.recipe import check_parts, recipe
 
 
 class RunConfig(Options):
     """Options of the pipeline, a section a stage."""
 
     scores: tuple[int, ...] = Field(SCORES, min_length=1, description="Severity scores to train")
-    preprocessing: PreprocessOptions = Field(
-        default_factory=PreprocessOptions, description="How frames become square images"
+    preprocessing: PreprocessingOptions = Field(
+        default_factory=PreprocessingOptions, description="How frames become square images"
     )
     selection: SelectionOptions = Field(
         default_factory=SelectionOptions, description="Which patients are held out"

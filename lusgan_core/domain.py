@@ -24,6 +24,10 @@ AREAS = range(1, 15)
 """Chest areas of the standardised protocol."""
 
 
+ExamCodes = tuple[str, str]
+"""Codes of a patient and of an exam: what an exam is called in its source."""
+
+
 class Record(BaseModel):
     """Base of all records: frozen, and closed to fields it does not know."""
 
@@ -71,6 +75,10 @@ class ClipFiles(Record):
         """The clip's name, e.g. ``convex_1_2_3``."""
         return self.clip.key.rsplit("/", 1)[-1].removesuffix(".mat")
 
+    def rejected(self, reason: str) -> Rejection:
+        """The rejection of this clip, for that reason."""
+        return Rejection(file=self.clip.key, reason=reason, patient=self.patient, exam=self.exam)
+
 
 class ExamFiles(Record):
     """One exam as discovery finds it: files and digests, nothing decoded."""
@@ -82,6 +90,11 @@ class ExamFiles(Record):
     digest: str
     """Over the names and digests of all its clips, score matrices and masks."""
 
+    @property
+    def codes(self) -> ExamCodes:
+        """Codes of patient and exam."""
+        return self.patient, self.exam
+
 
 class Rejection(Record):
     """A clip that cannot be used, and why. ``file`` is relative to the exam source."""
@@ -90,6 +103,11 @@ class Rejection(Record):
     reason: str
     patient: str = ""
     exam: str = ""
+
+    @property
+    def codes(self) -> ExamCodes:
+        """Codes of patient and exam; empty where the file is in no exam."""
+        return self.patient, self.exam
 
 
 class ClipRecord(Record):
@@ -145,4 +163,5 @@ class ShardRecord(Record):
     """Keyed by score; frames nobody scored are under ``UNLABELLED``."""
 
 
+ClipFiles.model_rebuild()
 ExamFiles.model_rebuild()

@@ -38,6 +38,10 @@ class PluginError(LusganError, RuntimeError):
     """A plugin that breaks the contract: a name clash, an unknown hook, a wrong API version."""
 
 
+class MissingError(LusganError, RuntimeError):
+    """Something that a run or a worker needs is not there: a GPU, a server, a package."""
+
+
 class ExamError(LusganError, ValueError):
     """An exam source that cannot be used at all: it is missing, unreadable or holds no exam."""
 

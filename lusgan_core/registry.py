@@ -6,6 +6,7 @@ kept as *broken*, with the reason: it stops nobody who does not ask for it.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.hookspecs import LusganSpecs
 
 GROUP = "lusgan"
+IN_CONTAINER = "LUSGAN_CONTAINER"
+"""Variable that our images set."""
 BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -161,8 +164,19 @@ class Registry:
         if isinstance(record, kind_type):
             return record
         choices = [n for n, r in self.records[kind].items() if isinstance(r, kind_type)]
-        hint = "; ".join(f"broken plugin {b.provider}: {b.reason}" for b in self.broken)
+        broken = [f"broken plugin {b.provider}: {b.reason}" for b in self.broken]
+        hint = "; ".join(broken) or _install_hint()
         raise UnknownPluginError(kind, name, choices, hint)
+
+
+def _install_hint() -> str:
+    """How a plugin that is not installed comes to be, here or in an image."""
+    if os.environ.get(IN_CONTAINER):
+        return (
+            "No package in this image offers it: build the image with it "
+            "(--build-arg PLUGINS=PACKAGE), or name another image in the work pool"
+        )
+    return "If a package offers it, install it where this run is executed"
 
 
 def _call(manager: pluggy.PluginManager, hook: str, provider: Provider) -> Iterable[Any]:

@@ -15,11 +15,13 @@ from pathlib import Path
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # libraries read it when they load, and processes of tests inherit it
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from lusgan_core.registry import Registry, installed  # noqa: E402
+from speckle import speckle  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -51,7 +53,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     }
     os.environ.update(settings)
     os.environ.pop("PREFECT_API_URL", None)
-    from lusgan_flows.settings import prepare_prefect, start_server
+    from lusgan_ops.prefect_environment import prepare_prefect, start_server
 
     prepare_prefect()
     start_server()
@@ -135,3 +137,9 @@ def _run(*command: str) -> None:
     """Run a command; on failure show what it said."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def small() -> np.ndarray:
+    """Forty different grey frames of 32 x 40."""
+    return speckle(40, 32, 40, 7)

@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from lusgan_losses import cross_entropy
-from lusgan_metrics import mse
 
 from lusgan_core.api import SetMetric, hookimpl
 from lusgan_core.errors import ConfigError, PluginError, UnknownPluginError
 from lusgan_core.registry import BUILT_IN, KINDS, Provider, Registry, discover, installed
+from lusgan_losses import cross_entropy
+from lusgan_metrics import mse
 
 LOSS = cross_entropy.SGAN
 OURS = Provider("ours", "ours-dist", "1.0")

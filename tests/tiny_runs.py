@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lusgan_flows.chain import Inline, Outcome, run_chain
-
+from lusgan_core.calls.call import StageCall, StageContext, lookup
+from lusgan_core.calls.provenance import Manifest
 from lusgan_core.config import RunConfig, resolve
-from lusgan_core.exams import discover, open_source
-from lusgan_core.exams.phantom import PhantomOptions, write_phantoms
-from lusgan_core.provenance import Manifest
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.phantom.options import PhantomOptions
+from lusgan_core.phantom.tree import write_phantoms
+from lusgan_core.pipeline.chain import Outcome, run_chain
+from lusgan_core.pipeline.runner import Inline
 from lusgan_core.registry import installed
-from lusgan_core.stages.base import StageCall, StageContext, lookup
 from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
 
 PHANTOM = PhantomOptions(patients=3, clips_per_exam=4, frames_per_clip=6, size=64)
 CODES = ("9001", "9002", "9003")

@@ -1,140 +1,111 @@
-"""What the UI shows of a flow run: its name and tags, tables, pictures, progress, the report.
-
-Keys of artifacts stay the same from run to run, so that the UI keeps a history of each. Nothing in
-here may name a patient, and nothing in here can make a run fail: what the UI does not take is
-logged as a warning.
-"""
+"""Draws what a run came to for the UI: what went in, each score's samples and pairs, the report."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
-from uuid import UUID
+import os
+from collections.abc import Collection
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.context import FlowRunContext
-from prefect.logging import get_run_logger
+import numpy as np
 
-from lusgan_core.progress import Task, listening
+from lusgan_core.calls.call import StageContext, data_of
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.domain import SCORES
+from lusgan_core.pipeline.chain import Outcome
+from lusgan_core.reporting.content import NearestPair, ScoreReport
+from lusgan_core.reporting.figures import png_data_uri, reduced, sample_grid
+from lusgan_core.reporting.score import score_report
+from lusgan_core.reporting.wording import number
+from lusgan_core.selection.stage import ScoreDataset
+from lusgan_core.store import Store
+from lusgan_flows.board import Board
 
-PROGRESS_S = 2.0
-"""Seconds between two looks at how far tracked work is."""
-
-
-class Board:
-    """Where one flow run shows what it does."""
-
-    def __init__(self, run: UUID, client: SyncPrefectClient) -> None:
-        self.run, self._client = run, client
-        self._tags: set[str] = set()
-        self._logger = get_run_logger()
-
-    def name(self, name: str, *tags: str) -> None:
-        """Call the run something that says what it does, and add tags."""
-        self._tags |= set(tags)
-        with self._surviving("its name"):
-            known = set(self._client.read_flow_run(self.run).tags)
-            self._client.update_flow_run(self.run, name=name, tags=sorted(known | self._tags))
-
-    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-        """Show rows of cells, keyed by column."""
-        self._show(key, "table", json.dumps(list(rows)), description)
-
-    def markdown(self, key: str, text: str, description: str) -> None:
-        """Show text; pictures in it may be ``data:`` URIs."""
-        self._show(key, "markdown", text, description)
-
-    def image(self, key: str, data_uri: str, description: str) -> None:
-        """Show one picture."""
-        self._show(key, "image", data_uri, description)
-
-    def _show(self, key: str, kind: str, data: str, description: str) -> None:
-        with self._surviving(f"the artifact {key}"):
-            self._client.create_artifact(
-                ArtifactCreate(
-                    key=key, type=kind, data=data, description=description, flow_run_id=self.run
-                )
-            )
-
-    @contextmanager
-    def _surviving(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._logger.warning("the UI does not get %s: %s", what, type(error).__name__)
+REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
+"""Names the address under which reports are served; `lusgan up` sets it."""
+COLUMNS = 8
+PAIRS = 6
 
 
-@contextmanager
-def board() -> Iterator[Board]:
-    """The board of the flow run that this is called in, with progress shown by itself."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        raise RuntimeError("a board belongs to a flow run")
-    run = context.flow_run.id
-    with get_client(sync_client=True) as client, _Progress(run) as heard, listening(heard):
-        yield Board(run, client)
+def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
+    """Put all of an outcome on the board."""
+    board.table("data", data_rows(outcome), "What each score learns from")
+    if outcome.rejected:
+        reasons = sorted({rejection.reason for rejection in outcome.rejected})
+        rows = [
+            {"reason": reason, "clips": sum(r.reason == reason for r in outcome.rejected)}
+            for reason in reasons
+        ]
+        board.table("rejected", rows, "Clips that cannot be used; the report names them")
+    for score, stages in outcome.scores.items():
+        if "generate" in stages and score not in outcome.failures:
+            show_score(board, score_report(context, score, stages, ""))
+    if outcome.report:
+        board.markdown("report", report_text(outcome.report, context.store), "The report")
 
 
-class _Progress:
-    """Shows tracked work as progress artifacts, from a thread: listeners must be quick."""
-
-    def __init__(self, run: UUID) -> None:
-        self._run = run
-        self._tasks: dict[int, Task] = {}
-        self._shown: dict[int, tuple[UUID, float]] = {}
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
-
-    def __call__(self, task: Task) -> None:
-        if task.total:
-            self._tasks[id(task)] = task
-
-    def __enter__(self) -> _Progress:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join(timeout=10)
-
-    def _work(self) -> None:
-        with get_client(sync_client=True) as client:
-            while not self._done.wait(PROGRESS_S):
-                self._look(client)
-            self._look(client)
-
-    def _look(self, client: SyncPrefectClient) -> None:
-        for number, task in tuple(self._tasks.items()):
-            percent = round(100 * task.done / task.total, 1)
-            finished = task.finished
-            try:
-                if number in self._shown or not finished:  # what is over at once is not worth it
-                    self._tell(client, number, task, percent)
-            except Exception:  # the server may be away for a while; the next look tells it
-                continue
-            if finished:
-                self._tasks.pop(number, None)
-                self._shown.pop(number, None)
-
-    def _tell(self, client: SyncPrefectClient, number: int, task: Task, percent: float) -> None:
-        artifact, before = self._shown.get(number, (None, -1.0))
-        if artifact is None:
-            made = client.create_artifact(
-                ArtifactCreate(
-                    type="progress",
-                    data=percent,
-                    description=f"{task.label}, {task.total:,} {task.unit}",
-                    flow_run_id=self._run,
-                )
-            )
-            self._shown[number] = made.id, percent
-        elif percent != before:
-            client.update_artifact(artifact, ArtifactUpdate(data=percent))
-            self._shown[number] = artifact, percent
+def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
+    """A row a score: training frames and patients, those held out, and the model or why none."""
+    rows: list[dict[str, str | int]] = []
+    for score in SCORES:
+        stages = outcome.scores.get(score, {})
+        if "select" not in stages:
+            continue
+        dataset = data_of(stages["select"], ScoreDataset)
+        model = stages["train"].data["name"] if "train" in stages else "-"
+        rows.append(
+            {
+                "score": score,
+                "training frames": dataset.training_frames,
+                "training patients": len({clip.patient for clip in dataset.training}),
+                "held-out frames": dataset.held_out_frames,
+                "model": outcome.failures.get(score, model),
+            }
+        )
+    return rows
 
 
-__all__ = ["Board", "board"]
+def show_score(board: Board, report: ScoreReport) -> None:
+    """Real and synthetic frames side by side, and the nearest pairs, as pictures."""
+    score, samples = report.score, report.samples
+    if samples is not None:
+        for kind, frames in (("synthetic", samples.synthetic), ("real", samples.real)):
+            grid = sample_grid(reduced(frames, 96), COLUMNS)
+            board.image(f"score-{score}-{kind}", png_data_uri(grid), f"Score {score}: {kind}")
+    evaluation = report.evaluation
+    if evaluation is not None and evaluation.nearest and evaluation.nearest_metric is not None:
+        board.markdown(
+            f"score-{score}-nearest",
+            pairs_text(score, evaluation.nearest_metric.title, evaluation.nearest[:PAIRS]),
+            f"Score {score}: synthetic frames beside the real ones nearest to them",
+        )
+
+
+def pairs_text(score: int, metric: str, pairs: tuple[NearestPair, ...]) -> str:
+    """Markdown: a row a pair, the synthetic frame on the left."""
+    lines = [
+        f"### Score {score}: nearest pairs by {metric}",
+        "",
+        f"| synthetic and real | {metric} | the real frame |",
+        "|---|---|---|",
+    ]
+    for pair in pairs:
+        both = sample_grid(reduced(np.stack([pair.synthetic, pair.real]), 96), 2)
+        side = "held out" if pair.held_out else "trained on"
+        lines.append(f"| ![pair]({png_data_uri(both)}) | {number(pair.value)} | {side} |")
+    return "\n".join(lines)
+
+
+def report_text(report: Manifest, store: Store) -> str:
+    """Markdown: a link to the report, and its address in the store."""
+    key = report.artifacts["page"].key
+    base = os.environ.get(REPORTS_VARIABLE, "")
+    link = f"[Open the report]({base}/{key})\n\n" if base else ""
+    return f"{link}`{store.uri.rstrip('/')}/{key}`"
+
+
+def retraining(scores: Collection[int], new: int, withdrawn: int = 0) -> str:
+    """A run's name: which scores it trains, and why."""
+    which = ", ".join(map(str, sorted(scores)))
+    reasons = [f"{new} new exam{'s' * (new != 1)}"] if new else []
+    reasons += [f"{withdrawn} withdrawn"] if withdrawn else []
+    because = f" ({', '.join(reasons)})" if reasons else ""
+    return f"retrain score{'s' * (len(scores) > 1)} {which}{because}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from prefect.events import emit_event
 
-from lusgan_flows.event_names import HELD_BACK, REJECTED, resource
+from lusgan_core.pipeline.events import HELD_BACK, REJECTED, resource
 
 
 def tell_rejected(source: str, digest: str, reasons: Iterable[str]) -> None:

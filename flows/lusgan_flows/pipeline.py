@@ -5,10 +5,9 @@ from __future__ import annotations
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from lusgan_flows import forms
-from lusgan_flows.chain import Outcome
-from lusgan_flows.options_form import Config
-from lusgan_flows.runs import run_flow
+from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.chain import Outcome
+from lusgan_flows.pipeline_run import run_flow
 
 WORKERS = 4
 """Exams ingested and preprocessed side by side."""
@@ -23,13 +22,13 @@ WORKERS = 4
     persist_result=False,
 )
 def pipeline(
-    exams: forms.Exams,
-    store: forms.Store,
-    config: Config,
-    preset: forms.Preset = "paper",
+    exams: parameters.Exams,
+    store: parameters.Store,
+    config: parameters.Config,
+    preset: parameters.Preset = "paper",
     strict: bool = False,
-    until: forms.Until = "report",
-    settle_s: forms.Seconds = 0.0,
+    until: parameters.Until = "report",
+    settle_s: parameters.Seconds = 0.0,
     withdraw_all: bool = False,
     train_on: str = "",
 ) -> Outcome:
@@ -44,7 +43,7 @@ def pipeline(
         until: Last stage to run.
         settle_s: Seconds without a change after which an exam counts as completely uploaded; one
             that is still arriving is left for the next run. 0: take everything as it is.
-        withdraw_all: Believe that all known exams were withdrawn, if none is there any more.
+        withdraw_all: Treat all missing exams as withdrawn, even if none is left.
         train_on: Deployment that trains the scores, several at once, as FLOW/DEPLOYMENT
             ("training/training" of `lusgan up`). Empty: one after the other, in this run.
     """

@@ -13,7 +13,7 @@ from typing import Any
 from prefect.filesystems import WritableFileSystem
 from pydantic import Field
 
-from lusgan_core.provenance import digest_bytes
+from lusgan_core.calls.provenance import short_digest
 from lusgan_core.store import Store, open_store
 
 FOLDER = "results"
@@ -50,7 +50,7 @@ class StoreResults(WritableFileSystem):
 
 
 def results_of(store: Store) -> StoreResults:
-    """Tell Prefect's server of a store; one block a store, whoever uses it first makes it."""
+    """The block of a store on Prefect's server; whoever uses it first makes it."""
     block = StoreResults(uri=store.uri)
-    block.save(f"lusgan-{digest_bytes(store.uri.encode())[:8]}", overwrite=True)
+    block.save(f"lusgan-{short_digest(store.uri)}", overwrite=True)
     return block

@@ -9,47 +9,23 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.task_runners import TaskRunner
+
 from lusgan_core.errors import ConfigError
-from lusgan_core.provenance import code_fingerprint
-from lusgan_core.stages import RUNS
-from lusgan_flows.settings import server_told
+from lusgan_core.pipeline.runner import VERSIONS
 
 if TYPE_CHECKING:
     from distributed import Client
-    from prefect.task_runners import TaskRunner
 
 CONNECT_S = 10.0
 """Seconds to wait for a scheduler."""
 HERE = ("localhost", "127.0.0.1", "::1")
-INSTALL = "pip install 'lusgan[dask]'"
-
-
-def check(text: str) -> str | None:
-    """The address in ``dask=ADDRESS``, if there is one.
-
-    Raises ConfigError for a runner that nobody knows, and for Dask where it is not installed.
-    """
-    kind, equals, address = text.partition("=")
-    if (
-        kind not in ("threads", "dask")
-        or (kind == "threads" and equals)
-        or (equals and not address)
-    ):
-        raise ConfigError(
-            f"--task-runner {text!r}: choices: threads, dask (a cluster on this machine), "
-            "dask=ADDRESS (a scheduler, e.g. dask=tcp://10.0.0.5:8786)"
-        )
-    for module in ("distributed", "prefect_dask") if kind == "dask" else ():
-        if find_spec(module) is None:  # an import would bring Prefect along before it is set up
-            raise ConfigError(
-                f"--task-runner {text} needs {module}, which is not installed: {INSTALL}"
-            )
-    return address or None
 
 
 @contextmanager
@@ -59,8 +35,8 @@ def opened(text: str) -> Iterator[TaskRunner[Any] | None]:
     To be called when Prefect's server runs. Raises ConfigError where a scheduler cannot be reached,
     has no workers, or has workers with other code than this process or no way to the server.
     """
-    address = check(text)
-    if not text.startswith("dask"):
+    kind, _, address = text.partition("=")
+    if kind != "dask":
         yield None
         return
     from prefect_dask import DaskTaskRunner
@@ -139,22 +115,32 @@ def _check_workers(client: Client, address: str) -> None:
             f"`dask worker {address}`"
         )
     try:
-        theirs = client.run(code_of_stages)
+        theirs = client.run(versions_here)
     except Exception as error:
         raise ConfigError(
             f"a Dask worker at {address} cannot import lusgan ({type(error).__name__}): install "
             "the same version there"
         ) from error
-    if set(theirs.values()) != {code_of_stages()}:
+    if any(versions != versions_here() for versions in theirs.values()):
         raise ConfigError(
             f"Dask workers at {address} have another version of lusgan than this process: install "
             "the same one on all of them, or results would be kept under the wrong key"
         )
 
 
-def code_of_stages() -> str:
-    """Digest of the code of all stages, as it is where this is called."""
-    return code_fingerprint(*(f"lusgan_core.stages.{stage}" for stage in RUNS))
+def versions_here() -> dict[str, int]:
+    """The version of every stage, as it is where this is called."""
+    return dict(VERSIONS)
 
 
-__all__ = ["check", "opened"]
+@contextmanager
+def server_told() -> Iterator[None]:
+    """Have Prefect tell other processes where its temporary server is, for the length of a block.
+
+    A process that is not told starts another one. To be called when it has been started.
+    """
+    if get_current_settings().api.url:
+        yield
+        return
+    with temporary_settings({PREFECT_API_URL: SubprocessASGIServer().api_url}):
+        yield

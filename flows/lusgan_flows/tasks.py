@@ -13,14 +13,13 @@ from prefect import Task, task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
+from lusgan_core.calls.call import StageCall, StageContext, lookup
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import Record
-from lusgan_core.exams import open_source
-from lusgan_core.provenance import Manifest
-from lusgan_core.stages import RUNS, run_stage
-from lusgan_core.stages.base import StageCall, StageContext, lookup
+from lusgan_core.pipeline.runner import RUNS, Runner, run_stage
 from lusgan_core.store import Store, open_store
-from lusgan_core.training.options import Runtime
-from lusgan_flows.chain import Runner
+from lusgan_core.store.source import open_source
 from lusgan_flows.results import results_of
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
-from lusgan_core.stages import check_here, run_stage
-from lusgan_core.stages.base import StageCall, StageContext
+from lusgan_core.calls.call import StageCall, StageContext
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.networks.device import pick_device
+from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.runner import check_here, run_stage
 from lusgan_core.store import open_store
-from lusgan_core.training.options import Runtime
-from lusgan_flows import forms, needs
 
 
 @flow(name="training", flow_run_name="{call.label}", persist_result=False)
-def training(call: StageCall, store: forms.Store, runtime: Runtime, device: str = "") -> None:
+def training(call: StageCall, store: parameters.Store, runtime: Runtime, device: str = "") -> None:
     """Train one score as a pipeline asks; the model goes into the store, where it looks for it.
 
     Args:
@@ -24,7 +25,7 @@ def training(call: StageCall, store: forms.Store, runtime: Runtime, device: str 
     """
     if device:
         runtime = runtime.model_copy(update={"device": device})
-    needs.device(runtime.device)
+    pick_device(runtime.device)
     context = StageContext(open_store(store), runtime=runtime)
     check_here(call, context.registry)
     run_stage(call, context)

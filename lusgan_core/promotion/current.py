@@ -17,7 +17,7 @@ from lusgan_core.promotion.history import (
     lineage,
     read_history,
 )
-from lusgan_core.promotion.marks import mark_of
+from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.store import Store
 
 

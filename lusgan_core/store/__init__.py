@@ -8,7 +8,14 @@ from lusgan_core.errors import ConfigError
 from lusgan_core.store.base import Store, StoredObject, check_writable
 from lusgan_core.store.local import LocalStore
 
-__all__ = ["LocalStore", "Store", "StoredObject", "check_writable", "open_store"]
+__all__ = [
+    "LocalStore",
+    "Store",
+    "StoredObject",
+    "absolute_address",
+    "check_writable",
+    "open_store",
+]
 
 
 def open_store(uri: str | Path) -> Store:
@@ -26,3 +33,8 @@ def open_store(uri: str | Path) -> Store:
         kind = text.partition("://")[0]
         raise ConfigError(f"stores of the kind {kind}:// are unknown: give a folder or s3://...")
     return LocalStore(Path(text.removeprefix("file://")))
+
+
+def absolute_address(address: str) -> str:
+    """An address that means the same in another folder and process: a folder's whole path."""
+    return address if "://" in address else str(Path(address).expanduser().absolute())

@@ -1,1 +1,1 @@
-"""Training: options in, a score's frames in, a generator out. Start reading with ``loop``."""
+"""Stage 4: one score's frames, turned into a generator."""

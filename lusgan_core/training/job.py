@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.store import Store
 from lusgan_core.training.folder import ModelFolder
-from lusgan_core.training.state import GeneratorRecord
 
 
 @dataclass(frozen=True)

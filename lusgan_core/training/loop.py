@@ -17,21 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from lusgan_core.calls.interrupts import StopFlag
+from lusgan_core.calls.runtime import Runtime
 from lusgan_core.errors import TooFewFramesError, TrainingError, TrainingStopped
+from lusgan_core.networks.device import device_name, free_gpu, pick_device
+from lusgan_core.networks.seeding import latent
+from lusgan_core.networks.value_range import value_map
+from lusgan_core.networks.weights import network_bytes
+from lusgan_core.pictures import png_bytes
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
-from lusgan_core.training.chance import latent
-from lusgan_core.training.checkpoint import load_state, network_bytes, save_state
-from lusgan_core.training.device import device_name, free_gpu, pick_device
-from lusgan_core.training.group import ALONE, Group
+from lusgan_core.training.checkpoint import load_state, save_state
 from lusgan_core.training.job import Job, TrainedModel
 from lusgan_core.training.lease import Lease
-from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.state import HISTORY, fresh_state, recipe
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.recipe import recipe
+from lusgan_core.training.shared.process_group import ALONE, Group
+from lusgan_core.training.state import HISTORY, fresh_state
 from lusgan_core.training.step import Trainer
-from lusgan_core.training.stop import StopFlag
-from lusgan_core.training.values import value_map
 
 LOG_EVERY = 20
 """Iterations between two looks at the losses (each makes a GPU wait)."""
@@ -196,7 +200,7 @@ class _Run:
         frames = previews.preview_frames(generator, self.preview_noise, self.recipe.record.values)
         image = previews.tile(frames)
         done = self.state.iteration
-        self.job.model.put_preview(done, previews.png_bytes(image))
+        self.job.model.put_preview(done, png_bytes(image))
         layout = "HW" if image.ndim == 2 else "HWC"
         board.add_image("fixed noise", image, done, dataformats=layout)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lusgan_core.training.options import TrainingOptions
-from lusgan_core.training.state import HISTORY, Recipe
+from lusgan_core.training.recipe import Recipe
+from lusgan_core.training.state import HISTORY
 
 WINDOW = 100
 """Iterations at the end that a judgement averages over."""

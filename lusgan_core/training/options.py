@@ -6,11 +6,12 @@ report departs from the reference it follows.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
+from lusgan_core.networks.value_range import ValueRange
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
@@ -86,7 +87,7 @@ class TrainingOptions(Options):
         description="Standard deviation of white noise on what the discriminator sees",
     )
 
-    value_range: Literal["0..1", "-1..1"] = Field(
+    value_range: ValueRange = Field(
         "0..1", description="Range that grey levels are brought to for the networks"
     )
     standardise: bool = Field(
@@ -119,27 +120,3 @@ class TrainingOptions(Options):
         real = {"real"} if self.smooth_real else set()
         fake = {"fake"} if self.smooth_fake else set()
         return frozenset(both | real | fake)
-
-
-class Runtime(Options):
-    """How to run, as opposed to what: none of these is in a cache key.
-
-    Results differ by rounding alone, with one exception: several processes draw other noise where
-    chance is within the networks (dropout, noise layers, gp), and on the CPU each takes the batch
-    statistics of its own part of a batch.
-    """
-
-    device: str = Field(
-        "auto", description="`cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU if any"
-    )
-    threads: int | None = Field(None, ge=1, description="CPU threads; empty: PyTorch's own choice")
-    processes: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Processes that train one score together, each with a part of every batch: "
-        "one a GPU; on the CPU they share it",
-    )
-    checkpoint_s: float = Field(
-        20.0, gt=0, description="Seconds between checkpoints, which a killed training resumes from"
-    )

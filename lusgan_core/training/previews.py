@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from lusgan_core.training.values import ValueMap
+from lusgan_core.networks.value_range import ValueMap
 
 CAPTION_PX = 22
 MARGIN_PX = 6
@@ -49,13 +49,6 @@ def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(
         cells.swapaxes(1, 2).reshape(rows * height, columns * width, *frames.shape[3:])
     )
-
-
-def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """A PNG file of an image (H, W) or (H, W, 3)."""
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "PNG")
-    return out.getvalue()
 
 
 def animation(pictures: Sequence[tuple[int, bytes]]) -> bytes:

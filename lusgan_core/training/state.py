@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Adam
 
-from lusgan_core.api import Loss, NetworkSpec, Penalty, PenaltyOptions
-from lusgan_core.domain import Record
-from lusgan_core.errors import ConfigError
+from lusgan_core.networks.seeding import derive
 from lusgan_core.registry import Registry
-from lusgan_core.training.chance import derive
 from lusgan_core.training.ema import Average
-from lusgan_core.training.group import ALONE, Group
 from lusgan_core.training.options import TrainingOptions
-from lusgan_core.training.values import ValueMap
+from lusgan_core.training.recipe import Recipe
+from lusgan_core.training.shared.process_group import ALONE, Group
 
 HISTORY = (
     "loss_discriminator",
@@ -32,90 +28,6 @@ HISTORY = (
     "lr_generator",
 )
 """Columns of the history, a row an iteration. ``sign`` is E[sign(D(real) - D(fake))]."""
-
-
-class GeneratorRecord(Record):
-    """All it takes to build a trained generator again and to read what it puts out."""
-
-    backbone: str
-    backbone_options: dict[str, Any]
-    image_size: int
-    channels: int
-    latent_size: int
-    pack: int
-    values: ValueMap
-
-    @property
-    def spec(self) -> NetworkSpec:
-        """The sizes as a backbone takes them."""
-        return NetworkSpec(self.image_size, self.channels, self.latent_size, self.pack)
-
-    def build(self, registry: Registry) -> nn.Module:
-        """A generator with untrained weights."""
-        backbone = registry.backbone(self.backbone)
-        options = backbone.options.model_validate(self.backbone_options)
-        return backbone.generator(self.spec, options)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The plugins of a training with their options, ready to be called."""
-
-    record: GeneratorRecord
-    loss: Loss
-    loss_options: Any
-    penalties: tuple[tuple[Penalty, PenaltyOptions], ...]
-
-
-def recipe(
-    options: TrainingOptions, image_size: int, channels: int, values: ValueMap, registry: Registry
-) -> Recipe:
-    """Look the plugins up and check that they fit together.
-
-    Raises UnknownPluginError for a name nobody offers, and ConfigError for labels that are
-    smoothed or flipped though the loss ignores them, or a batch that the pack does not divide.
-    """
-    backbone = registry.backbone(options.backbone)
-    loss = registry.loss(options.loss)
-    pack = options.pack or backbone.pack
-    if options.batch_size % pack:
-        raise ConfigError(
-            f"training.batch_size {options.batch_size} cannot be packed by {pack}: "
-            f"choose a multiple of {pack}, or another training.pack"
-        )
-    ignored = options.touched_targets - loss.targets
-    if ignored and not options.touched_targets & loss.targets:
-        raise ConfigError(
-            f"{loss.name} ignores labels, so smoothing or flipping them does nothing: set "
-            "training.smooth_real=null, training.smooth_fake=null, training.flip_labels=0 and "
-            "training.flip_batch=0, or choose another training.loss"
-        )
-    record = GeneratorRecord(
-        backbone=backbone.name,
-        backbone_options=backbone.options.model_validate(options.backbone_options).model_dump(),
-        image_size=image_size,
-        channels=channels,
-        latent_size=options.latent_size,
-        pack=pack,
-        values=values,
-    )
-    penalties = tuple(
-        (registry.penalty(name), registry.penalty(name).options.model_validate(given))
-        for name, given in options.penalties.items()
-    )
-    return Recipe(record, loss, loss.options.model_validate(options.loss_options), penalties)
-
-
-def check_parts(options: TrainingOptions, pack: int, processes: int) -> None:
-    """Raise ConfigError where a batch cannot be shared out in whole packs, as many to each."""
-    if options.batch_size % (pack * processes):
-        least = pack * processes
-        lower = options.batch_size // least * least
-        choices = f"{lower} or {lower + least}" if lower else str(least)
-        raise ConfigError(
-            f"training.batch_size {options.batch_size} cannot be shared by {processes} processes "
-            f"in packs of {pack}: choose {choices}, or another runtime.processes"
-        )
 
 
 @dataclass

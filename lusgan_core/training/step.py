@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from lusgan_core.training import labels
-from lusgan_core.training.chance import Batches, derive, generator
-from lusgan_core.training.group import ALONE, Group
+from lusgan_core.networks.seeding import Batches, derive, generator
+from lusgan_core.training import label_noise as labels
 from lusgan_core.training.options import TrainingOptions
-from lusgan_core.training.state import Recipe, TrainingState
+from lusgan_core.training.recipe import Recipe
+from lusgan_core.training.shared.process_group import ALONE, Group
+from lusgan_core.training.state import TrainingState
 
 
 def pack(images_BCHW: Tensor, count: int) -> Tensor:

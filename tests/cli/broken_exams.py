@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
+
 from matfiles import matrix, v5, v73
 
 PATIENT = "4711"

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from lusgan_flows.cli import main
+
+from lusgan_cli import main
 
 
 @dataclass(frozen=True)

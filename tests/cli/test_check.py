@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
+
 from tiny_runs import write_exams
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tiny_runs import write_exams
 
 
@@ -92,7 +93,7 @@ def test_unexpected_errors_are_one_line_too(lusgan, exams: Path, monkeypatch) ->
     def bug(*_: object, **__: object) -> None:
         raise ZeroDivisionError(f"{exams}/9001")
 
-    monkeypatch.setattr("lusgan_flows.cli.run.find_exams", bug)
+    monkeypatch.setattr("lusgan_core.pipeline.exam_digests.find_exams", bug)
     result = lusgan("run", "--exams", exams, "--store", exams.parent / "store")
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "unexpected ZeroDivisionError: set LUSGAN_TRACEBACK=1" in result.last

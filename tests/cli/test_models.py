@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
-from lusgan_core.exams import discover
-from lusgan_core.known import KnownExams, remember
-from lusgan_core.promotion import current_model
+from lusgan_core.calls.ledger import ExamLedger, record_tried
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.promotion.current import current_model
+from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
 OPTIONS = [
@@ -124,15 +124,17 @@ def test_a_run_without_news_remembers_exams(lusgan, folder: Path) -> None:
     where = pipeline(folder)
     result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
     assert (result.code, result.last) == (0, "nothing is new: everything was done before")
-    known = KnownExams.load(where.store, where.source.uri)
+    known = ExamLedger.load(where.store, where.source.uri)
     assert [exam.patient for exam in known.exams] == list(CODES)
 
 
 def test_a_run_tells_of_withdrawals(lusgan, folder: Path, monkeypatch) -> None:
     """It says how many exams went and which scores have no current model; prune lists the rest."""
     where = pipeline(folder)
-    remember(where.store, where.source.uri, discover(where.source))
-    monkeypatch.setattr("lusgan_flows.cli.run.peek", lambda *_, **__: Pipeline.run(where, *_[2:3]))
+    record_tried(where.store, where.source.uri, discover(where.source).exams)
+    monkeypatch.setattr(
+        "lusgan_core.pipeline.chain.peek", lambda *_, **__: Pipeline.run(where, *_[2:3])
+    )
     used = {clip["patient"] for clip in datasets(where)}
     shutil.rmtree(folder / "exams" / sorted(used)[0])
     result = lusgan("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
@@ -159,7 +161,7 @@ def datasets(where: Pipeline) -> list[dict[str, str]]:
 def test_everything_gone_takes_a_flag(lusgan, folder: Path, tmp_path: Path) -> None:
     """None of the known exams left is taken for a mistake, with exit code 2 and what to do."""
     where = pipeline(folder)
-    remember(where.store, where.source.uri, discover(where.source))
+    record_tried(where.store, where.source.uri, discover(where.source).exams)
     other = write_exams(tmp_path / "other", patients=5)
     for code in CODES:
         shutil.rmtree(folder / "exams" / code)
@@ -174,7 +176,7 @@ def test_everything_gone_takes_a_flag(lusgan, folder: Path, tmp_path: Path) -> N
 def test_the_last_exams_are_withdrawn_with_the_flag(lusgan, folder: Path) -> None:
     """An empty source stops the run and names the flag; with it the exams are taken out."""
     where = pipeline(folder)
-    remember(where.store, where.source.uri, discover(where.source))
+    record_tried(where.store, where.source.uri, discover(where.source).exams)
     for code in CODES:
         shutil.rmtree(folder / "exams" / code)
     command = ("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS)
@@ -196,7 +198,7 @@ def test_a_storage_that_keeps_what_is_deleted_is_told_of(
     """Where withdrawn data was deleted from a bucket with versions, and nowhere else, one line."""
     monkeypatch.setattr("lusgan_core.store.LocalStore.keeps_deleted", lambda _: kept)
     where, said = pipeline(folder), "give it a lifecycle rule that deletes noncurrent versions"
-    remember(where.store, where.source.uri, discover(where.source))
+    record_tried(where.store, where.source.uri, discover(where.source).exams)
     for code in CODES:
         shutil.rmtree(folder / "exams" / code)
     place = ("--store", folder / "store")

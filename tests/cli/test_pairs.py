@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import scipy.io
 import sewar
-from lusgan_flows.cli import pairs as command
 from PIL import Image
 from pyarrow import parquet
 
-from lusgan_core.frames import write_shard
+from lusgan_cli import pairs as command
+from lusgan_core.preprocessing.shard import write_shard
 
 COUNT = 90
 """Frames: more than one block of them."""

@@ -34,7 +34,7 @@ def test_a_broken_plugin_is_shown_and_fails(lusgan, monkeypatch, arguments: list
     """What cannot be used is named with the reason, safely, and the exit code is 1."""
     whole = registry.discover()
     whole.broken.append(Broken(Provider("theirs", "their-dist", "2"), "[red]no\x1b module"))
-    monkeypatch.setattr("lusgan_flows.cli.plugins.installed", lambda: whole)
+    monkeypatch.setattr("lusgan_core.registry.installed", lambda: whole)
     result = lusgan("plugins", *arguments)
     assert result.code == 1
     assert "theirs (their-dist 2)" in result.out

@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.store import LocalStore
 from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
-from lusgan_core.provenance import Manifest
-from lusgan_core.store import LocalStore
-
 ITERATIONS = "training.iterations=120"
-LUSGAN = (sys.executable, "-c", "from lusgan_flows.cli import main; main()")
+LUSGAN = (sys.executable, "-c", "from lusgan_cli import main; main()")
 
 
 def command(exams: Path, store: Path, *settings: str) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from broken_exams import HOSTILE, PATIENT, STRANGE, write_broken
-from tiny_runs import CODES, SETTINGS, write_exams
 
-from lusgan_core.exams.source import FolderSource
+from lusgan_core.store.source import FolderSource
+from tiny_runs import CODES, SETTINGS, write_exams
 
 OPTIONS = ["--preset", "demo", *(word for setting in SETTINGS for word in ("--set", setting))]
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lusgan_flows.up.home import Home, UpSettings
+
+from lusgan_ops.up.home import Home, UpSettings
 
 
 def test_up_asks_for_exams(lusgan: Any, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_stack_that_does_not_run(lusgan: Any, tmp_path: Path) -> None:
 def test_the_doctor_finds_what_is_wrong(
     lusgan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each thing looked at is well or wrong with what to do; exit code 1 if any is wrong."""
+    """Each thing looked at is ok or wrong with what to do; exit code 1 if any is wrong."""
     exams = tmp_path / "exams"
     exams.mkdir()
     store = str(tmp_path / "store")
@@ -58,8 +59,8 @@ def test_the_doctor_finds_what_is_wrong(
     said = lusgan("doctor", "--home", tmp_path, "--json")
     found = {finding["what"]: finding for finding in json.loads(said.out)}
     assert said.code == 1
-    assert found["plugins"]["well"]
-    assert found["store"]["well"]
+    assert found["plugins"]["ok"]
+    assert found["store"]["ok"]
     assert "is `lusgan up` running?" in found["server"]["text"]
     assert "no .mat file" in found["exams"]["text"]
     assert found["store"]["text"].endswith("can be written")
@@ -67,7 +68,7 @@ def test_the_doctor_finds_what_is_wrong(
     shown = lusgan("doctor", "--home", tmp_path)
     assert "the store's bucket keeps old versions" in " ".join(shown.out.split())
     assert "wrong server" in shown.out
-    assert "well  plugins" in shown.out
+    assert "ok    plugins" in shown.out
 
 
 def test_notify_names_no_patient_when_it_fails(lusgan: Any, tmp_path: Path) -> None:

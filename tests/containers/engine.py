@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
+
 from tiny_runs import SETTINGS
 
 ROOT = Path(__file__).parents[2]

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 from engine import DEPLOY, SOCKET, ContainerStack, last, well
+
 from tiny_runs import write_exams
 
 pytestmark = pytest.mark.timeout(900)

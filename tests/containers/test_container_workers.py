@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from engine import DEPLOY, IMAGE, IMAGES, SOCKET, ContainerStack, Done, docker, well
+
 from tiny_runs import tiny_config, write_exams
 
 pytestmark = pytest.mark.timeout(900)
@@ -77,7 +78,7 @@ def on_this_machine(*command: str, env: dict[str, str]) -> Done:
     """Run lusgan outside of any container."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
     return subprocess.run(
-        [sys.executable, "-m", "lusgan_flows.start", *command],
+        [sys.executable, "-m", "lusgan_cli.start", *command],
         capture_output=True, text=True, timeout=300, env=kept | env, check=False,
     )  # fmt: skip
 

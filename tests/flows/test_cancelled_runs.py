@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tiny_runs import write_exams
 
-from lusgan_core.exams import open_source
 from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
+from tiny_runs import write_exams
 
 
 class Server:
@@ -52,7 +52,7 @@ def server(prefect_server: dict[str, str], tmp_path: Path) -> Server:
 def test_only_a_run_that_a_person_cancelled_last_counts(server: Server) -> None:
     """Neither a run that the server itself cancelled, nor one over other exams, nor one after
     which another ended."""
-    from lusgan_flows.cancelled_runs import pipeline_cancelled
+    from lusgan_flows.flow_runs import pipeline_cancelled
 
     server.ended("CANCELLED", exams="/others")
     assert pipeline_cancelled(server.exams) is None
@@ -68,8 +68,8 @@ def test_only_a_run_that_a_person_cancelled_last_counts(server: Server) -> None:
 
 def test_a_look_leaves_cancelled_exams_alone(server: Server, tmp_path: Path) -> None:
     """What was announced before is not announced again, hours later; an exam that changes is."""
-    from lusgan_flows.arrivals import Announcements, announced_key
-    from lusgan_flows.watch import watch
+    from lusgan_core.pipeline.arrivals import Announcements, announced_key
+    from lusgan_ops.watch import watch
 
     exams, store = tmp_path / "exams", LocalStore(tmp_path / "store")
     key = announced_key(open_source(str(exams)).uri)

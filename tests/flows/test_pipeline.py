@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
-from lusgan_core.exams import discover
-from lusgan_core.known import remember
+from lusgan_core.calls.ledger import record_tried
+from lusgan_core.ingestion.discover import discover
+from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
 TASKS = 3 * 2 + len(SCORES) * 5 + 1
@@ -139,12 +139,12 @@ def test_the_last_exams_are_withdrawn_by_the_flow(
 ) -> None:
     """`watch` says in one line that none is left; with the flag a run takes them out and ends."""
     from lusgan_flows.pipeline import pipeline
-    from lusgan_flows.watch import watch
+    from lusgan_ops.watch import watch
 
     shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
     place = (str(tmp_path / "exams"), str(tmp_path / "store"))
     alone = Pipeline(tmp_path / "exams", tmp_path / "store")
-    remember(alone.store, alone.source.uri, discover(alone.source))
+    record_tried(alone.store, alone.source.uri, discover(alone.source).exams)
     for code in CODES:
         shutil.rmtree(tmp_path / "exams" / code)
     caplog.set_level(logging.INFO, "prefect.flow_runs")

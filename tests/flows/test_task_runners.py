@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lusgan_flows import task_runners
+
+from lusgan_core.errors import ConfigError
+from lusgan_ops.preflight.checks import task_runner as check_task_runner
 from marked_processes import processes_of
 from tiny_runs import SETTINGS, Pipeline, tiny_config, write_exams
 
-from lusgan_core.errors import ConfigError
-
 pytestmark = pytest.mark.skipif(find_spec("prefect_dask") is None, reason="needs the extra `dask`")
-LUSGAN = (sys.executable, "-c", "from lusgan_flows.cli import main; main()")
+LUSGAN = (sys.executable, "-c", "from lusgan_cli import main; main()")
 
 
 @pytest.fixture(scope="module")
@@ -161,22 +161,24 @@ def test_what_cannot_run_is_refused_before_work(exams: Path, tmp_path: Path) -> 
     """Unknown names and empty addresses list the choices; nothing is written."""
     for text in ("ray", "dask=", "threads=4", ""):
         with pytest.raises(ConfigError, match="choices: threads, dask"):
-            task_runners.check(text)
-    assert task_runners.check("threads") is None
-    assert task_runners.check("dask=tcp://10.0.0.5:8786") == "tcp://10.0.0.5:8786"
+            check_task_runner(text)
+    assert check_task_runner("threads") is None
+    assert check_task_runner("dask=tcp://10.0.0.5:8786") == "tcp://10.0.0.5:8786"
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without prefect-dask the error says how to install it."""
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
     with pytest.raises(ConfigError, match=r"not installed: pip install 'lusgan\[dask\]'"):
-        task_runners.check("dask")
+        check_task_runner("dask")
 
 
 def test_a_scheduler_that_is_not_there_is_refused(
     prefect_server: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address where nobody answers, and workers elsewhere that cannot reach the server."""
+    from lusgan_flows import task_runners
+
     monkeypatch.setattr(task_runners, "CONNECT_S", 1.0)
     refused = pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9")
     with refused, task_runners.opened("dask=tcp://127.0.0.1:9"):
@@ -188,6 +190,8 @@ def test_a_scheduler_that_is_not_there_is_refused(
 
 def test_a_scheduler_without_workers_is_refused(scheduler: str) -> None:
     """Tasks would wait for ever: the error says how to start a worker."""
+    from lusgan_flows import task_runners
+
     refused = pytest.raises(ConfigError, match=r"no worker is connected.*start some with `dask")
     with refused, task_runners.opened(f"dask={scheduler}"):
         pass

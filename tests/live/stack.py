@@ -17,11 +17,12 @@ from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
-from lusgan_flows.up.home import Home, UpSettings
-from lusgan_flows.up.services import s3_environment
 from seaweed import _is_free
 
-RUN = "import sys; from lusgan_flows.cli import main; sys.argv[0] = 'lusgan'; main()"
+from lusgan_ops.up.home import Home, UpSettings
+from lusgan_ops.up.services import s3_environment
+
+RUN = "import sys; from lusgan_cli import main; sys.argv[0] = 'lusgan'; main()"
 S3_ABOVE = range(10, 15)
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

@@ -18,7 +18,8 @@ from browser import Browser  # noqa: E402
 from stack import Stack  # noqa: E402
 
 from lusgan_core.config import resolve  # noqa: E402
-from lusgan_core.exams.phantom import PhantomOptions, write_phantoms  # noqa: E402
+from lusgan_core.phantom.options import PhantomOptions  # noqa: E402
+from lusgan_core.phantom.tree import write_phantoms  # noqa: E402
 from lusgan_core.registry import installed  # noqa: E402
 
 

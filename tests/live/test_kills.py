@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from stack import FINAL, Stack
+
 from tiny_runs import tiny_config, write_exams
 
 ROUNDS = int(os.environ.get("LUSGAN_KILLS", "4"))

@@ -16,9 +16,13 @@ from faulty_proxy import FaultyProxy
 from seaweed import ADMIN, READER, Seaweed
 
 from lusgan_core.errors import ExamError
-from lusgan_core.exams import discover, inspect_exam, open_clip, open_source, verify_clip
-from lusgan_core.exams.phantom import PhantomOptions, write_phantoms
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.ingestion.inspect import inspect_exam
+from lusgan_core.ingestion.readers.clip import open_clip, verify_clip
+from lusgan_core.phantom.options import PhantomOptions
+from lusgan_core.phantom.tree import write_phantoms
 from lusgan_core.store import open_store
+from lusgan_core.store.source import open_source
 
 OPTIONS = PhantomOptions(patients=2, clips_per_exam=4, frames_per_clip=6, size=96, v73_share=0.5)
 

@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 from browser import Browser
 from stack import Stack
-from tiny_runs import Pipeline, tiny_config, write_exams
 
 from lusgan_core.config import RunConfig
-from lusgan_core.exams.phantom.files import write_scores
+from lusgan_core.phantom.files import write_scores
+from tiny_runs import Pipeline, tiny_config, write_exams
 
 pytestmark = pytest.mark.timeout(900)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -7,15 +7,15 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tiny_runs import Pipeline, tiny_config, write_exams
-
-from lusgan_core.exams import discover
-from lusgan_core.known import remember
-from lusgan_core.promotion import CurrentModel, current_model, promote, read_history
-from lusgan_core.pruning import carry_out, plan_old, plan_withdrawn
-from lusgan_core.stages.traces import seen_shards
+from lusgan_core.calls.ledger import record_tried
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.pipeline.index import seen_shards
+from lusgan_core.pipeline.pruning import carry_out, plan_old, plan_withdrawn
+from lusgan_core.pipeline.withdrawal import settle
+from lusgan_core.promotion.current import current_model, promote
+from lusgan_core.promotion.history import CurrentModel, read_history
 from lusgan_core.store import open_store
-from lusgan_core.withdrawal import settle
+from tiny_runs import Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
 
@@ -26,7 +26,7 @@ def test_a_withdrawal_in_a_bucket(uri: str, tmp_path: Path) -> None:
     pipeline.store = store = open_store(uri)
     config = tiny_config(*OPEN, scores=(2,))
     pipeline.run(config)
-    remember(store, pipeline.source.uri, discover(pipeline.source))
+    record_tried(store, pipeline.source.uri, discover(pipeline.source).exams)
     first = current_model(store, 2)
     patient = seen_shards(store, first.folder)[0].split("/")[1]
     shutil.rmtree(tmp_path / "exams" / patient)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lusgan_backbones import dcgan, pacgan2, selu_sn
-from lusgan_backbones.blocks import GaussianNoise
 from torch import nn
 
+from lusgan_backbones import dcgan, pacgan2, selu_sn
+from lusgan_backbones.blocks import GaussianNoise
 from lusgan_core.api import ConfigError, NetworkSpec
 from lusgan_core.testing import BackboneContract
 

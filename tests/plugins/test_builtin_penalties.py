@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lusgan_backbones import dcgan, pacgan2, selu_sn
 from torch import Tensor, nn
 
+from lusgan_backbones import dcgan, pacgan2, selu_sn
 from lusgan_core.api import Backbone, NetworkSpec
 from lusgan_core.registry import installed
 from lusgan_core.testing import PenaltyContract

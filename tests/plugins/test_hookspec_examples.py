@@ -12,12 +12,7 @@ import pytest
 
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
-from lusgan_core.testing import (
-    BackboneContract,
-    LossContract,
-    PairMetricContract,
-    PenaltyContract,
-)
+from lusgan_core.testing import BackboneContract, LossContract, PairMetricContract, PenaltyContract
 
 SUITES = {
     "backbone": BackboneContract,

@@ -9,16 +9,9 @@ from pathlib import Path
 import pytest
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.promotion import (
-    CurrentModel,
-    current_model,
-    empty,
-    promote,
-    read_history,
-    roll_back,
-)
-from lusgan_core.promotion.history import barred, lineage
-from lusgan_core.promotion.marks import mark, mark_of, unmark
+from lusgan_core.promotion.current import current_model, empty, promote, roll_back
+from lusgan_core.promotion.history import CurrentModel, barred, lineage, read_history
+from lusgan_core.promotion.withdrawal_marks import mark, mark_of, unmark
 from lusgan_core.store import LocalStore
 
 

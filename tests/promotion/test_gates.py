@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from lusgan_core.promotion import GATES, Candidate, PromotionOptions, TrainingEnd, judge
+from lusgan_core.promotion.candidate import Candidate, TrainingEnd
+from lusgan_core.promotion.gates import GATES, judge
+from lusgan_core.promotion.stage import PromotionOptions
 
 SOUND = Candidate(
     score=2,

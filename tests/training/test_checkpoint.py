@@ -11,14 +11,8 @@ from safetensors.torch import load
 from torch import nn
 
 from lusgan_core.errors import TrainingError, TrainingStopped
-from lusgan_core.training.checkpoint import (
-    from_bytes,
-    load_network,
-    load_state,
-    network_bytes,
-    save_state,
-    to_bytes,
-)
+from lusgan_core.networks.weights import from_bytes, load_network, network_bytes, to_bytes
+from lusgan_core.training.checkpoint import load_state, save_state
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from safetensors.torch import load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import tiny
 from lusgan_core.api import Loss
-from lusgan_core.errors import ConfigError, TooFewFramesError, TrainingError, UnknownPluginError
+from lusgan_core.calls.interrupts import StopFlag
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.errors import (
+    ConfigError,
+    MissingError,
+    TooFewFramesError,
+    TrainingError,
+    UnknownPluginError,
+)
+from lusgan_core.networks.device import pick_device
+from lusgan_core.networks.generator import GeneratorRecord
+from lusgan_core.networks.weights import from_bytes, load_network
 from lusgan_core.progress import Task, listening
-from lusgan_core.training.checkpoint import from_bytes, load_network
-from lusgan_core.training.device import pick_device
 from lusgan_core.training.loop import train
-from lusgan_core.training.options import Runtime
-from lusgan_core.training.state import HISTORY, GeneratorRecord
-from lusgan_core.training.stop import StopFlag
+from lusgan_core.training.state import HISTORY
 
 
 def test_a_training_leaves_what_it_names(plugins, tmp_path):
@@ -115,7 +122,7 @@ def test_too_few_frames_are_refused(plugins, tmp_path):
 @pytest.mark.parametrize("name", ["banana", "cuda:77"])
 def test_an_unknown_device_is_refused(plugins, tmp_path, name):
     """The error names the device and the one that always works."""
-    with pytest.raises(TrainingError, match=f"no device '{name}' here .*runtime.device=cpu"):
+    with pytest.raises(MissingError, match=f"is '{name}', and there is no .*runtime.device=cpu"):
         train(
             tiny.some_frames(), tiny.options(), tiny.job(tmp_path), plugins,
             Runtime(device=name), StopFlag(),

@@ -8,14 +8,10 @@ import tiny
 import torch
 from torch import nn
 
-from lusgan_core.training.monitor import (
-    find_nonfinite,
-    find_nonfinite_weights,
-    spread,
-    warnings,
-)
-from lusgan_core.training.state import HISTORY, recipe
-from lusgan_core.training.values import ValueMap
+from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.training.monitor import find_nonfinite, find_nonfinite_weights, spread, warnings
+from lusgan_core.training.recipe import recipe
+from lusgan_core.training.state import HISTORY
 
 RNG = np.random.default_rng(8)
 REAL = RNG.integers(0, 256, (16, 8, 8), dtype=np.uint8)

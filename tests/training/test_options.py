@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from lusgan_core.training.options import Runtime, TrainingOptions
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.training.options import TrainingOptions
 
 
 def test_defaults_are_those_of_the_report():

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load
 
 from lusgan_core.config import resolve
-from lusgan_core.training.state import fresh_state, recipe
-from lusgan_core.training.values import value_map
+from lusgan_core.networks.value_range import value_map
+from lusgan_core.training.recipe import recipe
+from lusgan_core.training.state import fresh_state
 
 
 def test_paper_builds_the_networks_of_figure_1(plugins):

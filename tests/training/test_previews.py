@@ -6,13 +6,14 @@ import io
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
-from lusgan_core.generation import generate
-from lusgan_core.training.checkpoint import load_network
-from lusgan_core.training.previews import animation, png_bytes, preview_iterations, tile
+import tiny
+from lusgan_core.generation.frames import generate
+from lusgan_core.networks.weights import load_network
+from lusgan_core.pictures import png_bytes
+from lusgan_core.training.previews import animation, preview_iterations, tile
 
 
 def pictures_of(gif: bytes) -> list[np.ndarray]:

@@ -17,26 +17,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lusgan_flows.chain import Inline, run_chain
+
+from lusgan_core.calls.call import StageContext
+from lusgan_core.calls.interrupts import StopFlag, stop_on_signals
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.config import RunConfig
+from lusgan_core.errors import ConfigError, MissingError, TrainingError, TrainingStopped
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.networks.device import check_devices
+from lusgan_core.pipeline.chain import run_chain
+from lusgan_core.pipeline.runner import Inline
+from lusgan_core.progress import Task, listening
+from lusgan_core.registry import installed
+from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
+from lusgan_core.training.lease import Lease
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.shared.launch import check_second_derivatives
 from marked_processes import processes_of
 from tiny_runs import Pipeline, tiny_config, write_exams
 
-from lusgan_core.config import RunConfig
-from lusgan_core.errors import ConfigError, TrainingError, TrainingStopped
-from lusgan_core.exams import discover, open_source
-from lusgan_core.progress import Task, listening
-from lusgan_core.provenance import Manifest
-from lusgan_core.registry import installed
-from lusgan_core.stages.base import StageContext
-from lusgan_core.store import LocalStore
-from lusgan_core.training.device import check_devices
-from lusgan_core.training.launch import check_second_derivatives
-from lusgan_core.training.lease import Lease
-from lusgan_core.training.options import Runtime, TrainingOptions
-from lusgan_core.training.stop import StopFlag, stop_on_signals
-
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-SCRIPT = Path(__file__).with_name("shared_script.py")
+SCRIPT = Path(__file__).parents[1] / "shared_script.py"
 NETS = (
     "training.backbone=dcgan",
     'training.backbone_options={"width": 4, "generator_norm": "none", "discriminator_norm": '
@@ -297,7 +300,7 @@ def test_what_cannot_be_shared_is_refused(exams: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=words):
             config(*settings)
     if not torch.cuda.is_available():
-        with pytest.raises(TrainingError, match="no device 'cuda' here"):
+        with pytest.raises(MissingError, match="is 'cuda', and there is no such device"):
             train(exams, tmp_path, TWO, "runtime.device=cuda")
         assert not list(tmp_path.rglob("checkpoints"))
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from lusgan_core.api import Loss
-from lusgan_core.training.chance import generator as chance_for
+from lusgan_core.networks.seeding import generator as chance_for
 from lusgan_core.training.ema import Average
 from lusgan_core.training.state import HISTORY
 from lusgan_core.training.step import pack

@@ -1,0 +1,162 @@
+"""``lusgan check``: what is in the exams, what would be rejected, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lusgan_cli import options
+from lusgan_cli.console import out, print_json, progress_shown, visible
+from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, ExamFiles, Rejection
+from lusgan_core.errors import ClipError
+from lusgan_core.progress import Task, track
+
+if TYPE_CHECKING:
+    from lusgan_core.store.source import ExamSource
+
+
+@dataclass(frozen=True)
+class CheckedExam:
+    """What is in one exam: clips that can be used, and what was rejected."""
+
+    patient: str
+    exam: str
+    clips: tuple[ClipRecord, ...]
+    rejected: tuple[Rejection, ...]
+
+    @property
+    def found(self) -> int:
+        """Clips there are, rejected ones included."""
+        names = {rejection.file for rejection in self.rejected}
+        return len(self.clips) + sum(is_clip(name) for name in names)
+
+
+def is_clip(name: str) -> bool:
+    """Whether a file is named as a clip, and not as the scores of one."""
+    lower = name.lower()
+    return lower.endswith(".mat") and not lower.endswith("_score.mat")
+
+
+def check(
+    exams: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXAMS", help="Folder with PATIENT/EXAM/*.mat, or s3://bucket/prefix"
+        ),
+    ],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Read headers alone; damaged frames go unnoticed")
+    ] = False,
+    strict: options.Strict = False,
+    json: options.Json = False,
+) -> None:
+    """Show a table of all exams, totals for each score, and the clips that cannot be used.
+
+    Every frame of every clip is decoded, so that what passes here passes in a run.
+    """
+    from lusgan_core.ingestion.discover import discover
+    from lusgan_core.store.source import open_source
+
+    source = open_source(exams)
+    with progress_shown():
+        with track("looking at exams", 0, "files") as task:
+
+            def progress(done: int, total: int) -> None:
+                task.total = total
+                task.update(done)
+
+            found = discover(source, progress=progress)
+        total = sum(len(exam.clips) for exam in found.exams)
+        with track("checking clips", total, "clips") as task, ThreadPoolExecutor() as threads:
+            checked = list(threads.map(lambda exam: _check(source, exam, quick, task), found.exams))
+    rejected = [*found.rejected, *(r for exam in checked for r in exam.rejected)]
+    if json:
+        print_json(summary(checked, rejected))
+    else:
+        _print(checked, rejected)
+    if strict and rejected:
+        raise typer.Exit(1)
+
+
+def _check(source: ExamSource, exam: ExamFiles, quick: bool, task: Task) -> CheckedExam:
+    from lusgan_core.ingestion.inspect import inspect_exam
+    from lusgan_core.ingestion.readers.clip import verify_clip
+    from lusgan_core.store.source import reason
+
+    record = inspect_exam(source, exam)
+    clips, rejected = [], list(record.rejected)
+    for clip in record.clips:
+        try:
+            if not quick:
+                verify_clip(source, clip.files.clip.key)
+            clips.append(clip)
+        except (ClipError, OSError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            rejected.append(clip.files.rejected(why))
+        task.advance()
+    return CheckedExam(exam.patient, exam.exam, tuple(clips), tuple(rejected))
+
+
+def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> dict[str, Any]:
+    """Counts for a program to read."""
+    exams = list(checked)
+    scores = _scores(clip for exam in exams for clip in exam.clips)
+    return {
+        "exams": len(exams),
+        "patients": len({exam.patient for exam in exams}),
+        "clips": sum(exam.found for exam in exams),
+        "usable_clips": sum(len(exam.clips) for exam in exams),
+        "frames": scores.total(),
+        "labelled_frames": {str(score): scores[score] for score in SCORES},
+        "unlabelled_frames": scores[UNLABELLED],
+        "rejected": [{"file": r.file, "reason": r.reason} for r in rejected],
+        "by_exam": [
+            {
+                "patient": exam.patient,
+                "exam": exam.exam,
+                "clips": exam.found,
+                "labelled_frames": {str(s): _scores(exam.clips)[s] for s in SCORES},
+                "unlabelled_frames": _scores(exam.clips)[UNLABELLED],
+                "rejected": len(exam.rejected),
+            }
+            for exam in exams
+        ],
+    }
+
+
+def _scores(clips: Iterable[ClipRecord]) -> Counter[int]:
+    return Counter(score for clip in clips for score in clip.scores)
+
+
+def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("patient")
+    table.add_column("exam")
+    for heading in ("clips", *(f"score {s}" for s in SCORES), "unscored", "rejected"):
+        table.add_column(heading, justify="right")
+    for exam in checked:
+        table.add_row(visible(exam.patient), visible(exam.exam), *_cells([exam]))
+    table.add_section()
+    patients = len({exam.patient for exam in checked})
+    table.add_row(f"{patients} patients", f"{len(checked)} exams", *_cells(checked), style="bold")
+    out.print(table)
+    for item in rejected:
+        out.print(f"[yellow]rejected[/] {visible(item.file)}: {visible(item.reason)}")
+    if not rejected:
+        out.print("every clip can be used")
+
+
+def _cells(exams: list[CheckedExam]) -> Iterator[str]:
+    scores = _scores(clip for exam in exams for clip in exam.clips)
+    yield str(sum(exam.found for exam in exams))
+    for score in (*SCORES, UNLABELLED):
+        yield f"{scores[score]:,}" if scores[score] else "-"
+    bad = sum(len(exam.rejected) for exam in exams)
+    yield str(bad) if bad else "-"

@@ -1,0 +1,99 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lusgan_core.errors import ConfigError
+from lusgan_core.presets import PRESETS
+
+if TYPE_CHECKING:
+    from lusgan_core.config import RunConfig
+
+_presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
+
+_S3 = (
+    "or `s3://bucket/prefix`, optionally with `?endpoint=`, `profile=`, `path_style=`, `sse=` or "
+    "`kms_key_id=`; credentials come from the AWS_* variables or ~/.aws"
+)
+Exams = Annotated[
+    str,
+    typer.Option(
+        help=f"Folder with PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat, {_S3}", show_default=False
+    ),
+]
+Store = Annotated[str, typer.Option(help=f"Folder for models, samples and reports, {_S3}")]
+PresetName = Annotated[str, typer.Option(help=f"Where the options start from. {_presets}")]
+ConfigFile = Annotated[
+    list[Path] | None,
+    typer.Option("--config", help="File of options, TOML or JSON, laid over the preset"),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="One option, e.g. `--set training.batch_size=32`; may be repeated",
+    ),
+]
+Scores = Annotated[
+    str | None, typer.Option(help="Scores to work on, e.g. `0,3`; all four unless given")
+]
+Score = Annotated[int, typer.Option(help="Severity score to work on", show_default=False)]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail, with exit code 1, if any clip cannot be used")
+]
+WithdrawAll = Annotated[
+    bool,
+    typer.Option(
+        "--withdraw-all",
+        help="Treat all missing exams as withdrawn, even if none is left",
+    ),
+]
+TaskRunner = Annotated[
+    str,
+    typer.Option(
+        metavar="threads|dask[=ADDRESS]",
+        help="Where exams are read: in threads, in a Dask cluster of processes on this machine, or "
+        "on the workers of the Dask scheduler at ADDRESS",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result for a program to read")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show Prefect's own log")]
+
+DEFAULT_STORE = "lusgan-store"
+
+
+Every = Annotated[
+    int, typer.Option(help="Polling interval: seconds between two looks for new exams", min=10)
+]
+Settle = Annotated[
+    int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
+]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(help="Notification block of the server, TYPE/NAME; may be repeated"),
+]
+
+
+def chosen(
+    preset: str, config: list[Path] | None, settings: list[str] | None, scores: str | None
+) -> RunConfig:
+    """The options of a run: a preset, a file over it, then single ones. Raises ConfigError."""
+    from lusgan_core.config import resolve
+    from lusgan_core.registry import installed
+
+    return resolve(preset, installed(), config or (), settings or (), parse_scores(scores))
+
+
+def parse_scores(text: str | None) -> list[int] | None:
+    """``"0,3"`` as numbers. Raises ConfigError for anything but numbers."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.replace(" ", ",").split(",") if part]
+    except ValueError as error:
+        raise ConfigError(f"--scores {text!r}: expected numbers such as 0,3") from error

@@ -1,0 +1,222 @@
+"""``lusgan pairs``: how alike the images of two folders are, every one with every one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lusgan_cli import options
+from lusgan_cli.console import err, out, print_json, progress_shown, visible
+from lusgan_core.errors import ConfigError, StoreError
+from lusgan_core.progress import Task, track
+
+if TYPE_CHECKING:
+    from lusgan_core.measures.pairs.frameset import FrameSet
+    from lusgan_core.measures.pairs.results import PairResults
+
+CLOSEST = 5
+"""Pairs shown of all."""
+
+
+def pairs(
+    a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="A",
+            help="The reference: a folder of PNG, JPEG or TIFF images, "
+            "or an .npy, .mat or shard file",
+        ),
+    ],
+    b: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="What to compare; A with itself if absent")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="E.g. `msssim,psnr`; all that are installed unless given")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Nearest images of A to keep for each of B")] = 5,
+    full: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file for every value: columns a, b, then one a metric"),
+    ] = None,
+    compat: Annotated[
+        str,
+        typer.Option(help="Version of sewar whose values to give: 0.4.10, or 0.4.6 (the report's)"),
+    ] = "0.4.10",
+    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, or `auto`")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores")] = None,
+    other_clips: Annotated[
+        bool,
+        typer.Option(
+            "--other-clips",
+            help="Leave out pairs of one clip: of one sub-folder or .mat file, or, where images "
+            "lie side by side, of one name but for the number at its end",
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Compare every image of A with every image of B, by every metric.
+
+    Values are sewar's: metric(a, b). If interrupted, the same command goes on where it stopped.
+    """
+    from lusgan_core.measures.pairs.checkpoint import OtherJobError
+    from lusgan_core.measures.pairs.compare import compare_sets
+    from lusgan_core.measures.pairs.results import PairsError
+    from lusgan_core.pipeline.image_sets import load_frames
+    from lusgan_core.registry import installed
+
+    registry = installed()
+    names = [n.strip() for n in metrics.split(",") if n.strip()] if metrics else None
+    chosen = [registry.pair_metric(name) for name in names or sorted(registry.pair_metrics())]
+    first, second = load_frames(a), load_frames(b) if b is not None else None
+    if other_clips:
+        first, second = _with_clips(first, second)
+    values = full.with_name(f".{full.name}.values") if full else None
+    place = _checkpoint(a, b, [m.name for m in chosen], top, full, compat, other_clips)
+
+    def compare(progress: Callable[[int, int], None]) -> PairResults:
+        return compare_sets(
+            first,
+            second,
+            chosen,
+            top=top,
+            matrix=values,
+            device=device,
+            threads=threads,
+            compat=compat,
+            exclude_same_group=other_clips,
+            progress=progress,
+            checkpoint=place,
+            keep_checkpoint=full is not None,
+        )
+
+    try:
+        with progress_shown(), track("comparing", 0, "pairs") as task:
+            try:
+                found = compare(_progress(task))
+            except OtherJobError:
+                err.print("the images have changed since the comparison stopped: starting over")
+                place.unlink()
+                found = compare(_progress(task))
+        if full is not None and values is not None:
+            _write(full, found, first, second, other_clips)
+            shutil.rmtree(values)
+            place.unlink(missing_ok=True)
+    except PairsError as error:
+        if error.partial.pairs:
+            _show(error.partial, second or first, json)
+        raise
+    _show(found, second or first, json)
+
+
+def _with_clips(a: FrameSet, b: FrameSet | None) -> tuple[FrameSet, FrameSet | None]:
+    """Both sets with the clips of their frames; ConfigError if no pair would be left."""
+    from lusgan_core.pipeline.image_sets import clips_of
+
+    a, b = clips_of(a), clips_of(b) if b is not None else None
+    clips = set(a.groups or ()) | set((b or a).groups or ())
+    if len(clips) == 1:
+        raise ConfigError(
+            f"--other-clips leaves no pair: all images are of one clip, {clips.pop()!r} by their "
+            "names; put each clip's images into a sub-folder of its own"
+        )
+    err.print(f"leaving out pairs of one clip; there are {len(clips):,} clips")
+    return a, b
+
+
+def _progress(task: Task) -> Callable[[int, int], None]:
+    """Shows pairs done and pairs a second, which a resumed run counts from where it began."""
+    began: list[float] = []
+
+    def progress(done: int, total: int) -> None:
+        task.total = total
+        now = time.monotonic()
+        if not began:
+            began.extend((now, done))
+        passed = now - began[0]
+        task.update(done, f"{(done - began[1]) / passed:,.0f} pairs/s" if passed > 0 else None)
+
+    return progress
+
+
+def _write(
+    path: Path, found: PairResults, a: FrameSet, b: FrameSet | None, other_clips: bool
+) -> None:
+    """Write the Parquet file; what was computed is not lost where that fails."""
+    from lusgan_core.measures.pairs.parquet import write_parquet
+    from lusgan_core.measures.pairs.results import PairsError
+
+    try:
+        write_parquet(path, found, a, b, other_clips)
+    except StoreError as error:
+        raise PairsError(str(error), found) from error
+
+
+def _checkpoint(a: Path, b: Path | None, *settings: object) -> Path:
+    """Where an interrupted comparison of these folders, under these settings, is kept."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{home} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder that can"
+        ) from error
+    text = "\n".join(map(str, (a.absolute(), b and b.absolute(), *settings)))
+    return home / f"pairs-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+
+
+def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
+    if as_json:
+        print_json(found.as_json())
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("metric")
+    for heading in ("mean", "sd", "min", "max", "pairs"):
+        table.add_column(heading, justify="right")
+    table.add_column("more alike is")
+    for result in found.metrics.values():
+        metric, summary = result.metric, result.summary
+        numbers = (summary.mean, summary.sd, summary.min, summary.max)
+        unit = f" ({metric.unit})" if metric.unit else ""
+        table.add_row(
+            visible(metric.title + unit),
+            *("-" if n is None else f"{n:.4g}" for n in numbers),
+            f"{summary.count:,}",
+            metric.better,
+        )
+    out.print(table)
+    _show_closest(found, second)
+    for name, reason in found.absent.items():
+        out.print(f"[yellow]{visible(name)} is absent:[/] {visible(reason)}")
+    for note in found.notes:
+        err.print(visible(note))
+    rate = f"{found.pairs_per_second:,.0f} pairs a second"
+    err.print(f"{found.pairs:,} pairs, sewar {found.compat}, {visible(found.engine)}: {rate}")
+
+
+def _show_closest(found: PairResults, second: FrameSet) -> None:
+    """The pairs that are most alike, by the first likeness metric there is."""
+    import numpy as np
+
+    from lusgan_core.measures.pairs.results import LIKENESS
+
+    name = next((n for n in LIKENESS if n in found.metrics), next(iter(found.metrics), None))
+    if name is None:
+        return
+    metric = found.metrics[name].metric
+    best = found.metrics[name].values[:, 0]
+    order = np.argsort(best if metric.better == "lower" else -best, kind="stable")
+    out.print(f"closest by {visible(metric.title)}:")
+    for frame in order[:CLOSEST].tolist():
+        for neighbour in found.nearest(name, frame)[:1]:
+            other = second.names[frame] if second.names else str(frame)
+            first = neighbour.name or str(neighbour.index)
+            out.print(f"  {neighbour.value:.4f}  {visible(first)}  {visible(other)}")

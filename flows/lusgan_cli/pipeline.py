@@ -1,0 +1,178 @@
+"""Runs the pipeline for the commands that need it, and shows its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lusgan_cli import options
+from lusgan_cli.console import err, out, print_json, progress_shown, visible
+from lusgan_core.errors import TrainingStopped
+
+if TYPE_CHECKING:
+    from lusgan_core.config import RunConfig
+    from lusgan_core.pipeline.chain import Outcome
+
+
+def run_pipeline(
+    exams: str,
+    store: str,
+    config: RunConfig,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+    withdraw_all: bool = False,
+    task_runner: str = "threads",
+    verbose: bool = False,
+) -> Outcome:
+    """Run the flow, unless a look into the store shows that nothing is new.
+
+    Exams that were withdrawn from the source are taken out of the store before; where none is left,
+    that is all.
+
+    Args:
+        exams: Address of the exam source.
+        store: Address of the store.
+        config: Options of every stage.
+        preset: Preset that they started from.
+        strict: Whether a clip that cannot be used ends the run.
+        until: Last stage to run.
+        withdraw_all: Treat all missing exams as withdrawn, even if none is left.
+        task_runner: ``threads``, ``dask`` or ``dask=ADDRESS``.
+        verbose: Whether to show Prefect's own log.
+
+    Returns:
+        The result of the run.
+
+    Raises:
+        ConfigError: ``task_runner`` cannot be had, or this machine has fewer GPUs than the training
+            asks for.
+        ExamError: None of the known exams is in the source any more.
+        TrainingStopped: Ctrl-C; what is finished is kept.
+    """
+    from lusgan_core.calls.ledger import record_tried
+    from lusgan_core.pipeline.chain import Outcome, peek
+    from lusgan_core.pipeline.exam_digests import find_exams
+    from lusgan_core.pipeline.withdrawal import described, settle
+    from lusgan_core.registry import installed
+    from lusgan_core.store import open_store
+    from lusgan_core.store.source import open_source
+    from lusgan_ops.preflight.checks import task_runner as check_task_runner
+
+    check_task_runner(task_runner)
+    where, source = open_store(store), open_source(str(exams)).uri
+    with progress_shown():
+        found = find_exams(exams, store)
+        asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
+        for sentence in described(where, settle(where, source, found, withdraw_all=withdraw_all)):
+            err.print(f"[yellow]{visible(sentence)}[/]")
+        if not found.exams:
+            return Outcome(exams=0)
+        outcome = peek(where, found, config, installed(), **asked)
+        if outcome is not None:
+            if until == "report":
+                record_tried(where, source, found.exams)
+            err.print("nothing is new: everything was done before")
+            return outcome
+        return _run_flow(exams, store, config, task_runner, verbose, asked)
+
+
+def _run_flow(
+    exams: str,
+    store: str,
+    config: RunConfig,
+    task_runner: str,
+    verbose: bool,
+    asked: dict[str, Any],
+) -> Outcome:
+    """Set Prefect up and call the flow in this process."""
+    from lusgan_core.networks.device import check_devices
+    from lusgan_core.store import absolute_address
+    from lusgan_ops.prefect_environment import prepare_prefect, start_server
+
+    if asked["until"] != "preprocess":
+        check_devices(config.runtime)
+    prepare_prefect(verbose)
+    try:
+        start_server()
+        from lusgan_flows import task_runners
+        from lusgan_flows.pipeline import pipeline
+
+        with task_runners.opened(task_runner) as runner:
+            if runner is None:
+                return pipeline(exams, store, config, **asked)
+            flow = pipeline.with_options(task_runner=runner)
+            return flow(absolute_address(exams), absolute_address(store), config, **asked)
+    except KeyboardInterrupt as stop:
+        raise TrainingStopped(
+            "stopped; what is finished is kept: run the same command again to go on"
+        ) from stop
+
+
+def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
+    """Print the result of a run."""
+    report = f"{store}/{outcome.report.artifacts['page'].key}" if outcome.report else None
+    if as_json:
+        print_json(
+            {
+                "exams": outcome.exams,
+                "clips": outcome.clips,
+                "rejected": [r.model_dump() for r in outcome.rejected],
+                "models": {s: m["train"].data["name"] for s, m in done(outcome).items()},
+                "promoted": {
+                    s: m["promote"].data["promoted"]
+                    for s, m in done(outcome).items()
+                    if "promote" in m
+                },
+                "failures": outcome.failures,
+                "report": report,
+            }
+        )
+        return
+    out.print(f"{outcome.exams} exams, {outcome.clips} clips", end="")
+    rejected = len(outcome.rejected)
+    out.print(f", {rejected} rejected (see the report)" if rejected else "")
+    for score, manifests in done(outcome).items():
+        model = manifests["train"]
+        out.print(
+            f"score {score}: {model.counts['frames']:,} frames of {model.counts['patients']} "
+            f"patients, {model.counts['iterations']:,} iterations"
+        )
+        for warning in model.data["warnings"]:
+            out.print(f"  [yellow]{visible(warning)}[/]")
+        if "promote" in manifests and not manifests["promote"].data["promoted"]:
+            reason = manifests["promote"].data["held_back"]
+            out.print(f"  [yellow]held back: {visible(reason)}[/]")
+    for score, reason in outcome.failures.items():
+        out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
+    if report:
+        out.print(f"report: {visible(report)}")
+
+
+def done(outcome: Outcome) -> dict[int, dict[str, Any]]:
+    """The scores that have a model."""
+    return {s: m for s, m in outcome.scores.items() if "train" in m and s not in outcome.failures}
+
+
+def run_until(
+    stage: str,
+    artifact: str,
+    exams: str,
+    score: int,
+    store: str,
+    preset: str,
+    config: list[Path] | None,
+    settings: list[str] | None,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline for one score up to a stage, and print where its artifact is."""
+    resolved = options.chosen(preset, config, settings, str(score))
+    outcome = run_pipeline(exams, store, resolved, preset=preset, until=stage, verbose=verbose)
+    outcome.check()
+    manifest = outcome.scores[score][stage]
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+    else:
+        out.print(visible(f"{store}/{manifest.artifacts[artifact].key}"))

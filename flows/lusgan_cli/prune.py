@@ -1,0 +1,80 @@
+"""``lusgan prune``: what a store could do without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lusgan_cli import options
+from lusgan_cli.console import err, out, print_json, visible
+
+if TYPE_CHECKING:
+    from lusgan_core.pipeline.pruning import Doomed, PrunePlan
+
+KINDS = ("model", "samples", "evaluation", "report", "dataset", "shards", "exam record")
+
+
+def prune(
+    store: options.Store = options.DEFAULT_STORE,
+    withdrawn: Annotated[
+        bool,
+        typer.Option(
+            "--withdrawn",
+            help="Instead of what is old: all that was made from exams that were withdrawn",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete what is listed; without it nothing is deleted")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """List what a store could do without: old models, and shards that nothing needs.
+
+    A model stays if it is current, was so before, or is the newest of its score and options.
+    Nothing is deleted without `--yes`.
+    """
+    from lusgan_core.pipeline.pruning import carry_out, plan_old, plan_withdrawn
+    from lusgan_core.store import open_store
+    from lusgan_core.store.base import KEEPS_DELETED
+
+    where = open_store(store)
+    plan = plan_withdrawn(where) if withdrawn else plan_old(where)
+    if json:
+        print_json(plan.model_dump(mode="json") | {"deleted": yes})
+    else:
+        _show(plan, yes)
+    if yes:
+        carry_out(where, plan)
+        if withdrawn and plan.items and where.keeps_deleted():
+            err.print(f"[yellow]{visible(KEEPS_DELETED)}[/]")
+
+
+def _show(plan: PrunePlan, yes: bool) -> None:
+    for kind in KINDS:
+        items = [item for item in plan.items if item.what == kind]
+        if kind in ("shards", "exam record"):
+            _count(items)
+            continue
+        for item in items:
+            out.print(f"{visible(item.name)}  {_mb(item.size)}  {item.why}", soft_wrap=True)
+    for folder in plan.busy:
+        err.print(f"[yellow]{visible(folder)} is being trained: stop it, then prune again[/]")
+    if not plan.items:
+        out.print("nothing to prune")
+    elif yes:
+        out.print(f"deleted: {_mb(plan.size)}")
+    else:
+        out.print(f"{_mb(plan.size)} in all; nothing was deleted: add --yes to delete it")
+
+
+def _count(items: list[Doomed]) -> None:
+    """Shards and exam records are counted: their names hold patients' codes."""
+    for why in dict.fromkeys(item.why for item in items):
+        alike = [item for item in items if item.why == why]
+        count = sum(len(item.keys) for item in alike)
+        out.print(f"{count} objects ({alike[0].what})  {_mb(sum(i.size for i in alike))}  {why}")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

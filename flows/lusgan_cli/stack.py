@@ -1,0 +1,29 @@
+"""What commands about a running ``lusgan up`` share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lusgan_ops.up.home import UpSettings
+
+HomeFolder = Annotated[
+    Path, typer.Option(help="Folder of the stack: settings, database, logs", envvar="LUSGAN_HOME")
+]
+DEFAULT_HOME = Path("~/.lusgan")
+
+
+def stack_settings(home: Path) -> UpSettings:
+    """What the stack was started with; this process's environment leads to its S3 server."""
+    from lusgan_ops.up.home import Home
+    from lusgan_ops.up.services import s3_environment
+
+    place = Home(home)
+    settings = place.settings()
+    if settings.s3:
+        os.environ.update(s3_environment(place, settings))
+    return settings

@@ -1,0 +1,28 @@
+"""The ``lusgan`` command: sets up the process, then hands over to ``lusgan_cli``.
+
+It comes before everything else because libraries read the environment when they are imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+DEFAULTS = {
+    # Threads that have nothing to do sleep rather than spin. On a machine with anything else to do,
+    # spinning makes training on the CPU some 20 times slower (benchmarks/shared_machine.py).
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Environment variables, unless the user has set them."""
+
+
+def main() -> None:
+    """Run the command line."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from lusgan_cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""What the UI shows of a flow run: its name and tags, tables, pictures, progress, the report.
+
+Keys of artifacts stay the same from run to run, so that the UI keeps a history of each. Nothing in
+here may name a patient, and nothing in here can make a run fail: what the UI does not take is
+logged as a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+
+from lusgan_core.progress import Task, listening
+
+PROGRESS_S = 2.0
+"""Seconds between two looks at how far tracked work is."""
+
+
+class Board:
+    """Where one flow run shows what it does."""
+
+    def __init__(self, run: UUID, client: SyncPrefectClient) -> None:
+        self.run, self._client = run, client
+        self._tags: set[str] = set()
+        self._logger = get_run_logger()
+
+    def name(self, name: str, *tags: str) -> None:
+        """Call the run something that says what it does, and add tags."""
+        self._tags |= set(tags)
+        with self._surviving("its name"):
+            known = set(self._client.read_flow_run(self.run).tags)
+            self._client.update_flow_run(self.run, name=name, tags=sorted(known | self._tags))
+
+    def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+        """Show rows of cells, keyed by column."""
+        self._show(key, "table", json.dumps(list(rows)), description)
+
+    def markdown(self, key: str, text: str, description: str) -> None:
+        """Show text; pictures in it may be ``data:`` URIs."""
+        self._show(key, "markdown", text, description)
+
+    def image(self, key: str, data_uri: str, description: str) -> None:
+        """Show one picture."""
+        self._show(key, "image", data_uri, description)
+
+    def _show(self, key: str, kind: str, data: str, description: str) -> None:
+        with self._surviving(f"the artifact {key}"):
+            self._client.create_artifact(
+                ArtifactCreate(
+                    key=key, type=kind, data=data, description=description, flow_run_id=self.run
+                )
+            )
+
+    @contextmanager
+    def _surviving(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._logger.warning("the UI does not get %s: %s", what, type(error).__name__)
+
+
+@contextmanager
+def board() -> Iterator[Board]:
+    """The board of the flow run that this is called in, with progress shown by itself."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("a board belongs to a flow run")
+    run = context.flow_run.id
+    with get_client(sync_client=True) as client, _Progress(run) as heard, listening(heard):
+        yield Board(run, client)
+
+
+class _Progress:
+    """Shows tracked work as progress artifacts, from a thread: listeners must be quick."""
+
+    def __init__(self, run: UUID) -> None:
+        self._run = run
+        self._tasks: dict[int, Task] = {}
+        self._shown: dict[int, tuple[UUID, float]] = {}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+
+    def __call__(self, task: Task) -> None:
+        if task.total:
+            self._tasks[id(task)] = task
+
+    def __enter__(self) -> _Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        with get_client(sync_client=True) as client:
+            while not self._done.wait(PROGRESS_S):
+                self._look(client)
+            self._look(client)
+
+    def _look(self, client: SyncPrefectClient) -> None:
+        for number, task in tuple(self._tasks.items()):
+            percent = round(100 * task.done / task.total, 1)
+            finished = task.finished
+            try:
+                if number in self._shown or not finished:  # what is over at once is not worth it
+                    self._tell(client, number, task, percent)
+            except Exception:  # the server may be away for a while; the next look tells it
+                continue
+            if finished:
+                self._tasks.pop(number, None)
+                self._shown.pop(number, None)
+
+    def _tell(self, client: SyncPrefectClient, number: int, task: Task, percent: float) -> None:
+        artifact, before = self._shown.get(number, (None, -1.0))
+        if artifact is None:
+            made = client.create_artifact(
+                ArtifactCreate(
+                    type="progress",
+                    data=percent,
+                    description=f"{task.label}, {task.total:,} {task.unit}",
+                    flow_run_id=self._run,
+                )
+            )
+            self._shown[number] = made.id, percent
+        elif percent != before:
+            client.update_artifact(artifact, ArtifactUpdate(data=percent))
+            self._shown[number] = artifact, percent
+
+
+__all__ = ["Board", "board"]

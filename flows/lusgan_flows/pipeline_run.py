@@ -1,0 +1,180 @@
+"""What all flows over the chain share: finding exams, naming the run, showing its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+
+import httpx
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+
+from lusgan_core.calls.call import StageCall, lookup
+from lusgan_core.calls.ledger import ExamLedger, record_tried
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.config import RunConfig, completed
+from lusgan_core.domain import ExamCodes, ExamFiles
+from lusgan_core.errors import ExamError, LusganError, StoreError, TrainingStopped
+from lusgan_core.ingestion.discover import Discovery
+from lusgan_core.networks.device import pick_device
+from lusgan_core.pipeline.arrivals import StillChangingError, find_settled
+from lusgan_core.pipeline.chain import Outcome, peek, run_chain
+from lusgan_core.pipeline.withdrawal import described, settle
+from lusgan_core.registry import installed
+from lusgan_core.store import Store, check_writable, open_store
+from lusgan_core.store.source import open_source
+from lusgan_flows.artifacts import retraining, show_outcome
+from lusgan_flows.board import Board, board
+from lusgan_flows.events import tell_held_back, tell_rejected
+from lusgan_flows.remote_training import RemoteTraining
+from lusgan_flows.tasks import Place, PrefectRunner
+
+TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped, httpx.HTTPError)
+"""Errors that say nothing about the exams: those of the run stay untried and are tried again."""
+
+
+def run_flow(
+    exams: str,
+    store: str,
+    config: RunConfig,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+    settle_s: float = 0.0,
+    withdraw_all: bool = False,
+    train_on: str = "",
+) -> Outcome:
+    """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
+
+    Raises ScoresFailedError, in a run of a deployment, where a score has no model; on the command
+    line the caller says so.
+    """
+    registry = installed()
+    config = completed(config, registry)
+    if not train_on:
+        pick_device(config.runtime.device)
+    place = Place(store=store, exams=exams, runtime=config.runtime)
+    source, kept = open_source(exams).uri, open_store(store)
+    check_writable(kept)
+    deployed = is_deployed()
+    options = {"preset": preset, "strict": strict, "until": until}
+    with board() as shown:
+        everything, found = find_settled(exams, store, settle_s)
+        _say_left_out(everything, found)
+        gone = settle(kept, source, everything, withdraw_all=withdraw_all)
+        withdrawn = len(gone)
+        for sentence in described(kept, gone):
+            get_run_logger().warning(sentence)
+        if not everything.exams:
+            shown.name(f"{withdrawn} exams withdrawn, none is left")
+            return Outcome(exams=0)
+        ledger = ExamLedger.load(kept, source)
+        changes = ledger.compare(everything.exams, everything.rejected)
+        new = _those(changes.new + changes.changed, found)
+        with _remembering(kept, source, found, new) if until == "report" else nullcontext():
+            done = peek(kept, found, config, registry, **options) if deployed else None
+            if done is not None:
+                shown.name(f"nothing new ({done.clips} clips)")
+                outcome = done
+            else:
+                shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
+                runner = _FlowRunner(place, shown, kept, (len(new), withdrawn), train_on)
+                outcome = run_chain(runner, found, config, registry, **options)
+                show_outcome(shown, outcome, place.context())
+                _tell_held_back(source, runner.decided)
+        if deployed:
+            _tell_rejected(source, new, outcome)
+            outcome.check()
+        return outcome
+
+
+def is_deployed() -> bool:
+    """Whether the flow run that this is called in was started by the server."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
+
+
+class _FlowRunner(PrefectRunner):
+    """Names the run once it shows which scores it trains, and may train them elsewhere."""
+
+    def __init__(
+        self, place: Place, shown: Board, store: Store, why: tuple[int, int], train_on: str
+    ) -> None:
+        super().__init__(place)
+        self._shown, self._kept, self._why = shown, store, why
+        self._train_on = train_on
+        self._scores: set[int] = set()
+        self.decided: list[Manifest] = []
+        """Decisions on promotion that were taken in this run."""
+
+    def one(self, call: StageCall) -> Manifest:
+        """See PrefectRunner.one."""
+        new = call.stage in ("train", "promote") and lookup(call, self._kept) is None
+        if new and call.stage == "train":
+            self._trains(int(call.inputs["score"]))
+        made = super().one(call)
+        if new and call.stage == "promote":
+            self.decided.append(made)
+        return made
+
+    def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
+        """Send trainings to the deployment that they are to run on, if there is one.
+
+        Those that were done before, and then all, are tasks of this run as well.
+        """
+        new = {s: call for s, call in calls.items() if lookup(call, self._kept) is None}
+        if not self._train_on or not new:
+            return super().trainings(calls)
+        for score in new:
+            self._trains(score)
+        made = RemoteTraining(self._train_on, self.place, self._kept).trainings(new)
+        failed = {s: found for s, found in made.items() if isinstance(found, LusganError)}
+        done = super().trainings({s: call for s, call in calls.items() if s not in failed})
+        return {score: failed.get(score) or done[score] for score in calls}
+
+    def _trains(self, score: int) -> None:
+        self._scores.add(score)
+        self._shown.name(retraining(self._scores, *self._why), f"score-{score}")
+
+
+@contextmanager
+def _remembering(
+    store: Store, source: str, found: Discovery, new: Iterable[ExamFiles]
+) -> Iterator[None]:
+    """Note that the exams were tried; a run that was stopped or cut off has tried none."""
+    try:
+        yield
+    except TRANSIENT:
+        raise
+    except Exception:
+        record_tried(store, source, found.exams, failed={exam.codes for exam in new})
+        raise
+    record_tried(store, source, found.exams)
+
+
+def _those(exams: Iterable[ExamFiles], found: Discovery) -> tuple[ExamFiles, ...]:
+    there = {exam.codes for exam in found.exams}
+    return tuple(exam for exam in exams if exam.codes in there)
+
+
+def _say_left_out(everything: Discovery, found: Discovery) -> None:
+    left_out = len(everything.exams) - len(found.exams)
+    if left_out:
+        get_run_logger().info("%d exams are still arriving: left for the next run", left_out)
+
+
+def _tell_held_back(source: str, decided: Iterable[Manifest]) -> None:
+    for manifest in decided:
+        if not manifest.data["promoted"]:
+            tell_held_back(source, manifest.data["score"], manifest.data["held_back"])
+
+
+def _tell_rejected(source: str, new: Iterable[ExamFiles], outcome: Outcome) -> None:
+    """An event for each new exam of which something cannot be used."""
+    reasons: dict[ExamCodes, list[str]] = {}
+    for rejection in outcome.rejected:
+        reasons.setdefault(rejection.codes, []).append(rejection.reason)
+    for exam in new:
+        if why := reasons.get(exam.codes):
+            tell_rejected(source, exam.digest, why)

@@ -1,0 +1,40 @@
+"""The flow that ends before the report: the pipeline up to one stage, one score or all."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.chain import Outcome
+from lusgan_flows.pipeline import WORKERS
+from lusgan_flows.pipeline_run import run_flow
+
+
+@flow(
+    name="stage",
+    flow_run_name="{until}",
+    description="The pipeline up to one stage",
+    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+    persist_result=False,
+)
+def stage(
+    exams: parameters.Exams,
+    store: parameters.Store,
+    config: parameters.Config,
+    until: parameters.Until,
+    score: parameters.Score | None = None,
+    preset: parameters.Preset = "paper",
+) -> Outcome:
+    """Run the pipeline up to a stage, with what that needs before it.
+
+    Args:
+        exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
+        store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
+        config: Options of every stage.
+        until: Last stage to run.
+        score: Severity score to work on; empty: those of the options.
+        preset: Preset that the options started from.
+    """
+    chosen = config if score is None else config.model_copy(update={"scores": (score,)})
+    return run_flow(exams, store, chosen, preset=preset, until=until)

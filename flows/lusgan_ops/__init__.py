@@ -1,0 +1,1 @@
+"""Operation: the local stack, deployments and work pools, preflight checks, the watch."""

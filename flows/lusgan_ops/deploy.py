@@ -1,0 +1,172 @@
+"""Registers work pools, deployments and automations with a Prefect server, wherever it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lusgan_core.errors import ConfigError, MissingError
+from lusgan_core.pipeline.events import resource_id
+from lusgan_core.store.source import open_source
+from lusgan_ops.pools import WITHOUT_GPU, Kind, Template, make_pool, pool_name, template
+from lusgan_ops.preflight.server import prefect_server
+from lusgan_ops.up.home import UpSettings
+
+TRAINING = "training/training"
+"""Flow and deployment that a pipeline sends trainings to."""
+THAT_TRAIN = ("training", "train-score")
+"""Deployments that go to a pool of their own, where there is one."""
+DEPLOYMENTS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate", "training")
+"""Names of all deployments."""
+DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
+"""Image of runs in containers, with a GPU and without."""
+
+
+def prefect_file(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
+    """``prefect.yaml`` with addresses, options, times and pools filled in.
+
+    Args:
+        settings: Exams, store, options, times.
+        kind: What a run becomes.
+        gpu: Whether what trains asks for a GPU.
+
+    Returns:
+        The file's content.
+
+    Raises:
+        ConfigError: A folder of this machine is named, and runs are executed elsewhere.
+    """
+    if kind is not Kind.PROCESS:
+        for option, address in (("--exams", settings.exams), ("--store", settings.store)):
+            if "://" not in address:
+                raise ConfigError(
+                    f"{option}: a run of type {kind} does not see this machine's folders: expected "
+                    "s3://BUCKET/PREFIX"
+                )
+    text = (files("lusgan_ops") / "deployments" / "prefect.yaml").read_text(encoding="utf-8")
+    found = yaml.safe_load(text)
+    found.pop("definitions", None)
+    source = resource_id(open_source(settings.exams).uri)
+    for deployment in found["deployments"]:
+        apart = _trains_apart(settings, gpu) and deployment["name"] in THAT_TRAIN
+        deployment["work_pool"] = {"name": pool_name(kind, apart)}
+        _fill(deployment, settings, gpu)
+        for schedule in deployment.get("schedules", ()):
+            if "interval" in schedule:
+                schedule["interval"] = settings.every_s
+        for trigger in deployment.get("triggers", ()):
+            trigger["match"] = {"prefect.resource.id": source}
+            trigger["within"] = settings.debounce_s
+    return dict(found)
+
+
+def _trains_apart(settings: UpSettings, gpu: bool) -> bool:
+    """Whether trainings have a pool of their own."""
+    return gpu or settings.trainers > 0
+
+
+def _fill(deployment: dict[str, Any], settings: UpSettings, gpu: bool) -> None:
+    """Fill in the parameters of one deployment."""
+    name = deployment["name"]
+    parameters = dict(deployment.get("parameters", {}))
+    if name != "training":  # a training is told everything by the pipeline
+        parameters |= {"exams": settings.exams, "store": settings.store}
+    if "config" in parameters:
+        config = dict(settings.config)
+        if gpu:  # what trains asks for a GPU, nothing else does
+            device = "cuda" if name in THAT_TRAIN else "auto"
+            config["runtime"] = {**config.get("runtime", {}), "device": device}
+        parameters |= {"preset": settings.preset, "config": config}
+    if name == "pipeline" and _trains_apart(settings, gpu):
+        parameters["train_on"] = TRAINING
+    if name == "training" and gpu:
+        parameters["device"] = "cuda"
+    if "settle_s" in parameters:
+        parameters["settle_s"] = settings.settle_s
+    deployment["parameters"] = parameters
+
+
+def pool_templates(
+    kind: Kind, gpu: bool, image: str, job: Mapping[str, Any], apart: bool
+) -> dict[str, Template]:
+    """The templates of all pools wanted, by name; what concerns GPUs is for the GPUs' alone."""
+    without = {k: v for k, v in job.items() if k not in WITHOUT_GPU[kind]} if gpu else job
+    return {
+        pool_name(kind, trains): template(
+            kind,
+            trains and gpu,
+            image or DEFAULT_IMAGE[trains and gpu],
+            job if trains and gpu else without,
+        )
+        for trains in {False, apart}
+    }
+
+
+def deploy(
+    settings: UpSettings,
+    kind: Kind,
+    gpu: bool,
+    image: str = "",
+    job: Mapping[str, Any] = {},
+    trainings: int | None = None,
+) -> list[tuple[str, str]]:
+    """Register pools, deployments and automations, or bring them up to date.
+
+    Args:
+        settings: Exams, store, options, times, notification blocks.
+        kind: What a run becomes.
+        gpu: Whether what trains asks for a GPU.
+        image: Image of runs in containers.
+        job: Variables of the pools' templates, by name.
+        trainings: How many trainings are executed at a time, whatever the number of workers. It
+            takes ``gpu``: without one they share a pool with the pipelines that wait for them.
+
+    Returns:
+        Names of deployments, each with its pool.
+
+    Raises:
+        ConfigError: Options that do not go together.
+        MissingError: The server lacks something.
+    """
+    if trainings is not None and not gpu:
+        raise ConfigError(
+            "--trainings limits the pool of the GPUs: give --gpu, too (without a GPU, "
+            "`lusgan work --limit N` limits a worker)"
+        )
+    file = prefect_file(settings, kind, gpu)
+    templates = pool_templates(kind, gpu, image, job, _trains_apart(settings, gpu))
+    prefect_server()
+    for name, made in templates.items():
+        limit = trainings if name == pool_name(kind, True) else None
+        make_pool(name, kind, made, overwrite=True, limit=limit)
+    _deploy_all(file)
+    from lusgan_ops.up.automations import make_automations
+
+    make_automations(settings)
+    return [(d["name"], d["work_pool"]["name"]) for d in file["deployments"]]
+
+
+def _deploy_all(file: Mapping[str, Any]) -> None:
+    """Let Prefect's own command read a ``prefect.yaml``. Raises MissingError where it cannot."""
+    with tempfile.TemporaryDirectory(prefix="lusgan-") as folder:
+        path = Path(folder, "prefect.yaml")
+        path.write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), "utf-8")
+        command = ["--no-prompt", "deploy", "--all", "--prefect-file", str(path)]
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *command],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            env={**os.environ, "PREFECT_LOGGING_LEVEL": "ERROR"},
+        )  # fmt: skip
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise MissingError(
+            f"the deployments cannot be made: {lines[-1].strip() if lines else 'no reason given'}"
+        )

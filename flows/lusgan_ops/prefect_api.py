@@ -1,0 +1,79 @@
+"""Questions to a Prefect server over HTTP, without importing Prefect, which takes seconds."""
+
+from __future__ import annotations
+
+import os
+import time
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from lusgan_core.errors import MissingError
+
+TIMEOUT_S = 30
+ATTEMPTS = 5
+"""A server that is too busy (its SQLite file is locked) is asked so many times."""
+
+
+def ask(api: str, path: str, body: object | None = None) -> Any:
+    """Ask the server whose API is at that address.
+
+    Args:
+        api: Address of the API, e.g. ``http://127.0.0.1:4200/api``.
+        path: What is asked for, beginning with a slash.
+        body: A JSON value to post; without one the request is a GET.
+
+    Returns:
+        The JSON value of the answer; None where it is empty.
+
+    Raises:
+        MissingError: It does not answer, refuses, or is not Prefect.
+    """
+    method = "GET" if body is None else "POST"
+    for again in range(ATTEMPTS, 0, -1):
+        try:
+            reply = httpx.request(
+                method, api + path, json=body, auth=_password(), timeout=TIMEOUT_S, trust_env=False
+            )
+        except httpx.RemoteProtocolError:
+            raise _another_program(api) from None
+        except httpx.HTTPError as error:
+            raise MissingError(
+                f"Prefect's server does not answer at {api} ({error or type(error).__name__}): is "
+                "`lusgan up` running?"
+            ) from None
+        if reply.status_code != HTTPStatus.SERVICE_UNAVAILABLE or again == 1:
+            break
+        time.sleep(1)
+    if reply.is_error:
+        advice = (
+            ": set PREFECT_API_AUTH_STRING as `lusgan up` has it"
+            if reply.status_code == HTTPStatus.UNAUTHORIZED
+            else ""
+        )
+        raise MissingError(f"Prefect's server refuses {path} with code {reply.status_code}{advice}")
+    try:
+        return reply.json() if reply.content else None
+    except ValueError:
+        raise _another_program(api) from None
+
+
+def _another_program(api: str) -> MissingError:
+    return MissingError(
+        f"what answers at {api} is not Prefect: stop it, or start `lusgan up` with another --port"
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether something answers at an address with success."""
+    try:
+        return httpx.get(url, auth=_password(), timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _password() -> tuple[str, str] | None:
+    """The server's user and password, if the environment names one."""
+    user, colon, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    return (user, password) if colon else None

@@ -1,0 +1,48 @@
+"""How Prefect is set up for a run. Whatever the user has set stays as it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from lusgan_ops.preflight.server import prefect_server
+
+HEARTBEAT_S = 30
+"""Seconds between two heartbeats of a run on a worker; Prefect has no fewer."""
+
+
+def prepare_prefect(verbose: bool = False) -> None:
+    """Send nothing home, and be quiet on the terminal. To be called before Prefect is imported."""
+    defaults = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def start_server() -> None:
+    """Start Prefect's temporary server, out of reach of Ctrl-C, unless the user has one.
+
+    Raises MissingError where the user's own cannot be used.
+
+    A terminal sends Ctrl-C to all processes in the foreground. The server must outlive it, or the
+    flow that is about to save a checkpoint has nobody to tell that it stopped. A process starts
+    with the signals blocked that are blocked where it is started.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        prefect_server()
+        return
+    block = getattr(signal, "pthread_sigmask", None)  # there is none on Windows
+    before = block(signal.SIG_BLOCK, {signal.SIGINT}) if block else None
+    try:
+        SubprocessASGIServer().start()  # Prefect finds it running when it needs one
+    finally:
+        if block:
+            block(signal.SIG_SETMASK, before)

@@ -1,0 +1,1 @@
+"""What runs, workers and a local stack need: looked at before any work, with what to do."""

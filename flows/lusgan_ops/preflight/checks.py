@@ -1,0 +1,132 @@
+"""Checks of one machine: plugins, GPU, versions, storage, disk.
+
+A *check* returns what it found, as a text, or raises a LusganError that says what is missing and
+what to do. ``finding`` turns either into something to show.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from lusgan_core.errors import ConfigError, LusganError, MissingError
+from lusgan_core.registry import installed
+from lusgan_core.store import check_writable, open_store
+from lusgan_core.store.base import KEEPS_DELETED
+from lusgan_core.store.source import open_source
+
+FREE_GB = 5
+"""Less free space than that is a finding."""
+INSTALL_DASK = "pip install 'lusgan[dask]'"
+
+Check = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: fine, or what is wrong and what to do."""
+
+    what: str
+    ok: bool
+    text: str
+
+
+def finding(what: str, check: Check) -> Finding:
+    """What a check of that name found."""
+    try:
+        return Finding(what, True, check())
+    except LusganError as error:
+        return Finding(what, False, str(error))
+
+
+def plugins() -> str:
+    """Every installed plugin can be used."""
+    registry = installed()
+    if registry.broken:
+        first = registry.broken[0]
+        raise MissingError(
+            f"{first.provider} is broken: {first.reason}; `lusgan plugins` tells more"
+        )
+    return f"{sum(map(len, registry.records.values()))} from all packages"
+
+
+def gpu(required: bool = False) -> str:
+    """The GPU's name, or that there is none. Raises MissingError where one is ``required``."""
+    import torch
+
+    from lusgan_core.networks.device import pick_device
+
+    if required:
+        pick_device("cuda")
+    if not torch.cuda.is_available():
+        return f"none; trainings run on the CPU (torch {torch.__version__})"
+    return f"{torch.cuda.get_device_name(0)} (torch {torch.__version__})"
+
+
+def versions() -> str:
+    """Packages that have to fit each other do."""
+    found = {name: metadata.version(name) for name in ("prefect", "fastapi", "sqlalchemy")}
+    fastapi = tuple(map(int, found["fastapi"].split(".")[:2]))
+    if fastapi >= (0, 151):
+        raise MissingError(
+            f"fastapi {found['fastapi']} breaks prefect {found['prefect']}: "
+            f"{sys.executable} -m pip install 'fastapi<0.151'"
+        )
+    if tuple(map(int, found["sqlalchemy"].split(".")[:2])) >= (2, 1):
+        raise MissingError(
+            f"with sqlalchemy {found['sqlalchemy']} prefect {found['prefect']} schedules no run: "
+            f"{sys.executable} -m pip install 'sqlalchemy<2.1'"
+        )
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def storage(store: str) -> str:
+    """The store can be written."""
+    kept = open_store(store)
+    check_writable(kept)
+    also = f"; {KEEPS_DELETED}" if kept.keeps_deleted() else ""
+    return f"{kept.uri} can be written{also}"
+
+
+def exams(source: str, empty_ok: bool = False) -> str:
+    """The exam source can be read, and holds clips unless ``empty_ok``."""
+    number = sum(stat.key.lower().endswith(".mat") for stat in open_source(source).objects())
+    if not number and not empty_ok:
+        raise MissingError(f"there is no .mat file in {source} yet")
+    return f"{number:,} .mat files in {source}"
+
+
+def disk(folder: Path) -> str:
+    """There is room left where a folder is."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < FREE_GB:
+        raise MissingError(f"only {free:.1f} GB are free in {folder}: `lusgan prune` makes room")
+    return f"{free:,.0f} GB free in {folder}"
+
+
+def task_runner(text: str) -> str | None:
+    """The address in ``dask=ADDRESS``, if there is one.
+
+    Raises ConfigError for a task runner that nobody knows, and where Dask is not installed.
+    """
+    kind, equals, address = text.partition("=")
+    if (
+        kind not in ("threads", "dask")
+        or (kind == "threads" and equals)
+        or (equals and not address)
+    ):
+        raise ConfigError(
+            f"--task-runner {text!r}: choices: threads, dask (a cluster on this machine), "
+            "dask=ADDRESS (a scheduler, e.g. dask=tcp://10.0.0.5:8786)"
+        )
+    for module in ("distributed", "prefect_dask") if kind == "dask" else ():
+        if find_spec(module) is None:  # an import would bring Prefect along before it is set up
+            raise ConfigError(
+                f"--task-runner {text} needs {module}, which is not installed: {INSTALL_DASK}"
+            )
+    return address or None

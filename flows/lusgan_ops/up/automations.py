@@ -1,0 +1,76 @@
+"""Automations beside the deployments' own triggers: notifications."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.events.actions import SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+from lusgan_core.pipeline.events import HELD_BACK, REJECTED
+from lusgan_ops.up.home import UpError, UpSettings
+
+PREFIX = "lusgan: "
+
+
+def make_automations(settings: UpSettings) -> None:
+    """Replace lusgan's automations by those wanted now. Raises UpError for an unknown block."""
+    with get_client(sync_client=True) as client:
+        wanted: list[AutomationCore] = []
+        for block in settings.notify:
+            wanted += notifications(block, _block_id(client, block))
+        for before in client.read_automations():
+            if before.name.startswith(PREFIX):
+                client.delete_automation(before.id)
+        for automation in wanted:
+            client.create_automation(automation)
+
+
+def notifications(block: str, block_id: Any) -> list[AutomationCore]:
+    """One automation for each kind of news, sent through a notification block."""
+    news = {
+        "a run failed": (
+            {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            "lusgan: {{ flow_run.name }} {{ flow_run.state.name }}",
+            "{{ flow_run.name }} of {{ flow.name }} ended as {{ flow_run.state.name }}: "
+            "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+        ),
+        "a model is held back": (
+            {HELD_BACK},
+            "lusgan: the new model of score {{ event.payload.score }} is held back",
+            "{{ event.payload.reason }}",
+        ),
+        "an exam is rejected": (
+            {REJECTED},
+            "lusgan: {{ event.payload.clips }} clips of a new exam cannot be used",
+            "Exam {{ event.payload.exam }}: {{ event.payload.reasons|join('; ') }}. "
+            "`lusgan check` names the files.",
+        ),
+    }
+    return [
+        AutomationCore(
+            name=f"{PREFIX}{what}, to {block}",
+            trigger=EventTrigger(
+                expect=events,
+                posture=Posture.Reactive,
+                threshold=1,
+                within=timedelta(0),
+                for_each={"prefect.resource.id"},
+            ),
+            actions=[SendNotification(block_document_id=block_id, subject=subject, body=body)],
+        )
+        for what, (events, subject, body) in news.items()
+    ]
+
+
+def _block_id(client: SyncPrefectClient, block: str) -> Any:
+    kind, _, name = block.partition("/")
+    try:
+        return client.read_block_document_by_name(name, kind).id
+    except Exception as error:
+        raise UpError(
+            f"--notify {block}: the server has no such block ({type(error).__name__}): make one "
+            "in the UI under Blocks, and name it as TYPE/NAME, e.g. slack-webhook/ops"
+        ) from None

@@ -1,0 +1,136 @@
+"""The folder of one ``lusgan up``: what was asked for, logs, database, and who runs it now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lusgan_core.domain import Record
+from lusgan_core.errors import ConfigError, LusganError
+
+PORT = 4200
+
+
+class UpError(LusganError, RuntimeError):
+    """The local stack cannot be started, or a part of it does not answer."""
+
+
+class UpSettings(Record):
+    """What ``lusgan up`` was asked for; kept, so that the other commands find it."""
+
+    exams: str = ""
+    """Address of the exam source."""
+    store: str = ""
+    """Address of the store."""
+    preset: str = "paper"
+    config: dict[str, Any] = Field(default_factory=dict)
+    """Options over their defaults, nested as in RunConfig."""
+    port: int = PORT
+    database: str = ""
+    """Address of a PostgreSQL database; empty: Prefect's SQLite file in the folder."""
+    s3: bool = False
+    every_s: int = 120
+    """Seconds between two looks at the exam source."""
+    settle_s: int = 60
+    """An exam is complete once nothing in it changed for so many seconds."""
+    debounce_s: int = 15
+    """A run starts once no exam was announced for so many seconds."""
+    trainers: int = 0
+    """Workers that train, one score each at a time; 0: pipelines train themselves."""
+    notify: tuple[str, ...] = ()
+    """Notification blocks of the server, as TYPE/NAME."""
+
+    @property
+    def ui(self) -> str:
+        """Address of Prefect's UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api(self) -> str:
+        """Address of Prefect's API."""
+        return f"{self.ui}/api"
+
+    @property
+    def reports(self) -> str:
+        """Address under which the reports in the store are served."""
+        return f"http://127.0.0.1:{self.port + 1}"
+
+
+class Home:
+    """Paths below the folder; made when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+
+    def folder(self, name: str) -> Path:
+        """A folder below, for this user alone."""
+        found = self.path / name
+        found.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return found
+
+    @property
+    def mark(self) -> str:
+        """Tells this folder's processes from others; they carry it in their environment."""
+        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
+
+    def settings(self) -> UpSettings:
+        """What was asked for last. Raises ConfigError where nothing was."""
+        try:
+            return UpSettings.model_validate_json((self.path / "up.json").read_bytes())
+        except FileNotFoundError:
+            raise ConfigError(
+                f"there is no `lusgan up` in {self.path}: start it, or say --home"
+            ) from None
+        except ValueError as error:
+            raise ConfigError(
+                f"{self.path / 'up.json'} cannot be understood: delete it and start `lusgan up` "
+                "with its options again"
+            ) from error
+
+    def remember(self, settings: UpSettings) -> None:
+        """Keep what was asked for."""
+        self.folder("")
+        write_whole(self.path / "up.json", settings.model_dump_json(indent=1))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder for the length of a block. Raises UpError where somebody else does."""
+        import fcntl  # there is none on Windows
+
+        self.folder("")
+        with (self.path / "up.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                raise UpError(
+                    f"`lusgan up` runs in {self.path} already (process {lock.read().strip()}): "
+                    "stop it with Ctrl-C, or choose another --home and --port"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody sees half of it; readable by this user alone."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file, None where there is no such file."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None

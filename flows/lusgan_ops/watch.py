@@ -1,0 +1,91 @@
+"""The flow ``watch``: compares the exam source with what is known, and tells of what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect import flow
+from prefect.events import emit_event
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from lusgan_core.calls.ledger import Changes, ExamLedger
+from lusgan_core.domain import ExamCodes
+from lusgan_core.ingestion.discover import no_exam
+from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.arrivals import Announcements, last_changes, to_wait_for
+from lusgan_core.pipeline.events import CHANGED, NEW, WITHDRAWN, exam_event
+from lusgan_core.pipeline.exam_digests import find_exams
+from lusgan_core.store import open_store
+from lusgan_core.store.source import open_source
+from lusgan_flows.board import board
+from lusgan_flows.flow_runs import (
+    looks_under_way,
+    mark_lost,
+    pipeline_cancelled,
+    pipeline_is_active,
+)
+
+NONE_LEFT = (
+    "none of the %d known exams is in %s: is it the right place? If they were all withdrawn, start "
+    "a run of pipeline with withdraw_all (`lusgan run ... --withdraw-all`)"
+)
+
+
+@flow(name="watch", flow_run_name="watch", persist_result=False)
+def watch(
+    exams: parameters.Exams, store: parameters.Store, settle_s: parameters.Seconds = 60.0
+) -> int:
+    """Emit an event for each exam that is new, changed or withdrawn; returns how many.
+
+    Exams that are still arriving wait for a later look, and with them those that came shortly
+    before, so that one run takes all of an upload. What was announced is announced again only
+    if no run has tried it, none is under way, and nobody has cancelled the last one.
+
+    Args:
+        exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
+        store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
+        settle_s: Seconds without a change after which an exam counts as completely uploaded.
+    """
+    active = pipeline_is_active()
+    for flow_name in ("stage", "training"):
+        mark_lost(flow_name)
+    if looks_under_way(flow_run.get_id()):
+        get_run_logger().info("an earlier look is still under way")
+        return 0
+    source, kept = open_source(exams), open_store(store)
+    ledger = ExamLedger.load(kept, source.uri)
+    found = find_exams(exams, store)
+    if not found.exams and ledger.exams:
+        get_run_logger().warning(NONE_LEFT, len(ledger.exams), source.uri)
+        return 0
+    if not found.exams:
+        if found.rejected:
+            raise no_exam(source.uri, found.rejected)
+        get_run_logger().info("there are no exams yet")
+    changes = ledger.compare(found.exams, found.rejected)
+    before = announced = Announcements.load(kept, source.uri)
+    waiting = to_wait_for(found, last_changes(source), announced, settle_s) if changes else {}
+    cancelled = pipeline_cancelled(exams) if changes else None
+    told = 0
+    for event, codes, digest in _events(changes):
+        if codes not in waiting and announced.due(codes, digest, active, cancelled):
+            emit_event(**exam_event(event, source.uri, digest))
+            announced = announced.told(codes, digest)
+            told += 1
+    announced = announced.keeping(codes for _, codes, _ in _events(changes))
+    if announced != before:
+        announced.save(kept, source.uri)
+    with board() as shown:
+        late = f", {len(waiting)} still arriving" if waiting else ""
+        shown.name(f"announced {told} exams{late}" if told or late else "nothing new")
+    return told
+
+
+def _events(changes: Changes) -> Iterator[tuple[str, ExamCodes, str]]:
+    for exam in changes.new:
+        yield NEW, exam.codes, exam.digest
+    for exam in changes.changed:
+        yield CHANGED, exam.codes, exam.digest
+    for gone in changes.withdrawn:
+        yield WITHDRAWN, gone.codes, gone.digest

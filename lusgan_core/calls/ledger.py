@@ -1,0 +1,179 @@
+"""The ledger of exams: which exams of a source were tried, and what differs from them now.
+
+An exam is *in the ledger* when a run has tried it, whatever became of it; it is tried again when
+its content changes, or by hand. A source's ledger is one object in the store,
+``exams/known-<source8>.json``, where ``source8`` are eight digits of the digest of the source's
+address. It is what a watch compares a source with, and how a run notices that an exam was
+withdrawn: it is in the ledger, and no longer in the source.
+
+That something is *gone* is never concluded from what could not be looked at: discovery raises
+where a source is missing, and an exam in a folder that could not be read counts as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from lusgan_core.calls.provenance import short_digest
+from lusgan_core.domain import ExamCodes, ExamFiles, Record, Rejection
+from lusgan_core.errors import MissingArtifactError, StoreError
+from lusgan_core.store import Store
+
+State = Literal["tried", "failed"]
+
+
+class LedgerEntry(Record):
+    """One exam that a run has tried."""
+
+    patient: str
+    exam: str
+    digest: str
+    """Of its content when it was tried last, as ``ExamFiles.digest``."""
+    state: State
+    """``failed``: the run that tried it last ended with an error."""
+    first_seen: datetime
+    changed: datetime
+    """Since when it has this digest and this state."""
+
+    @property
+    def codes(self) -> ExamCodes:
+        """Codes of patient and exam."""
+        return self.patient, self.exam
+
+    @property
+    def short_digest(self) -> str:
+        """Eight digits that name the exam where its patient must not be named."""
+        return self.digest[:8]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a source differs from its ledger; false where it does not."""
+
+    new: tuple[ExamFiles, ...] = ()
+    """Never tried, or there again after it was withdrawn."""
+    changed: tuple[ExamFiles, ...] = ()
+    """Tried with other content."""
+    withdrawn: tuple[LedgerEntry, ...] = ()
+    """In the ledger, and gone."""
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.withdrawn)
+
+
+class ExamLedger(Record):
+    """The exams of one source that runs have tried, sorted by patient and exam.
+
+    One that was withdrawn is forgotten: nothing goes on naming its patient.
+    """
+
+    source: str
+    """Address of the source."""
+    exams: tuple[LedgerEntry, ...] = ()
+
+    @classmethod
+    def load(cls, store: Store, source: str) -> ExamLedger:
+        """The ledger of the source of that address; empty where it was never run.
+
+        Raises StoreError where the record cannot be understood: taken for empty, it would hide
+        that an exam was withdrawn.
+        """
+        key = ledger_key(source)
+        try:
+            return cls.model_validate_json(store.get(key))
+        except MissingArtifactError:
+            return cls(source=source)
+        except ValueError as error:
+            raise StoreError(
+                f"{key} in {store.uri} is damaged: restore it, or delete it to start afresh (exams "
+                "withdrawn since the last run then go unnoticed)"
+            ) from error
+
+    def save(self, store: Store) -> None:
+        """Write the ledger in one put."""
+        store.put(ledger_key(self.source), self.model_dump_json(indent=1).encode())
+
+    def compare(self, exams: Sequence[ExamFiles], rejected: Sequence[Rejection]) -> Changes:
+        """What is new, changed or withdrawn in a *whole* discovery of the source.
+
+        Args:
+            exams: All exams there are. One that is left out for any other reason than that it is
+                gone would be taken for withdrawn.
+            rejected: What could not be read; exams in such a folder count as there.
+
+        Returns:
+            The changes.
+        """
+        known = {entry.codes: entry for entry in self.exams}
+        there = {exam.codes for exam in exams}
+        return Changes(
+            new=tuple(exam for exam in exams if exam.codes not in known),
+            changed=tuple(
+                exam
+                for exam in exams
+                if exam.codes in known and known[exam.codes].digest != exam.digest
+            ),
+            withdrawn=tuple(
+                entry
+                for codes, entry in known.items()
+                if codes not in there and not _unreadable(codes, rejected)
+            ),
+        )
+
+    def tried(self, exams: Iterable[ExamFiles], failed: Set[ExamCodes] = frozenset()) -> ExamLedger:
+        """The ledger after a run over those exams; ``failed`` names exams that it ended with."""
+        now, known = datetime.now(UTC), {entry.codes: entry for entry in self.exams}
+        for exam in exams:
+            state: State = "failed" if exam.codes in failed else "tried"
+            known[exam.codes] = _entry(known.get(exam.codes), exam, state, now)
+        entries = tuple(entry for _, entry in sorted(known.items()))
+        return self.model_copy(update={"exams": entries})
+
+    def without(self, withdrawn: Set[ExamCodes]) -> ExamLedger:
+        """The ledger after exams were withdrawn."""
+        kept = tuple(entry for entry in self.exams if entry.codes not in withdrawn)
+        return self.model_copy(update={"exams": kept})
+
+
+def record_tried(
+    store: Store,
+    source: str,
+    exams: Iterable[ExamFiles],
+    failed: Set[ExamCodes] = frozenset(),
+) -> None:
+    """Note that a run has tried exams, see ``ExamLedger.tried``; writes only what is new.
+
+    What other runs have noted meanwhile stays: the ledger is read here, not when a run begins.
+    """
+    ledger = ExamLedger.load(store, source)
+    after = ledger.tried(exams, failed)
+    if after != ledger:
+        after.save(store)
+
+
+def ledger_key(source: str) -> str:
+    """Where the store keeps the ledger of the source of that address."""
+    return f"exams/known-{short_digest(source)}.json"
+
+
+def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datetime) -> LedgerEntry:
+    """An exam's entry; the very same one where nothing changed, so that nothing is written."""
+    if before and (before.digest, before.state) == (exam.digest, state):
+        return before
+    return LedgerEntry(
+        patient=exam.patient,
+        exam=exam.exam,
+        digest=exam.digest,
+        state=state,
+        first_seen=before.first_seen if before else now,
+        changed=now,
+    )
+
+
+def _unreadable(codes: ExamCodes, rejected: Sequence[Rejection]) -> bool:
+    """Whether an exam lies in a folder that discovery could not read."""
+    folder = "/".join(codes) + "/"
+    return any(folder.startswith(r.file) for r in rejected if r.file.endswith("/") or not r.file)

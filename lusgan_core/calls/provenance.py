@@ -1,0 +1,200 @@
+"""Where an artifact came from: digests, code fingerprints, and the manifest that tells it all.
+
+A manifest is the last thing a stage writes. It names what went in (by digest), what was asked for
+(resolved options), by which code, and what came out, so that the artifact can be made again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import Field
+
+from lusgan_core.domain import Record
+
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "h5py", "opencv-python-headless", "sewar")
+CHUNK = 1 << 20
+
+
+def digest_bytes(data: bytes) -> str:
+    """sha256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_stream(stream: BinaryIO) -> str:
+    """sha256 of all that is left in a stream, in hex; memory stays bounded."""
+    state = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        state.update(chunk)
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's content, in hex."""
+    with path.open("rb") as stream:
+        return digest_stream(stream)
+
+
+def short_digest(text: str) -> str:
+    """Eight digits of the sha256 of a text, such as an address: they name it in keys and events."""
+    return digest_bytes(text.encode())[:8]
+
+
+def digest_json(value: object) -> str:
+    """sha256 of a JSON value in canonical form: keys sorted, no spaces."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+@cache
+def code_fingerprint(*modules: str) -> str:
+    """Digest of the source of modules and of all they import from their own top-level package.
+
+    Two installations with the same fingerprint compute the same thing, library versions aside.
+    """
+    return digest_json({name: digest_file(path) for name, path in code_closure(*modules).items()})
+
+
+def code_closure(*modules: str) -> dict[str, Path]:
+    """Modules and all they import from their own top-level package, with their source files.
+
+    Imports inside of functions count.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = _source_of(name)
+        if path is not None:
+            found[name] = path
+            home = name.partition(".")[0]
+            waiting += [m for m in _imports(name, path) if m.partition(".")[0] == home]
+    return found
+
+
+def _source_of(module: str) -> Path | None:
+    """The source file of a module; None for what is no module (an imported name) or has none."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
+def _imports(module: str, path: Path) -> Iterable[str]:
+    """Names of modules, and of things that may be modules, that a source file imports."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                kept = ".".join(parents[: len(parents) - node.level + 1])
+                base = f"{kept}.{base}" if base else kept
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from names
+            if not all(map(_source_of, names)):  # else they are modules, not what is in one
+                yield base
+
+
+class ArtifactRef(Record):
+    """One object in the store."""
+
+    key: str
+    digest: str
+    size: int
+
+
+class Manifest(Record):
+    """What one run of one stage left, and everything needed to make it again."""
+
+    stage: str
+    cache_key: str
+    """Digest of the inputs, the options, the stage's version and plugins; same key, same result."""
+    label: str = ""
+    """For people; never names a patient."""
+    manifest_key: str = ""
+    """Where the manifest itself is in the store."""
+    created: datetime | None = None
+    """When it was written."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Digests of what went in."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    version: int = 0
+    """Of the stage; 0 in what lusgan 0.1 left, which has ``code`` instead."""
+    code: str = ""
+    """Digest of the stage's source, in what lusgan 0.1 left."""
+    git_commit: str | None = None
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """``kind/name`` of each plugin used -> distribution and version."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    device: str = "cpu"
+    counts: dict[str, int] = Field(default_factory=dict)
+    timings_s: dict[str, float] = Field(default_factory=dict)
+    peak_rss_mb: float = 0.0
+    artifacts: dict[str, ArtifactRef] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    """What the next stage needs to know; a JSON record without pixels."""
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of Python, lusgan and the libraries that compute."""
+    versions = {"python": platform.python_version()}
+    for name in ("lusgan", *LIBRARIES):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+@cache
+def git_commit() -> str | None:
+    """Commit of the checkout that the code runs from, ``+`` behind it where files were changed.
+
+    None where lusgan runs from an installed package.
+    """
+    home = Path(__file__).resolve().parent.parent
+    if not (home / ".git").exists():
+        return None
+    try:
+        commit = _git(home, "rev-parse", "HEAD")
+        return f"{commit}+" if _git(home, "status", "--porcelain", "-uno") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(home: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(home), *arguments]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=10
+    ).stdout.strip()
+
+
+def peak_rss_mb() -> float:
+    """Largest resident memory of this process so far, in 10^6 bytes."""
+    try:
+        import resource
+    except ImportError:  # no such module on Windows
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024) / 1e6

@@ -1,0 +1,31 @@
+"""How a call is made, as opposed to what: device, threads, processes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lusgan_core.api import Options
+
+
+class Runtime(Options):
+    """How to run, as opposed to what: none of these is in a cache key.
+
+    Results differ by rounding alone, with one exception: several processes draw other noise where
+    chance is within the networks (dropout, noise layers, gp), and on the CPU each takes the batch
+    statistics of its own part of a batch.
+    """
+
+    device: str = Field(
+        "auto", description="`cpu`, `cuda`, `cuda:1` ...; `auto` takes a GPU if any"
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads; empty: PyTorch's own choice")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that train one score together, each with a part of every batch: "
+        "one a GPU; on the CPU they share it",
+    )
+    checkpoint_s: float = Field(
+        20.0, gt=0, description="Seconds between checkpoints, which a killed training resumes from"
+    )

@@ -1,0 +1,254 @@
+"""What is shown of a stage, as data: measured values, verdicts, figures. Only reporting draws it.
+
+A *measured value* has one shape from the stage that measured it to whoever reads it: report, UI,
+``--json``, gates. A *section* is what a report shows of one stage. It names pictures by where they
+are in the store and patients by their codes; whoever draws it decides how either is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lusgan_core.domain import Record
+
+REAL, SYNTHETIC = "real", "synthetic"
+"""Sides that a value can be between."""
+HELD_OUT = "held-out"
+"""Real frames of patients that no model trains on."""
+
+
+class Measured(Record):
+    """One measured value."""
+
+    metric: str
+    """Name of the metric, e.g. ``msssim``."""
+    title: str
+    """The same for people, e.g. ``MS-SSIM``."""
+    between: tuple[str, ...] = ()
+    """The sides that were compared, e.g. ``("real", "synthetic")``; empty for none."""
+    statistic: str = "value"
+    """What it is of many: ``mean``, ``sd``, ``min``, ``max``; or how many were ``infinite``."""
+    value: float | None
+    """None where it is undefined or infinite."""
+    unit: str = ""
+    better: Literal["higher", "lower", ""] = ""
+    """Which direction means more alike; empty where neither does."""
+    bounds: tuple[float | None, float | None] = (None, None)
+    """Smallest and largest value that the metric can have; None for no bound."""
+    number: int = 0
+    """Of pairs, frames or iterations that it is from."""
+    floor: float | None = None
+    """The same between real frames: the best that synthetic ones could reach."""
+    interval: tuple[float, float] | None = None
+    """Where the value would lie with other patients, 5 to 95 %."""
+    ceilings: dict[str, float] = Field(default_factory=dict)
+    """The same for frames that are surely bad, by what they are."""
+
+
+def find(
+    values: Iterable[Measured], metric: str, between: tuple[str, ...] = (), statistic: str = "mean"
+) -> Measured | None:
+    """The value of that metric, sides and statistic; None where it was not measured."""
+    wanted = (metric, between, statistic)
+    return next((v for v in values if (v.metric, v.between, v.statistic) == wanted), None)
+
+
+class Distribution(Record):
+    """How the values of one metric spread over pairs of frames."""
+
+    metric: str
+    between: tuple[str, ...]
+    edges: tuple[float, ...]
+    """Of the bins, ascending: one more than counts."""
+    counts: tuple[int, ...]
+    """Pairs in each bin."""
+
+
+class FrameAt(Record):
+    """A frame, by where it is in the store."""
+
+    key: str
+    """Key of a shard, or of a file laid out as one."""
+    row: int
+    """Its number among the frames of ``score`` in that file."""
+    score: int | None = None
+    """None: ``row`` counts all frames of the file."""
+
+
+class Sheet(Record):
+    """Frames in rows."""
+
+    kind: Literal["sheet"] = "sheet"
+    name: str
+    """What they are, in a word: ``synthetic``."""
+    title: str
+    frames: tuple[FrameAt, ...]
+
+
+class StripPicture(Record):
+    """One picture of a strip."""
+
+    key: str
+    """Key of a PNG file in the store."""
+    caption: str
+
+
+class Strip(Record):
+    """Pictures side by side, from first to last; each shows its upper left corner where large."""
+
+    kind: Literal["strip"] = "strip"
+    title: str
+    pictures: tuple[StripPicture, ...]
+    side: int
+    """Pixels of the corner that is shown."""
+    caption: str = ""
+
+
+class Animation(Record):
+    """An animated picture."""
+
+    kind: Literal["animation"] = "animation"
+    title: str
+    key: str
+    """Key of a GIF file in the store."""
+    caption: str = ""
+
+
+class FramePair(Record):
+    """A synthetic frame, and the real frame most like it."""
+
+    value: float
+    synthetic: FrameAt
+    number: int
+    """Of the synthetic frame in its sample set, from 0."""
+    real: FrameAt
+    patient: str
+    """Code of the patient that the real frame is of."""
+    held_out: bool
+
+
+class FramePairs(Record):
+    """Synthetic frames beside real ones, the closest match first."""
+
+    kind: Literal["pairs"] = "pairs"
+    title: str
+    metric: str
+    """Title of the metric that they are by."""
+    unit: str = ""
+    pairs: tuple[FramePair, ...]
+    caption: str = ""
+
+
+class Series(Record):
+    """Numbers of one kind. ``a`` is what a model made or did, ``b`` what it is held against."""
+
+    name: str
+    kind: Literal["a", "b"]
+    values: tuple[float | None, ...]
+
+
+class Curves(Record):
+    """Curves over the iterations of a training."""
+
+    kind: Literal["curves"] = "curves"
+    title: str
+    label: str
+    """Of the vertical axis."""
+    iterations: tuple[float, ...]
+    images_seen: tuple[float, ...]
+    """The same in images."""
+    series: tuple[Series, ...]
+
+
+class Histograms(Record):
+    """Histograms over the same bins, each in percent of its own total."""
+
+    kind: Literal["histograms"] = "histograms"
+    title: str
+    metric: str
+    """Title of the metric, for the horizontal axis."""
+    label: str
+    """Of the vertical axis."""
+    edges: tuple[float, ...]
+    series: tuple[Series, ...]
+    caption: str = ""
+
+
+class Bars(Record):
+    """Stacked bars, one a severity score."""
+
+    kind: Literal["bars"] = "bars"
+    title: str
+    label: str
+    series: tuple[Series, ...]
+
+
+class Patient(Record):
+    """A cell that names a patient, by code."""
+
+    code: str
+
+
+class ExamFile(Record):
+    """A cell that names a file of an exam source."""
+
+    file: str
+    patient: str = ""
+    exam: str = ""
+
+
+Cell = str | int | float | Patient | ExamFile | None
+
+
+class Table(Record):
+    """A table; cells that are numbers are set as such."""
+
+    kind: Literal["table"] = "table"
+    title: str
+    caption: str = ""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    totals: tuple[tuple[Cell, ...], ...] = ()
+    """Rows at the foot."""
+
+
+Figure = Annotated[
+    Sheet | Strip | Animation | FramePairs | Curves | Histograms | Bars | Table,
+    Field(discriminator="kind"),
+]
+
+
+class Verdict(Record):
+    """A sentence that a reader should not miss."""
+
+    state: Literal["good", "warn", "bad"]
+    text: str
+
+
+class Group(Record):
+    """Figures that belong together below one heading."""
+
+    title: str
+    text: str = ""
+    figures: tuple[Figure, ...] = ()
+    caption: str = ""
+
+
+class Section(Record):
+    """What a report shows of one stage."""
+
+    name: str
+    """For anchors and keys of artifacts: ``evaluation``."""
+    title: str
+    verdicts: tuple[Verdict, ...] = ()
+    facts: tuple[tuple[str, Cell], ...] = ()
+    """Names and values, the most important first."""
+    values: tuple[Measured, ...] = ()
+    text: str = ""
+    """One paragraph before the figures."""
+    groups: tuple[Group, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What holds for the whole report and is said once."""

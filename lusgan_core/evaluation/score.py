@@ -1,0 +1,243 @@
+"""Evaluates the samples of the score that a call names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.api import PairMetric
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, stored
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.evaluation.stage import (
+    EvaluationOptions,
+    EvaluationRecord,
+    MetricValues,
+    NearestReal,
+    RealFrame,
+)
+from lusgan_core.generation.stage import SampleSet
+from lusgan_core.measures.pairs.accumulators import Summary
+from lusgan_core.measures.pairs.compare import compare_sets
+from lusgan_core.measures.pairs.frameset import FrameSet
+from lusgan_core.measures.pairs.results import LIKENESS, PairResults
+from lusgan_core.preprocessing.shard import read_shard_frames
+from lusgan_core.progress import track
+from lusgan_core.selection.dataset import load_frames
+from lusgan_core.selection.stage import ClipFrames, ScoreDataset
+
+TABLE_ONE = 10
+"""Frames in the report's Table 1: the first, and the next nine."""
+
+
+def evaluate_score(call: StageCall, context: StageContext) -> Product:
+    """Compare synthetic frames with each other, with real ones, and real ones with each other."""
+    options = EvaluationOptions.model_validate(call.options)
+    dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
+    samples = data_of(earlier(context, call.arguments["generated"]), SampleSet)
+    metrics = [context.registry.pair_metric(name) for name in options.metrics]
+    real = _real_frames(context, dataset, options.real_frames)
+    with context.store.local_copy(samples.frames_key) as path:
+        synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
+    compare = _Comparer(metrics, options.compat, context.runtime, call.label)
+    record = _compare(compare, real, synthetic, options.among_frames, dataset.score)
+    folder = call.manifest.rpartition("/")[0]
+    data = record.model_dump_json(indent=1).encode()
+    return Product(
+        record,
+        artifacts={"evaluation": stored(context.store, f"{folder}/evaluation.json", data)},
+        counts={"real": record.real, "synthetic": record.synthetic, "pairs": record.pairs},
+    )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Real frames of training patients, or of those held out."""
+
+    frames: NDArray[np.uint8]
+    where: list[RealFrame]
+
+    @property
+    def frame_set(self) -> FrameSet:
+        return FrameSet(self.frames, groups=[frame.shard for frame in self.where])
+
+
+def _real_frames(
+    context: StageContext, dataset: ScoreDataset, most: int | None
+) -> tuple[_Side, _Side]:
+    """Frames of training patients and of held-out ones, each by its share of ``most``."""
+    total = dataset.training_frames + dataset.held_out_frames
+    count = total if most is None else min(most, total)
+    held_out = round(count * dataset.held_out_frames / max(total, 1))
+    if dataset.held_out_frames:
+        held_out = max(1, held_out)
+    wanted = ((dataset.training, count - held_out), (dataset.held_out, held_out))
+    training, other = (
+        _side(context, clips, dataset.score, count, held_out=bool(number))
+        for number, (clips, count) in enumerate(wanted)
+    )
+    return training, other
+
+
+def _side(
+    context: StageContext, clips: Sequence[ClipFrames], score: int, most: int, held_out: bool
+) -> _Side:
+    frames, owners, numbers = load_frames(context.store, clips, score, most)
+    where = [
+        RealFrame(
+            shard=clips[owner].key, frame=number, patient=clips[owner].patient, held_out=held_out
+        )
+        for owner, number in zip(owners.tolist(), numbers.tolist(), strict=True)
+    ]
+    return _Side(frames, where)
+
+
+@dataclass
+class _Comparer:
+    """The all-pairs engine with what does not change between comparisons."""
+
+    metrics: list[PairMetric]
+    compat: str
+    runtime: Runtime
+    label: str
+    pairs: int = 0
+
+    def __call__(
+        self, name: str, a: FrameSet, b: FrameSet | None, apart: bool = False
+    ) -> PairResults:
+        with track(f"{self.label}: {name}", 0, "pairs") as task:
+
+            def progress(done: int, total: int) -> None:
+                task.total = total
+                task.update(done)
+
+            found = compare_sets(
+                a,
+                b,
+                self.metrics,
+                top=1,
+                device=self.runtime.device,
+                threads=self.runtime.threads,
+                compat=self.compat,
+                exclude_same_group=apart,
+                progress=progress,
+            )
+        self.pairs += found.pairs
+        return found
+
+
+def _compare(
+    compare: _Comparer, real: tuple[_Side, _Side], synthetic: FrameSet, most: int, score: int
+) -> EvaluationRecord:
+    training, held_out = real
+    with_training = compare("real x synthetic", training.frame_set, synthetic)
+    with_held_out = (
+        compare("held-out x synthetic", held_out.frame_set, synthetic) if held_out.where else None
+    )
+    together = compare("synthetic x synthetic", FrameSet(synthetic.frames[0:most]), None)
+    among = _spread(real, most)
+    floor = compare("real x real", among, None, apart=True)
+    values = {
+        metric.name: MetricValues(
+            real_synthetic=merged(
+                found.metrics[metric.name].summary
+                for found in (with_training, with_held_out)
+                if found
+            ),
+            synthetic_synthetic=together.metrics[metric.name].summary,
+            real_real=merged([floor.metrics[metric.name].summary]),
+        )
+        for metric in compare.metrics
+        if metric.name in with_training.metrics
+    }
+    likeness = next((name for name in LIKENESS if name in values), None)
+    by = {metric.name: metric for metric in compare.metrics}
+    sides = [(with_training, training)]
+    sides += [(with_held_out, held_out)] if with_held_out else []
+    best = [found.metrics[likeness].values[:, 0] for found, _ in sides] if likeness else []
+    return EvaluationRecord(
+        score=score,
+        real=len(training.where) + len(held_out.where),
+        synthetic=len(synthetic),
+        among=len(among),
+        likeness=likeness,
+        metrics=values,
+        absent=with_training.absent,
+        table_one=_table_one(synthetic, by[likeness]) if likeness else (),
+        nearest=_nearest(sides, by[likeness]) if likeness else (),
+        nearest_training=tuple(best[0].tolist()) if best else (),
+        nearest_held_out=tuple(best[1].tolist()) if len(best) > 1 else (),
+        engine=with_training.engine,
+        pairs=compare.pairs,
+    )
+
+
+def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
+    """At most so many real frames of all clips, at equal distances."""
+    sides = [side for side in real if side.where]
+    total = sum(len(side.where) for side in sides)
+    kept = np.linspace(0, total - 1, min(most, total)).round().astype(np.int64)
+    first = np.cumsum([0, *(len(side.where) for side in sides)])
+    chosen = [
+        (side, kept[(kept >= start) & (kept < start + len(side.where))] - start)
+        for side, start in zip(sides, first[:-1].tolist(), strict=True)
+    ]
+    return FrameSet(
+        np.concatenate([side.frames[own] for side, own in chosen]),
+        groups=[side.where[number].shard for side, own in chosen for number in own.tolist()],
+    )
+
+
+def _table_one(synthetic: FrameSet, metric: PairMetric) -> tuple[float, ...]:
+    """The first frame against the first ten, itself the first of them."""
+    frames = synthetic.frames[0 : min(TABLE_ONE, len(synthetic))]
+    return tuple(float(metric.value(frames[0], frame)) for frame in frames)
+
+
+def _nearest(
+    sides: Sequence[tuple[PairResults, _Side]], metric: PairMetric
+) -> tuple[NearestReal, ...]:
+    """For each synthetic frame the real one most like it, of whichever side."""
+    sign = 1 if metric.better == "lower" else -1
+    found = []
+    for synthetic in range(len(sides[0][0].metrics[metric.name].values)):
+        choices = []
+        for results, side in sides:
+            of_metric = results.metrics[metric.name]
+            value, index = of_metric.values[synthetic, 0], int(of_metric.indices[synthetic, 0])
+            if index >= 0:
+                choices.append((sign * float(value), side.where[index]))
+        if choices:
+            value, real = min(choices, key=lambda choice: choice[0])
+            found.append(NearestReal(synthetic=synthetic, value=sign * value, real=real))
+    return tuple(found)
+
+
+def merged(summaries: Iterable[Summary]) -> Summary | None:
+    """One summary of the pairs of several, without a histogram; None without any pair.
+
+    Means and deviations are combined as Chan, Golub and LeVeque (1979) do.
+    """
+    parts = [summary for summary in summaries if summary.count]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    finite = [(s, s.count - s.infinite - s.undefined) for s in parts if s.mean is not None]
+    total = sum(count for _, count in finite)
+    mean = sum((s.mean or 0) * count for s, count in finite) / total if total else None
+    squares = sum(
+        count * ((s.sd or 0) ** 2 + ((s.mean or 0) - (mean or 0)) ** 2) for s, count in finite
+    )
+    return Summary(
+        count=sum(s.count for s in parts),
+        infinite=sum(s.infinite for s in parts),
+        undefined=sum(s.undefined for s in parts),
+        mean=mean,
+        sd=math.sqrt(squares / total) if total else None,
+        min=min((s.min for s, _ in finite if s.min is not None), default=None),
+        max=max((s.max for s, _ in finite if s.max is not None), default=None),
+        edges=(),
+        counts=(),
+    )

@@ -1,0 +1,126 @@
+"""Stage 6: how a score's synthetic frames compare with each other and with real ones."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lusgan_core.api import Options
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.domain import Record
+from lusgan_core.generation.stage import SampleSet
+from lusgan_core.measures.pairs.accumulators import Summary
+from lusgan_core.registry import Registry
+from lusgan_core.selection.stage import ScoreDataset
+
+VERSION = 1
+"""Goes up when the same call would leave something else."""
+
+
+class EvaluationOptions(Options):
+    """What is compared, and how much of it."""
+
+    metrics: tuple[str, ...] = Field(
+        (), description="Pair metrics; empty: every one that is installed"
+    )
+    real_frames: int | None = Field(
+        None,
+        ge=2,
+        description="Real frames a score to compare with synthetic ones, spread evenly over clips; "
+        "training and held-out patients have as many as their share. Empty: all",
+    )
+    synthetic_frames: int | None = Field(
+        None,
+        ge=2,
+        description="Synthetic frames a score to compare, from the first on. Empty: all",
+    )
+    among_frames: int = Field(
+        200,
+        ge=2,
+        le=100_000,
+        description="Frames a score to compare with each other: synthetic ones, and real ones of "
+        "different clips, which say what the values are to be held against",
+    )
+    compat: str = Field("0.4.10", description="Version of sewar whose values the metrics give")
+
+
+class RealFrame(Record):
+    """A real frame, by where it is."""
+
+    shard: str
+    """Key of its clip's shard."""
+    frame: int
+    """Its number among the frames of the score in that shard."""
+    patient: str
+    held_out: bool
+
+
+class NearestReal(Record):
+    """The real frame that is most like a synthetic one."""
+
+    synthetic: int
+    value: float
+    real: RealFrame
+
+
+class MetricValues(Record):
+    """One metric's values over three kinds of pairs; None where there was no such pair."""
+
+    real_synthetic: Summary | None = None
+    synthetic_synthetic: Summary | None = None
+    real_real: Summary | None = None
+
+
+class EvaluationRecord(Record):
+    """What was measured on one score."""
+
+    score: int
+    real: int
+    """Real frames compared with synthetic ones."""
+    synthetic: int
+    among: int
+    """Real frames compared with each other."""
+    likeness: str | None
+    """The metric that ``table_one`` and the neighbours are by."""
+    metrics: dict[str, MetricValues]
+    absent: dict[str, str]
+    table_one: tuple[float, ...]
+    """The first synthetic frame against the first ones, itself included."""
+    nearest: tuple[NearestReal, ...]
+    """One a synthetic frame."""
+    nearest_training: tuple[float, ...]
+    """Each synthetic frame's best value with frames of training patients."""
+    nearest_held_out: tuple[float, ...]
+    """The same with held-out patients; empty where nobody is held out."""
+    engine: str
+    pairs: int
+
+
+def call(
+    selected: Manifest, generated: Manifest, options: EvaluationOptions, registry: Registry
+) -> StageCall:
+    """The call for one score's samples."""
+    dataset, samples = data_of(selected, ScoreDataset), data_of(generated, SampleSet)
+    return new_call(
+        "evaluate",
+        VERSION,
+        label=f"evaluate score {samples.score}",
+        inputs={
+            "samples": generated.artifacts["frames"].digest,
+            "real": dataset.real_digest,
+        },
+        options=options,
+        arguments={"selected": selected.manifest_key, "generated": generated.manifest_key},
+        manifest=lambda key: (
+            f"evaluations/score-{samples.score}/{samples.model}/{key[:8]}/manifest.json"
+        ),
+        plugins=tuple(("metric", name) for name in options.metrics),
+        registry=registry,
+    )
+
+
+def run(call: StageCall, context: StageContext) -> Product:
+    """Compare synthetic frames with each other, with real ones, and real ones with each other."""
+    from lusgan_core.evaluation.score import evaluate_score
+
+    return evaluate_score(call, context)

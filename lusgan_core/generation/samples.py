@@ -1,0 +1,79 @@
+"""Makes the sample set that a call asks for: the HDF5 file, and each further format beside it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, reference_to
+from lusgan_core.generation.export.mat import MatExport
+from lusgan_core.generation.export.png import PngExport
+from lusgan_core.generation.frames import generate
+from lusgan_core.generation.stage import GenerationOptions, SampleSet
+from lusgan_core.networks.device import pick_device
+from lusgan_core.networks.weights import load_network
+from lusgan_core.preprocessing.shard import write_shard
+from lusgan_core.progress import track
+from lusgan_core.training.stage import ModelRecord
+
+Frame = NDArray[np.uint8]
+Export = PngExport | MatExport
+
+
+def make_samples(call: StageCall, context: StageContext) -> Product:
+    """Make the frames that a call asks for and write them in each of its formats."""
+    options = GenerationOptions.model_validate(call.options)
+    trained = earlier(context, call.arguments["trained"])
+    model = data_of(trained, ModelRecord)
+    folder = call.manifest.rpartition("/")[0]
+    device = pick_device(context.runtime.device)
+    network = model.generator.build(context.registry).to(device)
+    load_network(network, context.store.get(trained.artifacts["generator"].key))
+    batches = generate(
+        network,
+        model.generator.values,
+        model.generator.latent_size,
+        options.seed,
+        options.count,
+        batch_size=options.batch_size,
+    )
+    exports: list[Export] = []
+    if "png" in options.formats:
+        exports.append(PngExport(context.store, folder))
+    if "mat" in options.formats:
+        exports.append(MatExport(context.store, folder, model.score))
+    frames_key = f"{folder}/frames.h5"
+    with tempfile.TemporaryDirectory(prefix="lusgan-") as scratch:
+        path = Path(scratch) / "frames.h5"
+        frames = _exported(batches, exports, call.label, options.count)
+        write_shard(path, frames, [model.score] * options.count, attributes={"seed": options.seed})
+        context.store.put(frames_key, path)
+    artifacts = {name: ref for export in exports for name, ref in export.finish().items()}
+    artifacts["frames"] = reference_to(context.store, frames_key)
+    data = SampleSet(
+        score=model.score,
+        model=model.name,
+        folder=folder,
+        frames_key=frames_key,
+        count=options.count,
+        seed=options.seed,
+    )
+    counts = {"frames": options.count}
+    return Product(data, artifacts, counts, device=device.type, seed=options.seed)
+
+
+def _exported(
+    batches: Iterable[Frame], exports: Iterable[Export], label: str, count: int
+) -> Iterator[Frame]:
+    """Hand on every frame of every batch, and give it to each export on the way."""
+    with track(label, count, "frames") as task:
+        for batch in batches:
+            for frame in batch:
+                for export in exports:
+                    export.add(frame)
+                yield frame
+            task.advance(len(batch))

@@ -1,0 +1,67 @@
+"""Masks: the part of a clip's frames that shows the patient, as a PNG picture.
+
+White keeps, black drops. A mask is grey, coloured or a palette; where it has one colour only but
+transparency, what is opaque is kept.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.readers.clip import clip_errors
+from lusgan_core.store.source import ExamSource, is_outage, outage, reason
+
+THRESHOLD = 127
+"""Of 0..255; what is brighter is kept."""
+
+
+def read_mask(source: ExamSource, key: str, height: int, width: int) -> NDArray[np.bool_]:
+    """The mask of frames of that size: (height, width) bool, true where a pixel is kept.
+
+    Raises ClipError where the file is no readable PNG, of another size (which is found out before
+    anything is decoded), or keeps nothing.
+    """
+    with clip_errors():
+        file = source.open(key)
+    with file:
+        try:
+            with Image.open(file, formats=["PNG"]) as image:
+                if image.size != (width, height):
+                    raise ClipError(
+                        f"the mask has {image.height}x{image.width} pixels (height x width), "
+                        f"expected {height}x{width} as its clip"
+                    )
+                mask = _kept(image)
+        except ClipError:
+            raise
+        except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+            if isinstance(error, OSError) and is_outage(error):
+                raise outage(error) from None
+            if isinstance(error, OSError) and error.errno:
+                raise ClipError(f"the mask cannot be read: {reason(error)}") from None
+            # from None: pillow's message names the file, and with it the patient
+            raise ClipError("the mask is no readable PNG picture: damaged file") from None
+        except Image.DecompressionBombError as error:
+            raise ClipError("the mask claims to be larger than any frame") from error
+    if not mask.any():
+        raise ClipError("the mask keeps nothing: it has no bright pixel")
+    return mask
+
+
+def _kept(image: Image.Image) -> NDArray[np.bool_]:
+    """Decode a picture of any PNG mode: (H, W) bool."""
+    if image.mode in ("I;16", "I"):  # 16 bits
+        levels = np.asarray(image, np.int64) >> 8
+    else:
+        rgba = np.asarray(image.convert("RGBA"))
+        colour, alpha = rgba[..., :3].max(axis=2), rgba[..., 3]
+        one_colour = colour.min() == colour.max() and alpha.min() != alpha.max()
+        levels = alpha if one_colour else colour
+    kept: NDArray[np.bool_] = levels > THRESHOLD
+    return kept

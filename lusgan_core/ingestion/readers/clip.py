@@ -1,0 +1,158 @@
+"""Opens a clip and streams its frames, whatever the format of its .mat file.
+
+    with open_clip(source, key) as clip:
+        for frame in clip.frames():      # (H, W) uint8, overwritten by the next
+            ...
+
+A reader holds a few frames at a time, however long the clip is. Whatever is wrong with a file
+shows as a ClipError, on opening or while reading.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.readers.grey_scale import Scale, find_scale, known_scale, to_grey
+from lusgan_core.ingestion.readers.mat_v5 import HEADER_BYTES, MatV5
+from lusgan_core.ingestion.readers.mat_v73 import MatV73
+from lusgan_core.ingestion.readers.mat_variable import MatFile, MatVersion, as_cine
+from lusgan_core.store.source import ExamSource, is_outage, outage, reason
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+USER_BLOCK = 512
+"""Where HDF5 begins behind MATLAB's own header."""
+
+
+@contextmanager
+def clip_errors() -> Iterator[None]:
+    """Turn a failure to read one file into a ClipError that names no file.
+
+    Raises ExamError where it is not the file that fails, but the disk or the network.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_outage(error):
+            raise outage(error) from None
+        # from None: the original error spells out the path, and with it the patient
+        raise ClipError(f"cannot be read: {reason(error)}") from None
+    except MemoryError as error:
+        raise ClipError("too large for the memory of this machine") from error
+
+
+def open_mat(file: BinaryIO) -> MatFile:
+    """The one numeric variable of a .mat file, v5 or v7.3; takes over ``file`` if it succeeds.
+
+    Raises ClipError for anything that is none, and OSError where reading fails.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(USER_BLOCK + len(HDF5_SIGNATURE))
+    if not size:
+        raise ClipError("an empty file")
+    if head.startswith(HDF5_SIGNATURE) or head[USER_BLOCK:] == HDF5_SIGNATURE:
+        return MatV73(file, size)
+    if _is_v4(head):
+        raise ClipError("a v4 .mat file, which holds no cine: save it as v5 or v7.3")
+    if len(head) < HEADER_BYTES:
+        raise ClipError(f"a file of {size} bytes, too short for a .mat file: truncated")
+    if head[126:128] in (b"IM", b"MI"):
+        version = head[125] if head[126:128] == b"IM" else head[124]
+        if version == 2:
+            raise ClipError("a v7.3 .mat file without its HDF5 part: damaged or truncated")
+        if version != 1:
+            raise ClipError(f"a .mat file of version {version}, expected v5 or v7.3")
+        return MatV5(file, size, head[:HEADER_BYTES])
+    raise ClipError("not a .mat file: neither a v5 nor a v7.3 header at its beginning")
+
+
+def _is_v4(head: bytes) -> bool:
+    """Whether the first word is a v4 type: the decimal digits M 0..4, O 0, P 0..5, T 0..2."""
+    words = (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
+    return len(head) >= 20 and any(
+        w <= 4052 and w // 100 % 10 == 0 and w // 10 % 10 <= 5 and w % 10 <= 2 for w in words
+    )
+
+
+class ClipReader:
+    """An open clip. Use it in a ``with`` block, or close it."""
+
+    def __init__(self, mat: MatFile) -> None:
+        """Take over an open .mat file; raises ClipError where its variable is no cine."""
+        self._mat = mat
+        self._cine = as_cine(mat.variable)
+        self._scale: Scale | None = known_scale(mat.variable)
+        self.mat_version: MatVersion = mat.version
+        self.variable: str = mat.variable.name
+        self.dtype: str = mat.variable.dtype.name
+        self.height: int = self._cine.height
+        self.width: int = self._cine.width
+        self.channels: int = self._cine.channels
+        self.count: int = self._cine.count
+
+    def frames(self) -> Iterator[NDArray[np.uint8]]:
+        """The frames in order, each (H, W) uint8, 0..255; may be called again, also meanwhile.
+
+        A frame is a view, columns first, of a buffer that the next one overwrites: copy what
+        must last. Numbers other than uint8 take one pass more, once, to find their range.
+        Draining the iterator verifies the clip: checksums, sizes, NaN, and that the channels are
+        equal, wherever they are inflated anyway (v5: every frame; v7.3: at least the first).
+
+        Raises ClipError.
+        """
+        with clip_errors():
+            if self._scale is None:
+                self._scale = find_scale(self._mat.planes(self._cine))
+            planes = self._mat.planes(self._cine)
+        while True:
+            with clip_errors():
+                plane = next(planes, None)
+            if plane is None:
+                return
+            yield to_grey(plane, self._scale).T
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._mat.close()
+
+    def __enter__(self) -> ClipReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_clip(source: ExamSource, key: str) -> ClipReader:
+    """Open a clip and read what its header says; no pixels yet. Raises ClipError."""
+    with clip_errors(), ExitStack() as stack:
+        file = stack.enter_context(source.open(key))
+        reader = ClipReader(stack.enter_context(closing(open_mat(file))))
+        stack.pop_all()  # all went well: the reader closes them
+        return reader
+
+
+def read_array(source: ExamSource, key: str) -> NDArray[Any]:
+    """The one numeric variable of a small .mat file, shaped as MATLAB does; raises ClipError."""
+    with clip_errors(), source.open(key) as file, closing(open_mat(file)) as mat:
+        return mat.array()
+
+
+def verify_clip(source: ExamSource, key: str) -> None:
+    """Read a whole clip and check all that can be checked; raises ClipError."""
+    with open_clip(source, key) as clip:
+        count = sum(1 for _ in clip.frames())
+        if count != clip.count:
+            raise ClipError(f"{count} frames read, {clip.count} declared: damaged file")

@@ -1,0 +1,65 @@
+"""Grey levels: how stored numbers become uint8, without guessing.
+
+uint8 is taken as it is. Of any other type the values decide, over the whole clip:
+
+- logical: true is white, 255;
+- all whole numbers within 0..255: as they are;
+- floats within 0..1: times 255, rounded;
+- anything else (NaN, infinite, beyond 255, negative, fractions beyond 1): rejected. 16-bit values
+  have no range that can be known from the file, and a guess would change the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.readers.mat_variable import Variable
+
+Scale = Literal["as is", "logical", "unit"]
+
+
+def known_scale(variable: Variable) -> Scale | None:
+    """The scale, where the type alone tells it."""
+    if variable.dtype.kind == "b":
+        return "logical"
+    return "as is" if variable.stored == np.uint8 else None
+
+
+def find_scale(planes: Iterable[NDArray[Any]]) -> Scale:
+    """The scale of a clip, from all of its values; raises ClipError where there is none.
+
+    ``planes`` are drained, unless a value settles it before.
+    """
+    whole, top = True, 0.0
+    for frame, plane in enumerate(planes, start=1):
+        low, high = float(plane.min()), float(plane.max())  # a NaN anywhere makes both NaN
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ClipError(f"frame {frame} holds values that are NaN or infinite")
+        if low < 0 or high > 255:
+            raise ClipError(
+                f"frame {frame} has values from {low:g} to {high:g} ({plane.dtype.name}), expected "
+                "grey levels 0..255 or fractions 0..1: convert the clip to uint8"
+            )
+        top = max(top, high)
+        if plane.dtype.kind == "f" and whole:
+            whole = bool(np.array_equal(plane, np.rint(plane)))
+        if not whole and top > 1:
+            raise ClipError(
+                f"fractional values up to {top:g} by frame {frame}, expected whole grey levels "
+                "0..255 or fractions 0..1: convert the clip to uint8"
+            )
+    return "as is" if whole else "unit"
+
+
+def to_grey(plane: NDArray[Any], scale: Scale) -> NDArray[np.uint8]:
+    """Stored numbers as uint8, of the same shape; a plane of uint8 grey levels is not copied."""
+    if scale == "logical":
+        return np.where(plane, np.uint8(255), np.uint8(0))
+    if scale == "unit":
+        return np.rint(plane * np.float32(255)).astype(np.uint8)
+    return plane if plane.dtype == np.uint8 else plane.astype(np.uint8)

@@ -1,0 +1,52 @@
+"""Score matrices: a column a frame, and a column's sum is that frame's severity score.
+
+The rows are indicators (0 or 1), usually three cumulative ones: 000, 100, 110, 111 for scores
+0 to 3. A matrix may have fewer columns than the clip has frames: the last ones are unlabelled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lusgan_core.domain import SCORES, UNLABELLED
+from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.readers.clip import read_array
+from lusgan_core.ingestion.readers.mat_variable import sizes
+from lusgan_core.store.source import ExamSource
+
+MAX_ROWS = 8
+"""More rows than this are no indicators; most likely the matrix is transposed."""
+
+
+def read_scores(source: ExamSource, key: str, frames: int) -> tuple[int, ...]:
+    """The score of each of a clip's ``frames``; ``UNLABELLED`` beyond the matrix's columns.
+
+    The matrix (K, M) is the file's only numeric variable, of any numeric type. Raises ClipError
+    where it is missing, empty or unreadable, has more columns than the clip has frames, holds
+    anything but 0 and 1, or has a column that sums up to no score.
+    """
+    matrix_KM = read_array(source, key)
+    if matrix_KM.ndim != 2:
+        raise ClipError(f"a score matrix of {sizes(matrix_KM.shape)}, expected rows x frames")
+    rows, columns = matrix_KM.shape
+    if not rows or not columns:
+        raise ClipError(f"an empty score matrix of {rows}x{columns}, expected a column a frame")
+    if rows > MAX_ROWS:
+        raise ClipError(
+            f"a score matrix of {rows}x{columns}, expected at most {MAX_ROWS} rows and a column a "
+            "frame: is it transposed?"
+        )
+    if columns > frames:
+        raise ClipError(
+            f"a score matrix with {columns} columns for a clip of {frames} frames, expected one "
+            "column a frame at most: does it belong to another clip?"
+        )
+    if not np.isin(matrix_KM, (0, 1)).all():
+        raise ClipError("a score matrix with values other than 0 and 1")
+    scores = matrix_KM.sum(axis=0, dtype=np.int64)
+    if scores.max() > SCORES[-1]:
+        raise ClipError(
+            f"a column of the score matrix sums up to {scores.max()}, expected scores "
+            f"{SCORES[0]} to {SCORES[-1]}"
+        )
+    return (*scores.tolist(), *[UNLABELLED] * (frames - columns))

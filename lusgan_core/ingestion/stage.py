@@ -1,0 +1,34 @@
+"""Stage 1: what is in an exam, as a record without pixels."""
+
+from __future__ import annotations
+
+from lusgan_core.calls.call import Product, StageCall, StageContext, exam_folder, new_call
+from lusgan_core.domain import ExamFiles
+from lusgan_core.errors import ConfigError
+
+VERSION = 1
+"""Goes up when the same call would leave something else."""
+
+
+def call(exam: ExamFiles, number: int) -> StageCall:
+    """The call for one exam. ``number`` is how people are told of it."""
+    return new_call(
+        "ingest",
+        VERSION,
+        label=f"ingest exam {number}",
+        inputs={"exam": exam.digest},
+        options=None,
+        arguments={"exam": exam.model_dump(mode="json")},
+        manifest=lambda key: f"exams/{exam_folder(exam)}/{key[:8]}.json",
+    )
+
+
+def run(call: StageCall, context: StageContext) -> Product:
+    """Read headers, score matrices and masks; a clip that cannot be used is rejected, with why."""
+    from lusgan_core.ingestion.inspect import inspect_exam
+
+    if context.source is None:
+        raise ConfigError("ingestion needs an exam source: name one with --exams")
+    record = inspect_exam(context.source, ExamFiles.model_validate(call.arguments["exam"]))
+    counts = {"clips": len(record.clips), "rejected": len(record.rejected)}
+    return Product(record, counts=counts)

@@ -1,0 +1,1 @@
+"""What is measured on frames, whoever asks: no stage, used by training and evaluation."""

@@ -1,0 +1,182 @@
+"""All pairs of two sets of frames, or of one set with itself, under any mix of metrics.
+
+The comparison streams: blocks of pairs are computed one after another, and of each only what
+`tally` keeps is left, so that memory does not grow with the number of frames. Metrics that name a
+kernel are computed together by an engine (`engines` chooses it); others compute themselves.
+
+    a = FrameSet(real, groups=clips)                    # (N, H, W) uint8, an array or a memory map
+    b = FrameSet(synthetic)
+    found = compare_sets(a, b, ["psnr", "msssim", my_metric], top=5)
+    found.metrics["msssim"].summary.mean
+    found.nearest("msssim", 0)                          # the five most like synthetic frame 0
+
+The direction matters for some metrics (RASE, PSNR-B, ERGAS, VIF): a value is always
+value(a_i, b_j), the first set being the reference. Of one set with itself a symmetric metric is
+counted once a pair, a directed one in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lusgan_core.api import PairMetric
+from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.measures.pairs.blocks import MEMORY_BYTES, Plan, make_plan
+from lusgan_core.measures.pairs.comparison import Job
+from lusgan_core.measures.pairs.engines import Choice, check_device, make_engine
+from lusgan_core.measures.pairs.formulas import KERNELS, check_compat
+from lusgan_core.measures.pairs.frameset import FrameSet
+from lusgan_core.measures.pairs.results import PairResults
+from lusgan_core.measures.pairs.runners import (
+    KernelRunner,
+    PlainRunner,
+    make_runners,
+    smallest_side,
+)
+from lusgan_core.registry import installed
+
+
+def compare_sets(
+    a: FrameSet,
+    b: FrameSet | None,
+    metrics: Sequence[PairMetric | str],
+    *,
+    top: int = 5,
+    histogram_bins: int = 64,
+    matrix: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    compat: str = "0.4.10",
+    exclude_same_group: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Path | None = None,
+    keep_checkpoint: bool = False,
+    engine: Choice = "auto",
+    block: tuple[int, int] | None = None,
+) -> PairResults:
+    """Compare every frame of ``a`` with every frame of ``b``, or of ``a`` with each other.
+
+    ``metrics`` are records or names of installed ones. ``top`` neighbours are kept of each frame
+    of ``b`` among ``a``. ``matrix`` is a folder for one .npy file a metric with all values, the
+    rows being ``a``. ``threads`` defaults to all cores. ``compat`` is the version of sewar whose
+    values the kernels give. ``exclude_same_group`` leaves out pairs of one group (clip).
+    ``progress`` hears of pairs done and in all. With a ``checkpoint`` file the same call goes on
+    where an earlier one broke off; the file goes when all is done, unless ``keep_checkpoint``: the
+    same call then gives the same results at once. ``engine`` and ``block`` (rows
+    and columns) are chosen by themselves unless given.
+
+    Metrics that do not apply to these frames (too small, grey where colour is needed) are named
+    in ``absent``. Raises ConfigError for frames, metrics or settings that cannot be used, and
+    PairsError, with the results so far, when the disk fills up, memory does not suffice or a frame
+    cannot be read on the way.
+    """
+    if top < 1 or histogram_bins < 2:
+        raise ConfigError("top must be at least 1 and histogram_bins at least 2")
+    version, device = check_compat(compat), check_device(device)
+    second = a if b is None else b
+    shape = _common_shape(a, second)
+    usable, absent = _applicable(_records(metrics), shape)
+    pixels = len(a) * len(second) * shape[0] * shape[1]
+    runners = make_runners(
+        usable,
+        shape[2],
+        version,
+        lambda t: make_engine(t, version, device, threads, pixels, engine),
+    )
+    plan = _plan(a, b, runners, shape, block, device)
+    return Job(
+        a,
+        second,
+        plan,
+        usable,
+        runners,
+        absent,
+        version,
+        top,
+        histogram_bins,
+        exclude_same_group,
+        matrix,
+        checkpoint,
+        keep_checkpoint,
+    ).run(progress)
+
+
+def _records(metrics: Sequence[PairMetric | str]) -> list[PairMetric]:
+    records = [installed().pair_metric(m) if isinstance(m, str) else m for m in metrics]
+    for record in records:
+        if record.kernel is not None and record.kernel not in KERNELS:
+            raise UnknownNameError("kernel", record.kernel, KERNELS, f"metric {record.name!r}")
+    names = [record.name for record in records]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise ConfigError(
+            f"metrics named twice: {', '.join(twice)}" if twice else "no metric given"
+        )
+    return records
+
+
+def _common_shape(a: FrameSet, b: FrameSet) -> tuple[int, int, int]:
+    if a.shape != b.shape:
+        raise ConfigError(
+            f"frames of {_spell(a.shape)} cannot be compared with frames of {_spell(b.shape)}: "
+            "bring both sets to one size"
+        )
+    return a.shape
+
+
+def _applicable(
+    metrics: Sequence[PairMetric], shape: tuple[int, int, int]
+) -> tuple[list[PairMetric], dict[str, str]]:
+    usable, absent = [], {}
+    for metric in metrics:
+        least = smallest_side(metric)
+        if min(shape[:2]) < least:
+            absent[metric.name] = f"needs {least} pixels a side, frames are {_spell(shape)}"
+        elif shape[2] not in metric.channels:
+            absent[metric.name] = f"needs {_colours(metric)}, frames are {_spell(shape)}"
+        else:
+            usable.append(metric)
+    if not usable:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in absent.items())
+        raise ConfigError(f"no metric applies to these frames: {reasons}")
+    return usable, absent
+
+
+def _plan(
+    a: FrameSet,
+    b: FrameSet | None,
+    runners: Sequence[KernelRunner | PlainRunner],
+    shape: tuple[int, int, int],
+    block: tuple[int, int] | None,
+    device: str,
+) -> Plan:
+    size = sum(
+        r.engine.bytes_per_frame(*shape) if isinstance(r, KernelRunner) else 16 * np.prod(shape)
+        for r in runners
+    )
+    rows = max([r.engine.rows for r in runners if isinstance(r, KernelRunner)], default=16)
+    if any(isinstance(r, PlainRunner) and r.slow for r in runners):
+        rows = (
+            1  # milliseconds a pair: small blocks, so that progress shows and a stop loses little
+        )
+    memory = MEMORY_BYTES
+    if device.startswith("cuda"):
+        memory = torch.cuda.mem_get_info(torch.device(device))[0] // 2
+    plan = make_plan(len(a), None if b is None else len(b), int(size), rows, memory)
+    if block is None:
+        return plan
+    if min(block) < 1:
+        raise ConfigError(f"a block of {block[0]} x {block[1]} pairs: both must be at least 1")
+    return Plan(plan.first, plan.second, block[0], block[1], plan.same)
+
+
+def _spell(shape: tuple[int, int, int]) -> str:
+    return f"{shape[0]} x {shape[1]} {'grey' if shape[2] == 1 else 'RGB'}"
+
+
+def _colours(metric: PairMetric) -> str:
+    return " or ".join("grey" if c == 1 else "RGB" for c in sorted(metric.channels))

@@ -1,0 +1,69 @@
+"""Writes all values of a comparison to a Parquet file: a row a pair, a column a metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from lusgan_core.errors import StoreError
+from lusgan_core.measures.pairs.frameset import FrameSet, group_codes
+from lusgan_core.measures.pairs.results import PairResults
+
+ROWS = 1 << 18
+"""Pairs written at once."""
+SEWAR_NAMES = {"vif": "vifp"}
+"""Columns are named as sewar names its functions, where that is not our own name."""
+
+
+def write_parquet(
+    path: Path,
+    found: PairResults,
+    a: FrameSet,
+    b: FrameSet | None,
+    other_groups: bool = False,
+) -> None:
+    """Write columns ``a``, ``b`` and one a metric, from the matrices that the comparison left.
+
+    Of a set with itself every pair stands once, or in both directions where a metric is directed;
+    pairs that were left out do not stand there.
+    Raises StoreError where the file cannot be written; nothing half-written is left.
+    """
+    second = a if b is None else b
+    matrices = {
+        SEWAR_NAMES.get(name, name): np.load(result.matrix, mmap_mode="r")
+        for name, result in found.metrics.items()
+        if result.matrix is not None
+    }
+    both_ways = any(not result.metric.symmetric for result in found.metrics.values())
+    schema = pa.schema(
+        [("a", pa.string()), ("b", pa.string()), *((name, pa.float64()) for name in matrices)]
+    )
+    names = np.array(a.names or list(map(str, range(len(a)))), object)
+    others = np.array(second.names or list(map(str, range(len(second)))), object)
+    codes = group_codes(a, second) if other_groups else None
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with parquet.ParquetWriter(partial, schema) as writer:
+            step = max(1, ROWS // len(second))
+            for start in range(0, len(a), step):
+                rows, columns = np.mgrid[start : min(start + step, len(a)), 0 : len(second)]
+                rows, columns = rows.ravel(), columns.ravel()
+                if b is None:
+                    kept = rows != columns if both_ways else rows < columns
+                    rows, columns = rows[kept], columns[kept]
+                if codes is not None:
+                    kept = codes[0][rows] != codes[1][columns]
+                    rows, columns = rows[kept], columns[kept]
+                values = [matrix[rows, columns] for matrix in matrices.values()]
+                arrays = [pa.array(names[rows]), pa.array(others[columns]), *map(pa.array, values)]
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror or error}; the values are kept beside it, "
+            "run the same command again"
+        ) from error

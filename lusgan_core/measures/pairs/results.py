@@ -1,0 +1,143 @@
+"""What a comparison of two sets of frames leaves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.api import PairMetric
+from lusgan_core.errors import LusganError
+from lusgan_core.measures.pairs.accumulators import Summary
+from lusgan_core.measures.pairs.frameset import FrameSet
+
+LIKENESS = ("msssim", "ssim")
+"""What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One of the frames that are most alike a given one."""
+
+    value: float
+    index: int
+    """Its place in the first set."""
+    group: Any = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One metric over all pairs."""
+
+    metric: PairMetric
+    summary: Summary
+    values: NDArray[np.float64]
+    """(M, k): for each frame of the second set its k best values, best first; NaN where fewer."""
+    indices: NDArray[np.int64]
+    """(M, k): which frames of the first set those are; -1 where fewer."""
+    matrix: Path | None = None
+    """The .npy file of all values (N, M) float64, if asked for."""
+
+
+@dataclass(frozen=True)
+class PairResults:
+    """All metrics over all pairs value(a_i, b_j) of two sets, or of one set with itself."""
+
+    metrics: dict[str, MetricResult]
+    """By the metric's name, in the order asked for."""
+    absent: dict[str, str]
+    """Metrics that do not apply to these frames, and why."""
+    pairs: int
+    """Pairs of frames compared; a pair of one set with itself counts once."""
+    engine: str
+    """What computed the values: the path chosen, its version and the hardware."""
+    compat: str
+    """The version of sewar whose values these are."""
+    seconds: float
+    """Of computing, over all the runs that it took."""
+    shape: tuple[int, int, int]
+    """Height, width, channels of the frames."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, e.g. that memory ran short and blocks were made smaller."""
+    first: FrameSet | None = field(default=None, repr=False, compare=False)
+    """The set that neighbours come from."""
+
+    @property
+    def pairs_per_second(self) -> float:
+        """Pairs of frames a second, all metrics together."""
+        return self.pairs / self.seconds if self.seconds > 0 else math.nan
+
+    def nearest(self, metric: str, frame: int) -> tuple[Neighbour, ...]:
+        """The neighbours of one frame of the second set, best first."""
+        found = self.metrics[metric]
+        pairs = zip(found.values[frame], found.indices[frame], strict=True)
+        return tuple(self._neighbour(float(v), int(i)) for v, i in pairs if i >= 0)
+
+    def _neighbour(self, value: float, index: int) -> Neighbour:
+        groups = self.first.groups if self.first else None
+        names = self.first.names if self.first else None
+        return Neighbour(
+            value,
+            index,
+            None if groups is None else _plain(groups[index]),
+            None if names is None else names[index],
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain JSON values; infinite values become strings, NaN null."""
+        metrics = {
+            name: {
+                "title": found.metric.title,
+                "unit": found.metric.unit,
+                "better": found.metric.better,
+                "summary": found.summary.model_dump(mode="json"),
+                "nearest": [
+                    [
+                        {
+                            "value": _number(n.value),
+                            "index": n.index,
+                            "group": n.group,
+                            "name": n.name,
+                        }
+                        for n in self.nearest(name, frame)
+                    ]
+                    for frame in range(len(found.values))
+                ],
+                "matrix": str(found.matrix) if found.matrix else None,
+            }
+            for name, found in self.metrics.items()
+        }
+        return {
+            "metrics": metrics,
+            "absent": self.absent,
+            "pairs": self.pairs,
+            "engine": self.engine,
+            "compat": self.compat,
+            "seconds": self.seconds,
+            "pairs_per_second": _number(self.pairs_per_second),
+            "shape": list(self.shape),
+            "notes": list(self.notes),
+        }
+
+
+class PairsError(LusganError, RuntimeError):
+    """A comparison that broke off; ``partial`` holds what was computed until then."""
+
+    def __init__(self, message: str, partial: PairResults) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+def _number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label

@@ -1,0 +1,211 @@
+"""Who computes a metric on a block of pairs: the engine's kernels, or the metric itself.
+
+A runner prepares blocks of frames and gives the values of all pairs of two prepared blocks. All
+metrics that name a kernel share one runner, and with it the work that they have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lusgan_core.api import PairMetric
+from lusgan_core.errors import PluginError
+from lusgan_core.measures.pairs.formulas import (
+    KERNELS,
+    Compat,
+    Floats,
+    FrameSums,
+    evaluate,
+    terms_of,
+)
+
+Values = dict[str, Floats]
+"""By the metric's name, (n, m)."""
+DIRECTED_TERMS = frozenset({"rase", "vif"})
+"""Terms that depend on which frame comes first."""
+
+
+class Prepared(Protocol):
+    """A block of frames as an engine keeps them; a slice of it is one, too."""
+
+    @property
+    def sums(self) -> FrameSums:
+        """Sums over each frame."""
+
+    def __getitem__(self, block: slice) -> Any:
+        """Some of the frames."""
+
+
+class Engine(Protocol):
+    """Computes terms (see `formulas`) of all pairs of two blocks."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people: the path, its version and the hardware."""
+
+    @property
+    def rows(self) -> int:
+        """How many first frames keep it busy."""
+
+    def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
+        """Memory that one prepared frame takes, roughly."""
+
+    def prepare(self, frames: NDArray[np.uint8]) -> Any:
+        """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+
+    def release(self, frames: Any) -> None:
+        """Take back prepared frames that nobody needs any more: their memory may serve again."""
+
+    def terms(self, a: Any, b: Any, wanted: frozenset[str]) -> dict[str, NDArray[Any]]:
+        """The wanted terms of all n x m pairs."""
+
+
+class Runner(Protocol):
+    """Computes one or more metrics on all pairs of two blocks."""
+
+    metrics: Sequence[PairMetric]
+
+    def prepare(self, frames: NDArray[np.uint8]) -> Any:
+        """A block (N, H, W, C), ready; a slice of it is a block, too."""
+
+    def release(self, frames: Any) -> None:
+        """Take back a block that nobody needs any more."""
+
+    def values(self, a: Any, b: Any) -> Values:
+        """value(a_i, b_j) of all pairs."""
+
+    def swapped(self, a: Any, b: Any, values: Values) -> Values:
+        """value(b_j, a_i) of all pairs, still (n, m), given the straight ones."""
+
+
+@dataclass
+class KernelRunner:
+    """All metrics that name a kernel, by one engine."""
+
+    metrics: Sequence[PairMetric]
+    engine: Engine
+    channels: int
+    compat: Compat
+
+    def prepare(self, frames: NDArray[np.uint8]) -> Prepared:
+        """A block, as the engine keeps it."""
+        prepared: Prepared = self.engine.prepare(frames)
+        return prepared
+
+    def release(self, frames: Prepared) -> None:
+        """The engine may use its memory again."""
+        self.engine.release(frames)
+
+    def values(self, a: Prepared, b: Prepared) -> Values:
+        """Values of all kernels."""
+        self._terms = self.engine.terms(a, b, self._wanted(self.metrics))
+        return self._evaluate(self.metrics, self._terms, a.sums, b.sums)
+
+    def swapped(self, a: Prepared, b: Prepared, values: Values) -> Values:
+        """The other direction: most terms are the same, transposed."""
+        directed = [m for m in self.metrics if not m.symmetric]
+        wanted = self._wanted(directed)
+        terms = {k: np.swapaxes(v, 0, 1) for k, v in self._terms.items() if k in wanted}
+        again = wanted & DIRECTED_TERMS
+        if again:
+            terms |= self.engine.terms(b, a, again)
+        back = self._evaluate(directed, terms, b.sums, a.sums)
+        return values | {name: value.T for name, value in back.items()}
+
+    def _wanted(self, metrics: Sequence[PairMetric]) -> frozenset[str]:
+        return frozenset[str]().union(
+            *(terms_of(m.kernel or "", self.channels, self.compat) for m in metrics)
+        )
+
+    def _evaluate(
+        self,
+        metrics: Sequence[PairMetric],
+        terms: dict[str, NDArray[Any]],
+        a: FrameSums,
+        b: FrameSums,
+    ) -> Values:
+        return {m.name: evaluate(m.kernel or "", terms, a, b, self.compat) for m in metrics}
+
+
+@dataclass
+class PlainRunner:
+    """One metric that computes itself: by prepare and compare, or, slowly, pair by pair."""
+
+    metric: PairMetric
+
+    @property
+    def metrics(self) -> Sequence[PairMetric]:
+        """The one metric."""
+        return (self.metric,)
+
+    @property
+    def slow(self) -> bool:
+        """Whether pairs are compared one at a time."""
+        return self.metric.prepare is None or self.metric.compare is None
+
+    def prepare(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The frames themselves: what a plugin makes of them need not be sliceable."""
+        return frames[..., 0] if frames.shape[3] == 1 else frames
+
+    def release(self, frames: NDArray[np.uint8]) -> None:
+        """Nothing was made of the frames."""
+
+    def values(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Values:
+        """Values of all pairs; raises PluginError when the metric fails or gives something else."""
+        try:
+            values = self._compute(a, b)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a stranger's code raises
+            raise PluginError(
+                f"metric {self.metric.name!r} failed on frames shaped {a.shape[1:]}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if values.shape != (len(a), len(b)):
+            raise PluginError(
+                f"metric {self.metric.name!r} gave an array shaped {values.shape} for "
+                f"{len(a)} x {len(b)} frames, expected one number a pair"
+            )
+        return {self.metric.name: values}
+
+    def _compute(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
+        metric = self.metric
+        if metric.prepare is not None and metric.compare is not None:
+            return np.asarray(metric.compare(metric.prepare(a), metric.prepare(b)), np.float64)
+        return np.array([[float(metric.value(x, y)) for y in b] for x in a], np.float64)
+
+    def swapped(self, a: NDArray[np.uint8], b: NDArray[np.uint8], values: Values) -> Values:
+        """The other direction, computed anew unless the metric is symmetric."""
+        if self.metric.symmetric:
+            return values
+        return {name: value.T for name, value in self.values(b, a).items()}
+
+
+def smallest_side(metric: PairMetric) -> int:
+    """The smallest side of a frame that a metric takes, pixels."""
+    kernel = KERNELS.get(metric.kernel or "")
+    return max(metric.min_size, kernel.min_size if kernel else 1)
+
+
+def make_runners(
+    metrics: Sequence[PairMetric],
+    channels: int,
+    compat: Compat,
+    engine: Callable[[frozenset[str]], Engine],
+) -> list[KernelRunner | PlainRunner]:
+    """Runners for all metrics; ``engine`` builds one for the terms that kernels need."""
+    kernels = [m for m in metrics if m.kernel in KERNELS]
+    runners: list[KernelRunner | PlainRunner] = []
+    if kernels:
+        terms = frozenset[str]().union(
+            *(terms_of(m.kernel or "", channels, compat) for m in kernels)
+        )
+        runners.append(KernelRunner(kernels, engine(terms), channels, compat))
+    runners += [PlainRunner(m) for m in metrics if m.kernel not in KERNELS]
+    return runners

@@ -1,0 +1,1 @@
+"""What everything that runs networks shares: device, seeding, value range, weights, generators."""

@@ -1,0 +1,36 @@
+"""A trained generator as a record: all it takes to build it again and to read what it puts out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lusgan_core.api import NetworkSpec
+from lusgan_core.domain import Record
+from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class GeneratorRecord(Record):
+    """All it takes to build a trained generator again and to read what it puts out."""
+
+    backbone: str
+    backbone_options: dict[str, Any]
+    image_size: int
+    channels: int
+    latent_size: int
+    pack: int
+    values: ValueMap
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The sizes as a backbone takes them."""
+        return NetworkSpec(self.image_size, self.channels, self.latent_size, self.pack)
+
+    def build(self, registry: Registry) -> nn.Module:
+        """A generator with untrained weights."""
+        backbone = registry.backbone(self.backbone)
+        options = backbone.options.model_validate(self.backbone_options)
+        return backbone.generator(self.spec, options)

@@ -1,0 +1,198 @@
+"""Which exams have arrived completely, and which were announced before.
+
+An upload takes its time: clips come one after the other. An exam counts as complete once nothing
+in it changed for a *settle time*, or once somebody who knows (``lusgan notify``) says so. What was
+announced is kept in the store, as ``exams/announced-<source8>.json``, so that an exam is not
+announced again at every look while a run is under way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from lusgan_core.calls.ledger import ExamLedger
+from lusgan_core.calls.provenance import short_digest
+from lusgan_core.domain import ExamCodes, ExamFiles, Record
+from lusgan_core.errors import LusganError, MissingArtifactError
+from lusgan_core.ingestion.discover import MASKS, PREFIX, Discovery
+from lusgan_core.pipeline.exam_digests import find_exams
+from lusgan_core.store import Store, open_store
+from lusgan_core.store.source import ExamSource, open_source
+
+AGAIN_S = 120.0
+"""Seconds until an exam that nobody took up is announced again; doubled each time."""
+LONGEST_AGAIN_S = 6 * 3600.0
+PATIENCE = 10
+"""Settle times to wait at most, for the end of a change or of an upload."""
+
+
+class StillChangingError(LusganError, RuntimeError):
+    """A known exam is being changed all the time: neither its old nor its new content is whole."""
+
+
+class Announced(Record):
+    """An exam that was announced."""
+
+    patient: str
+    exam: str
+    digest: str
+    """Of its content then; empty where it was withdrawn."""
+    at: datetime
+    times: int = 1
+    complete: bool = False
+    """Somebody said that the upload has ended."""
+
+    @property
+    def codes(self) -> ExamCodes:
+        """Codes of patient and exam."""
+        return self.patient, self.exam
+
+
+class Announcements(Record):
+    """The exams of a source that were announced and that no run has tried since."""
+
+    exams: tuple[Announced, ...] = ()
+
+    @classmethod
+    def load(cls, store: Store, source: str) -> Announcements:
+        """What was announced; nothing where the object is missing or damaged."""
+        try:
+            return cls.model_validate_json(store.get(announced_key(source)))
+        except (MissingArtifactError, ValueError):
+            return cls()
+
+    def save(self, store: Store, source: str) -> None:
+        """Write the record in one put."""
+        store.put(announced_key(source), self.model_dump_json(indent=1).encode())
+
+    def of(self, codes: ExamCodes, digest: str) -> Announced | None:
+        """What was said of an exam with that very content."""
+        return next((a for a in self.exams if a.codes == codes and a.digest == digest), None)
+
+    def due(
+        self, codes: ExamCodes, digest: str, run_active: bool, cancelled: datetime | None = None
+    ) -> bool:
+        """Whether to tell of an exam (again): a run under way will take up what was told before.
+
+        What was told before a person cancelled the run is not told again: it would begin anew.
+        """
+        before = self.of(codes, digest)
+        if before is None:
+            return True
+        if cancelled is not None and before.at < cancelled:
+            return False
+        pause = min(AGAIN_S * 2 ** (before.times - 1), LONGEST_AGAIN_S)
+        return not run_active and datetime.now(UTC) - before.at > timedelta(seconds=pause)
+
+    def told(self, codes: ExamCodes, digest: str, complete: bool = False) -> Announcements:
+        """The record after an exam was announced."""
+        before = self.of(codes, digest)
+        entry = Announced(
+            patient=codes[0],
+            exam=codes[1],
+            digest=digest,
+            at=datetime.now(UTC),
+            times=before.times + 1 if before else 1,
+            complete=complete or bool(before and before.complete),
+        )
+        return Announcements(exams=(*self._others([codes]), entry))
+
+    def keeping(self, waiting: Iterable[ExamCodes]) -> Announcements:
+        """The record without exams that wait for nothing any more."""
+        kept = set(waiting)
+        return Announcements(exams=tuple(a for a in self.exams if a.codes in kept))
+
+    def _others(self, codes: Iterable[ExamCodes]) -> tuple[Announced, ...]:
+        gone = set(codes)
+        return tuple(a for a in self.exams if a.codes not in gone)
+
+
+def announced_key(source: str) -> str:
+    """Where the store keeps what was announced of the source of that address."""
+    return f"exams/announced-{short_digest(source)}.json"
+
+
+def last_changes(source: ExamSource) -> dict[ExamCodes, float]:
+    """When anything in an exam changed last, seconds since 1970. Raises ExamError."""
+    newest: dict[ExamCodes, float] = {}
+    masks: dict[str, float] = {}
+    for stat in source.objects():
+        parts = stat.key.split("/")
+        if parts[0] == MASKS:
+            masks[parts[-1].lower()] = stat.changed
+        elif len(parts) == 3:  # hidden files too: an upload may begin under another name
+            codes = (parts[0], parts[1])
+            newest[codes] = max(newest.get(codes, 0.0), stat.changed)
+    for (patient, exam), changed in newest.items():
+        own = f"{PREFIX}{patient}_{exam}_".lower()
+        of_masks = [when for name, when in masks.items() if name.startswith(own)]
+        newest[patient, exam] = max([changed, *of_masks])
+    return newest
+
+
+def arriving(
+    found: Discovery,
+    changes: Mapping[ExamCodes, float],
+    announced: Announcements,
+    settle_s: float,
+) -> dict[ExamCodes, ExamFiles]:
+    """Exams that may be incomplete: something changed lately, and nobody said they are whole."""
+    since = time.time() - settle_s
+    unsettled = {}
+    for exam in found.exams:
+        told = announced.of(exam.codes, exam.digest)
+        if changes.get(exam.codes, 0.0) > since and not (told and told.complete):
+            unsettled[exam.codes] = exam
+    return unsettled
+
+
+def to_wait_for(
+    found: Discovery,
+    changes: Mapping[ExamCodes, float],
+    announced: Announcements,
+    settle_s: float,
+) -> dict[ExamCodes, ExamFiles]:
+    """Exams that may be incomplete and, while there are any, those that arrived shortly before.
+
+    An upload of many exams settles one after the other, and is to be one piece of news; one that
+    never ends holds an exam for ``PATIENCE`` settle times at most.
+    """
+    late = arriving(found, changes, announced, settle_s)
+    return arriving(found, changes, announced, PATIENCE * settle_s) if late else late
+
+
+def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Discovery]:
+    """Discover exams; returns all of them, and those that are complete.
+
+    New exams that are still arriving are left out of the second. A known one that is being changed
+    is waited for, since neither its old nor its new content is whole. Raises StillChangingError
+    where that takes too long, and ExamError where the source is missing or unreadable.
+    """
+    source, kept = open_source(exams), open_store(store)
+    until = time.monotonic() + PATIENCE * settle_s
+    while True:
+        found = find_exams(exams, store)
+        if not settle_s:
+            return found, found
+        # listed after discovery: whatever came in between shows as a change
+        changes = last_changes(source)
+        unsettled = arriving(found, changes, Announcements.load(kept, source.uri), settle_s)
+        known = {exam.codes: exam for exam in ExamLedger.load(kept, source.uri).exams}
+        changing = [
+            codes
+            for codes, exam in unsettled.items()
+            if codes in known and known[codes].digest != exam.digest
+        ]
+        if not changing:
+            new = {codes for codes in unsettled if codes not in known}
+            whole = tuple(e for e in found.exams if e.codes not in new)
+            return found, replace(found, exams=whole)
+        if time.monotonic() > until:
+            raise StillChangingError(
+                f"{len(changing)} known exams are still being changed after "
+                f"{PATIENCE * settle_s:g} s: they are looked at again when they are complete"
+            )
+        time.sleep(min(settle_s / 4, 10.0))

@@ -1,0 +1,213 @@
+"""The way of the data, from exams to report, as a chain of stage calls.
+
+Who makes the calls is a *runner*: Prefect tasks (``pipeline``), a look into the store that makes
+none (``peek``, to find out that nothing is new), or this process (``Inline``). Nothing in here
+imports Prefect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from lusgan_core.calls.call import StageCall, data_of, lookup
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.config import RunConfig, describe
+from lusgan_core.domain import ExamRecord, Rejection
+from lusgan_core.errors import LusganError
+from lusgan_core.evaluation import stage as evaluate
+from lusgan_core.generation import stage as generate
+from lusgan_core.ingestion import stage as ingest
+from lusgan_core.ingestion.discover import Discovery
+from lusgan_core.pipeline.runner import OF_ONE_SCORE, Runner
+from lusgan_core.preprocessing import stage as preprocess
+from lusgan_core.promotion import stage as promote
+from lusgan_core.registry import Registry
+from lusgan_core.reporting import stage as report
+from lusgan_core.selection import stage as select
+from lusgan_core.selection.stage import ScoreDataset
+from lusgan_core.store import Store
+from lusgan_core.training import stage as train
+
+
+class RejectedError(LusganError, ValueError):
+    """A clip was rejected and the run is strict."""
+
+
+class ScoresFailedError(LusganError, RuntimeError):
+    """Some scores have no model; the others are done."""
+
+
+@dataclass
+class Outcome:
+    """What a chain came to."""
+
+    exams: int
+    clips: int = 0
+    rejected: tuple[Rejection, ...] = ()
+    scores: dict[int, dict[str, Manifest]] = field(default_factory=dict)
+    """Score -> stage -> manifest."""
+    failures: dict[int, str] = field(default_factory=dict)
+    """Score -> why it has no model."""
+    report: Manifest | None = None
+
+    def check(self) -> None:
+        """Raise ScoresFailedError if a score has no model."""
+        if self.failures:
+            first, reason = next(iter(self.failures.items()))
+            also = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+            raise ScoresFailedError(f"score {first} failed: {reason}{also}")
+
+
+def run_chain(
+    runner: Runner,
+    found: Discovery,
+    config: RunConfig,
+    registry: Registry,
+    *,
+    preset: str,
+    strict: bool = False,
+    until: str = "report",
+) -> Outcome:
+    """Take exams all the way to the report, or to the stage ``until``.
+
+    A score that fails does not stop the others. Raises RejectedError when ``strict`` and a clip
+    cannot be used, and whatever is wrong with the store.
+    """
+    outcome = Outcome(exams=len(found.exams))
+    ingested = runner.each([ingest.call(exam, n) for n, exam in enumerate(found.exams, 1)])
+    canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
+    preprocessed = runner.each(
+        [
+            preprocess.call(manifest, config.preprocessing, canvas, n)
+            for n, manifest in enumerate(ingested, 1)
+        ]
+    )
+    outcome.clips = sum(m.counts["shards"] for m in preprocessed)
+    outcome.rejected = all_rejections(found, ingested, preprocessed)
+    if strict and outcome.rejected:
+        first = outcome.rejected[0]
+        raise RejectedError(
+            f"{len(outcome.rejected)} clips cannot be used and the run is strict; the first one: "
+            f"{first.reason}. `lusgan check` lists them"
+        )
+    if until != "preprocess":
+        trained = _train(runner, preprocessed, config, registry, outcome)
+        for score in trained if until != "train" else ():
+            try:
+                _judge(runner, outcome.scores[score], config, registry, until)
+            except OF_ONE_SCORE as error:
+                outcome.failures[score] = str(error)
+    if until == "report":
+        call = report.call(
+            config.report,
+            describe(config, preset, registry),
+            ingested=ingested,
+            preprocessed=preprocessed,
+            scores=outcome.scores,
+            failures=outcome.failures,
+            rejected=outcome.rejected,
+        )
+        outcome.report = runner.one(call)
+    return outcome
+
+
+def _train(
+    runner: Runner,
+    preprocessed: Sequence[Manifest],
+    config: RunConfig,
+    registry: Registry,
+    outcome: Outcome,
+) -> list[int]:
+    """Select the frames of every score and train it; returns the scores that have a model."""
+    calls: dict[int, StageCall] = {}
+    sizes = config.preprocessing
+    for score in config.scores:
+        done = outcome.scores.setdefault(score, {})
+        try:
+            done["select"] = runner.one(select.call(preprocessed, score, config.selection))
+            train.check_enough(data_of(done["select"], ScoreDataset), config.training)
+            calls[score] = train.call(
+                done["select"], config.training, sizes.image_size, sizes.channels, registry
+            )
+        except OF_ONE_SCORE as error:
+            outcome.failures[score] = str(error)
+    trained = []
+    for score, made in runner.trainings(calls).items():
+        if isinstance(made, LusganError):
+            outcome.failures[score] = str(made)
+        else:
+            outcome.scores[score]["train"] = made
+            trained.append(score)
+    return trained
+
+
+def _judge(
+    runner: Runner, done: dict[str, Manifest], config: RunConfig, registry: Registry, until: str
+) -> None:
+    """Generate, evaluate and promote one score."""
+    done["generate"] = runner.one(generate.call(done["train"], config.generation, registry))
+    if until == "generate":
+        return
+    done["evaluate"] = runner.one(
+        evaluate.call(done["select"], done["generate"], config.evaluation, registry)
+    )
+    if until == "evaluate":
+        return
+    done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
+
+
+def all_rejections(
+    found: Discovery, ingested: Sequence[Manifest], preprocessed: Sequence[Manifest]
+) -> tuple[Rejection, ...]:
+    """Every clip that cannot be used, whichever stage found out."""
+    of_exams = [r for m in ingested for r in data_of(m, ExamRecord).rejected]
+    decoded = [r for m in preprocessed for r in data_of(m, preprocess.ExamShards).rejected]
+    return (*found.rejected, *of_exams, *decoded)
+
+
+class _NewError(Exception):
+    """A call that was not made yet."""
+
+
+LOOKS = 8
+"""Results looked up side by side."""
+
+
+class _Peek(Runner):
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @cached_property
+    def _shards(self) -> frozenset[str]:
+        """Keys of all shards: one request a thousand, rather than one each."""
+        return frozenset(item.key for item in self.store.list("shards/"))
+
+    def _exists(self, key: str) -> bool:
+        return key in self._shards if key.startswith("shards/") else self.store.exists(key)
+
+    def one(self, call: StageCall) -> Manifest:
+        manifest = lookup(call, self.store, self._exists)
+        if manifest is None:
+            raise _NewError
+        return manifest
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        with ThreadPoolExecutor(LOOKS) as threads:  # a bucket takes its time to answer
+            return list(threads.map(self.one, calls))
+
+
+def peek(
+    store: Store,
+    found: Discovery,
+    config: RunConfig,
+    registry: Registry,
+    **options: object,
+) -> Outcome | None:
+    """The outcome if everything was done before, None if there is anything to do."""
+    try:
+        return run_chain(_Peek(store), found, config, registry, **options)  # type: ignore[arg-type]
+    except _NewError:
+        return None

@@ -1,0 +1,129 @@
+"""The finished models of a store: listed, found by name, made current by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lusgan_core.calls.call import data_of
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.domain import SCORES, Record
+from lusgan_core.errors import UnknownNameError
+from lusgan_core.pipeline import index
+from lusgan_core.promotion.current import current_model, promote
+from lusgan_core.promotion.history import CurrentModel, HistoryEntry
+from lusgan_core.promotion.stage import PromotionRecord
+from lusgan_core.promotion.withdrawal_marks import mark_of
+from lusgan_core.store import Store
+from lusgan_core.training.stage import ModelRecord
+
+
+class ListedModel(Record):
+    """One finished model, as it is listed."""
+
+    score: int
+    model: str
+    state: str
+    """current, promoted (once), held back, withdrawn, or not judged."""
+    reason: str = ""
+    created: datetime | None
+    frames: int
+    patients: int
+    iterations: int
+    manifest: str
+
+
+def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
+    """Every finished model, newest first within its score."""
+    prefix = "models/" if score is None else f"models/score-{score}/"
+    trained = [m for m in index.manifests(store, prefix) if m.stage == "train"]
+    listed = [_listed(store, manifest) for manifest in trained]
+    newest = sorted(listed, key=lambda m: m.created.timestamp() if m.created else 0, reverse=True)
+    return sorted(newest, key=lambda m: m.score)
+
+
+def find_model(store: Store, score: int, name: str) -> ListedModel:
+    """A finished model by its name, or by how its name ends. Raises UnknownNameError."""
+    known_score(score)
+    listed = list_models(store, score)
+    found = [model for model in listed if model.model == name] or [
+        model for model in listed if name and model.model.endswith(name)
+    ]
+    if len(found) != 1:
+        hint = f"{len(found)} models end like that" if found else ""
+        raise UnknownNameError(f"model of score {score}", name, (m.model for m in listed), hint)
+    return found[0]
+
+
+def known_score(score: int) -> None:
+    """Raise UnknownNameError for a score that there is not."""
+    if score not in SCORES:
+        raise UnknownNameError("score", str(score), map(str, SCORES))
+
+
+def _listed(store: Store, manifest: Manifest) -> ListedModel:
+    model, current = data_of(manifest, ModelRecord), current_model(store, manifest.data["score"])
+    state, reason = "not judged", ""
+    decision = _decision(store, model.folder)
+    if decision:
+        state = "promoted" if decision.promoted else "held back"
+        reason = decision.held_back
+    if current and current.folder == model.folder:
+        state, reason = "current", "by hand" if current.by == "hand" else ""
+    mark = mark_of(store, model.folder)
+    if mark:
+        state, reason = "withdrawn", f"saw {', '.join(sorted(mark.exams))}"
+    return ListedModel(
+        score=model.score,
+        model=model.name,
+        state=state,
+        reason=reason,
+        created=manifest.created,
+        frames=model.training_frames,
+        patients=model.training_patients,
+        iterations=model.iterations,
+        manifest=manifest.manifest_key,
+    )
+
+
+def promote_by_hand(store: Store, score: int, name: str) -> HistoryEntry:
+    """Make a model the current one of its score, whatever the gates say.
+
+    Args:
+        store: Where the model is.
+        score: Its severity score.
+        name: Its name, or how its name ends.
+
+    Returns:
+        The entry in the score's history.
+
+    Raises:
+        UnknownNameError: There is no such model, or several.
+        ConfigError: It saw an exam that was withdrawn.
+    """
+    chosen = find_model(store, score, name)
+    record = CurrentModel(
+        score=score,
+        model=chosen.model,
+        folder=chosen.manifest.rpartition("/")[0],
+        trained=chosen.manifest,
+        promoted=datetime.now(UTC),
+        by="hand",
+    )
+    decision = _decision(store, record.folder)
+    if decision:
+        judged = {"evaluated": decision.evaluated, "verdicts": decision.verdicts}
+        record = record.model_copy(update=judged)
+    return promote(store, record)
+
+
+def _decision(store: Store, folder: str) -> PromotionRecord | None:
+    """The last decision on a model."""
+    found = [
+        manifest
+        for manifest in index.manifests(store, f"{folder}/promotion/")
+        if manifest.stage == "promote"
+    ]
+    if not found:
+        return None
+    last = max(found, key=lambda m: m.created.timestamp() if m.created else 0)
+    return data_of(last, PromotionRecord)

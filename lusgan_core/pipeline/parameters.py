@@ -1,0 +1,47 @@
+"""Types of a run's parameters, with choices, bounds and descriptions, as forms show them.
+
+The options are themselves a parameter. Only what pydantic cannot know is added to their schema:
+which plugins are installed. Descriptions of the other parameters are in each flow's docstring.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from lusgan_core.config import RunConfig
+from lusgan_core.domain import SCORES
+from lusgan_core.presets import PRESETS
+from lusgan_core.registry import installed
+
+Exams = Annotated[str, Field(min_length=1)]
+Store = Annotated[str, Field(min_length=1)]
+Preset = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
+Score = Literal[SCORES]  # type: ignore[valid-type]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class _Choices:
+    """Adds the names of installed plugins, and the scores there are, to the options' schema."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core_schema)
+        run = handler.resolve_ref_schema(schema)["properties"]
+        run["scores"] |= {
+            "items": {"type": "integer", "enum": list(SCORES)},
+            "uniqueItems": True,
+        }
+        registry = installed()
+        training = handler.resolve_ref_schema(run["training"])["properties"]
+        training["backbone"]["enum"] = sorted(registry.records["backbone"])
+        training["loss"]["enum"] = sorted(registry.records["loss"])
+        training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
+        return schema
+
+
+Config = Annotated[RunConfig, _Choices()]

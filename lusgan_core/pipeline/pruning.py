@@ -1,0 +1,221 @@
+"""What a store could do without, and taking it away.
+
+A *plan* says what would go and why; nothing goes before somebody has seen it. There are two:
+
+``plan_withdrawn``  everything that was made from exams which were withdrawn since.
+``plan_old``        models that are neither current, nor what a rollback would go to, nor the newest
+                    of their score and hyper-parameters, with what was made of them; datasets and
+                    shards that belong to nothing which stays.
+
+What stays is enough for the last run of every configuration to find all its work done, for a
+rollback, and to see what a model was trained on. Trainings that have not ended stay, too. Pruning
+while a run is under way may make that run do something twice, but breaks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeVar
+
+from lusgan_core.calls.call import data_of
+from lusgan_core.calls.provenance import Manifest, digest_json
+from lusgan_core.domain import Record
+from lusgan_core.pipeline import index as traces
+from lusgan_core.pipeline.withdrawal import withdrawals
+from lusgan_core.preprocessing.stage import ExamShards
+from lusgan_core.promotion.current import current_model
+from lusgan_core.promotion.history import lineage, read_history
+from lusgan_core.promotion.withdrawal_marks import mark_of
+from lusgan_core.reporting.stage import ReportRecord
+from lusgan_core.store import Store
+
+What = Literal["model", "samples", "evaluation", "report", "dataset", "shards", "exam record"]
+T = TypeVar("T")
+
+
+class Doomed(Record):
+    """One thing that would go."""
+
+    what: What
+    name: str
+    """What it is called in the store; of shards and exam records, whose names hold patients'
+    codes, eight digits of their key."""
+    why: str
+    keys: tuple[str, ...]
+    """Its objects."""
+    size: int
+    """Bytes, all objects together."""
+
+
+class PrunePlan(Record):
+    """What would go."""
+
+    items: tuple[Doomed, ...]
+    busy: tuple[str, ...] = ()
+    """Models that would go but are being trained at the moment: stop them, then prune again."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that would be free."""
+        return sum(item.size for item in self.items)
+
+
+def carry_out(store: Store, plan: PrunePlan) -> None:
+    """Delete what a plan names; manifests go first, so that nothing names what is gone."""
+    traces.erase(store, [key for item in plan.items for key in item.keys])
+
+
+def plan_withdrawn(store: Store) -> PrunePlan:
+    """Models that saw a withdrawn exam, and all that was made of these or shows that exam."""
+    why = "it comes from an exam that was withdrawn"
+    marked = {f for f in traces.model_folders(store) if mark_of(store, f) is not None}
+    busy = {folder for folder in marked if traces.in_training(store, folder)}
+    plan = _Planner(store)
+    plan.models(marked - busy, why)
+    for record in withdrawals(store):
+        for folder in record.evaluations:
+            plan.add("evaluation", folder, why, f"{folder}/")
+        for folder in record.reports:
+            plan.add("report", folder, why, f"{folder}/")
+    shown = tuple(f"{folder}/" for folder in marked)
+    plan.reports(lambda stages: any(key.startswith(shown) for key in stages), why)
+    return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
+
+
+def plan_old(store: Store) -> PrunePlan:
+    """Models that have been replaced, and datasets and shards that nothing which stays needs."""
+    plan = _Planner(store)
+    trained = [m for m in traces.manifests(store, "models/") if m.stage == "train"]
+    kept = _kept_models(store, trained)
+    old = {_folder(m) for m in trained} - kept
+    busy = {folder for folder in old if traces.in_training(store, folder)}
+    plan.models(old - busy, "another model of its score and options is newer, or current")
+    plan.reports(
+        lambda stages: any(_folder_of(key) in old for key in stages),
+        "it shows a model that goes",
+    )
+    needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
+    _old_shards(store, plan, needed)
+    return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
+
+
+def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:
+    """Folders of models that stay: current ones, those to roll back to, the newest of each kind."""
+    by_kind = _newest(trained, lambda m: (m.data["score"], m.data["name"].rpartition("-")[0],
+                                          digest_json(m.options)))  # fmt: skip
+    kept = {_folder(manifest) for manifest in by_kind}
+    for score in {int(manifest.data["score"]) for manifest in by_kind}:
+        current = current_model(store, score)
+        if current:
+            kept.add(current.folder)
+        earlier = [
+            model.folder
+            for model in lineage(read_history(store, score))
+            if (current is None or model.model != current.model)
+            and mark_of(store, model.folder) is None
+        ]
+        kept |= set(earlier[-1:])
+    return kept
+
+
+def _old_datasets(store: Store, plan: _Planner, models: Iterable[Manifest]) -> set[str]:
+    """Plan for datasets that nothing needs; returns the keys of the shards of those that stay."""
+    frames = {manifest.inputs["frames"] for manifest in models}
+    evaluations = traces.manifests(store, "evaluations/")
+    real = {m.inputs["real"] for m in evaluations if m.manifest_key not in plan.taken}
+    every = list(traces.datasets(store))
+    newest = _newest(
+        (m for m, _ in every), lambda m: (m.inputs["score"], digest_json(m.options))
+    )  # fmt: skip
+    latest = {manifest.manifest_key for manifest in newest}
+    shards: set[str] = set()
+    for manifest, dataset in every:
+        key = manifest.manifest_key
+        if key in latest or dataset.frames_digest in frames or dataset.real_digest in real:
+            shards |= {clip.key for clip in (*dataset.training, *dataset.held_out)}
+        else:
+            plan.add("dataset", key, "no model or evaluation that stays is on it", key)
+    return shards
+
+
+def _old_shards(store: Store, plan: _Planner, needed: set[str]) -> None:
+    """Plan for shards and exam records that are neither the newest of their exam nor needed."""
+    every = list(traces.manifests(store, "shards/"))
+    newest = _newest(every, lambda m: (_folder(m), digest_json(m.options)))
+    latest = {manifest.manifest_key for manifest in newest}
+    owned: set[str] = set()
+    for manifest in every:
+        keys = {shard.key for shard in data_of(manifest, ExamShards).shards}
+        owned |= keys
+        if manifest.manifest_key not in latest and not keys & needed:
+            why = "they were made again since, and no dataset that stays is on them"
+            plan.add("shards", manifest.cache_key[:8], why, manifest.manifest_key, *keys)
+    for item in list(store.list("shards/")):
+        if item.key.endswith(".h5") and item.key not in owned:
+            name = item.key.rpartition("-")[2].removesuffix(".h5")
+            plan.add("shards", name, "no manifest names it: a run was cut off", item.key)
+    records = list(traces.manifests(store, "exams/"))
+    kept = {m.manifest_key for m in _newest(records, _folder)}
+    for manifest in records:
+        if manifest.manifest_key not in kept:
+            why = "the exam was read again since"
+            plan.add("exam record", manifest.cache_key[:8], why, manifest.manifest_key)
+
+
+class _Planner:
+    """Collects what would go, each thing once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.items: list[Doomed] = []
+        self.taken: set[str] = set()
+
+    def add(self, what: What, name: str, why: str, *prefixes: str) -> None:
+        """Add what lies below prefixes (or is at these keys), unless it is planned for already."""
+        found = {
+            item.key: item.size
+            for prefix in prefixes
+            for item in self.store.list(prefix)
+            if item.key not in self.taken
+        }
+        if found:
+            self.taken |= found.keys()
+            keys, size = tuple(sorted(found)), sum(found.values())
+            self.items.append(Doomed(what=what, name=name, why=why, keys=keys, size=size))
+
+    def models(self, folders: Iterable[str], why: str) -> None:
+        """Add models with their checkpoints, samples and evaluations."""
+        for folder in sorted(folders):
+            below = folder.removeprefix("models/")
+            self.add("model", folder, why, f"{folder}/")
+            self.add("samples", f"samples/{below}", why, f"samples/{below}/")
+            self.add("evaluation", f"evaluations/{below}", why, f"evaluations/{below}/")
+
+    def reports(self, chosen: Callable[[tuple[str, ...]], bool], why: str) -> None:
+        """Add the reports for which ``chosen`` says so, given the manifests that they show."""
+        for manifest in traces.manifests(self.store, "reports/"):
+            if chosen(data_of(manifest, ReportRecord).stages):
+                folder = _folder(manifest)
+                self.add("report", folder, why, f"{folder}/")
+
+
+def _newest(found: Iterable[Manifest], kind: Callable[[Manifest], T]) -> list[Manifest]:
+    """The manifest of each kind that was written last."""
+    latest: dict[T, Manifest] = {}
+    for manifest in found:
+        before = latest.get(kind(manifest))
+        if before is None or _when(manifest) > _when(before):
+            latest[kind(manifest)] = manifest
+    return list(latest.values())
+
+
+def _when(manifest: Manifest) -> float:
+    return manifest.created.timestamp() if manifest.created else 0.0
+
+
+def _folder(manifest: Manifest) -> str:
+    return _folder_of(manifest.manifest_key)
+
+
+def _folder_of(key: str) -> str:
+    return key.rpartition("/")[0]

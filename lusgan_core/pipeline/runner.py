@@ -1,0 +1,127 @@
+"""The stages of the pipeline: plain functions from references and options to a manifest.
+
+    ingest -> preprocess -> select -> train -> generate -> evaluate -> promote -> report
+
+Each module has a ``call`` (what would be done, with its cache key) and a ``run`` (doing it).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from lusgan_core.calls.call import Stage, StageCall, StageContext, execute
+from lusgan_core.calls.provenance import Manifest, code_fingerprint
+from lusgan_core.errors import (
+    ConfigError,
+    LeaseError,
+    LusganError,
+    TooFewFramesError,
+    TrainingError,
+)
+from lusgan_core.evaluation import stage as evaluate
+from lusgan_core.generation import stage as generate
+from lusgan_core.ingestion import stage as ingest
+from lusgan_core.preprocessing import stage as preprocess
+from lusgan_core.promotion import stage as promote
+from lusgan_core.registry import Registry
+from lusgan_core.reporting import stage as report
+from lusgan_core.selection import stage as select
+from lusgan_core.training import stage as train
+
+RUNS: dict[str, Stage] = {
+    "ingest": ingest.run,
+    "preprocess": preprocess.run,
+    "select": select.run,
+    "train": train.run,
+    "generate": generate.run,
+    "evaluate": evaluate.run,
+    "promote": promote.run,
+    "report": report.run,
+}
+"""Every stage by name, in the order of the data."""
+VERSIONS: dict[str, int] = {
+    "ingest": ingest.VERSION,
+    "preprocess": preprocess.VERSION,
+    "select": select.VERSION,
+    "train": train.VERSION,
+    "generate": generate.VERSION,
+    "evaluate": evaluate.VERSION,
+    "promote": promote.VERSION,
+    "report": report.VERSION,
+}
+"""The version of every stage here."""
+
+
+def run_stage(call: StageCall, context: StageContext) -> Manifest:
+    """Make a call unless the store holds what it would leave; returns the manifest."""
+    return execute(call, context, RUNS[call.stage])
+
+
+def check_here(call: StageCall, registry: Registry) -> None:
+    """Raise ConfigError unless a call from another machine would be made here as it would there.
+
+    The same source of lusgan and of every plugin that the call names: a result is kept under a key
+    that says so.
+    """
+    for name, wanted in call.plugins.items():
+        kind, _, plugin = name.partition("/")
+        if plugin not in registry.records[kind]:
+            raise ConfigError(
+                f"{call.label} needs the {kind} {plugin!r}, which is not installed on this worker: "
+                "install the package that offers it (or take an image that has it), and run again"
+            )
+        if code_fingerprint(*registry.modules_of(kind, plugin)) != wanted:
+            raise ConfigError(
+                f"the {kind} {plugin!r} on this worker has other source than where {call.label} "
+                "was asked for: install the same version on both, and run again"
+            )
+    if VERSIONS[call.stage] != call.version:
+        raise ConfigError(
+            f"lusgan on this worker is another version than where {call.label} was asked for: "
+            "install the same one on both (or take the same image), and run again"
+        )
+
+
+OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError)
+"""Errors that say something of one score and nothing of the others."""
+
+
+class Runner(ABC):
+    """Makes stage calls."""
+
+    @abstractmethod
+    def one(self, call: StageCall) -> Manifest:
+        """Make one call, in the main thread."""
+
+    @abstractmethod
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """Make several calls, side by side where that is possible; results in the same order."""
+
+    def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
+        """Train each score by its call; what went wrong with one does not stop the others.
+
+        Here one after the other, in the main thread.
+        """
+        made: dict[int, Manifest | LusganError] = {}
+        for score, call in calls.items():
+            try:
+                made[score] = self.one(call)
+            except OF_ONE_SCORE as error:
+                made[score] = error
+        return made
+
+
+class Inline(Runner):
+    """Makes every call here and now, without Prefect."""
+
+    def __init__(self, context: StageContext) -> None:
+        self.context = context
+
+    def one(self, call: StageCall) -> Manifest:
+        """See Runner.one."""
+        return run_stage(call, self.context)
+
+    def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """See Runner.each; one after the other."""
+        return [self.one(call) for call in calls]

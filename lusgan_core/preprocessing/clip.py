@@ -1,0 +1,152 @@
+"""Frames of a scanner's screen in, square images of the fan out, one clip at a time.
+
+The steps, each a module of its own: find the fan (`fan`), unless a mask tells where it is; even
+out its grey levels (`normalise`); put it into the square (`geometry`). Frames are streamed: the
+source is asked for them again for every pass, and nothing holds more than a few of them. There is
+one pass that makes the images, one before it for the brightest value of each pixel (unless the mask
+already shows the fan), and one for the histogram that `percentile` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.domain import Fan
+from lusgan_core.errors import ClipError
+from lusgan_core.preprocessing.fan import find_region, fit_fan, is_rectangle
+from lusgan_core.preprocessing.geometry import (
+    Affine,
+    bounding_box,
+    draw,
+    fit_window,
+    paper_window,
+    window_affine,
+)
+from lusgan_core.preprocessing.intensity import Levels, clahe, percentile_stretch, region_histogram
+from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
+
+Frames = Callable[[], Iterator[NDArray[np.uint8]]]
+"""Starts a new pass over a clip's frames, each (H, W) uint8."""
+
+
+@dataclass(frozen=True)
+class PreprocessedClip:
+    """A clip ready to be written to a shard."""
+
+    fan: Fan | None
+    """In pixels of the source frames; None where the region is no fan.
+
+    Where x and y are scaled differently the fan is no annulus in the images, so it is kept in
+    source pixels with the map beside it: ``transform_fan(fan, affine)`` gives it in the images'
+    pixels where that is possible, and ``fan_mask(fan, S, S, affine)`` draws it there always.
+    """
+    affine: Affine
+    """From source pixels to those of the images."""
+    region: NDArray[np.bool_]
+    """(S, S): the pixels of the images that may be other than black."""
+    images: Callable[[], Iterator[NDArray[np.uint8]]]
+    """Starts a pass over the images, each (S, S), or (S, S, 3) with three channels."""
+
+
+def preprocess_clip(
+    frames: Frames,
+    shape: tuple[int, int],
+    mask: NDArray[np.bool_] | None,
+    options: PreprocessingOptions,
+    canvas: Canvas | None,
+) -> PreprocessedClip:
+    """Find the fan of one clip of frames ``shape`` (H, W), and say how they become images.
+
+    ``mask`` (H, W) is the region to keep. Where it is a filled rectangle, or None, the fan is found
+    inside it from the brightest value of each pixel. Geometry `paper` keeps all of a rectangle, as
+    the report does, and needs the ``canvas``; geometry `fit` keeps the fan. ``frames`` is called
+    once for every pass; each frame is used before the next is asked for. The same input gives the
+    same images.
+
+    Raises ClipError for a mask or frame of another shape than ``shape``, a clip without a fan, one
+    without contrast, and one that is larger than the canvas; ValueError for `paper` without canvas.
+    """
+    if mask is not None and mask.shape != shape:
+        raise ClipError(
+            f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, "
+            f"the frames are {shape[0]} x {shape[1]}; expected a mask as large as the frames"
+        )
+    if mask is not None and not is_rectangle(mask):
+        region = mask
+    else:
+        region = _found_region(frames, shape, mask)
+    keep = mask if options.geometry == "paper" and mask is not None else region
+    box = bounding_box(keep)
+    if options.geometry == "paper":
+        window = paper_window(box, _checked_canvas(canvas, shape))
+    else:
+        window = fit_window(box, options.fit_margin)
+    size = options.image_size
+    levels = _levels(frames, shape, region, options)
+    shown_bits = np.where(keep, np.uint8(255), np.uint8(0))
+
+    def images() -> Iterator[NDArray[np.uint8]]:
+        for frame in _checked(frames, shape):
+            evened = frame if levels is None else levels(frame)
+            image = draw(evened & shown_bits, window, size)
+            yield image if options.channels == 1 else np.repeat(image[..., None], 3, axis=2)
+
+    return PreprocessedClip(
+        fan=fit_fan(region),
+        affine=window_affine(window, size),
+        region=draw(shown_bits, window, size) > 0,
+        images=images,
+    )
+
+
+def _levels(
+    frames: Frames, shape: tuple[int, int], region: NDArray[np.bool_], options: PreprocessingOptions
+) -> Levels | None:
+    """The change of grey levels that the options ask for; `percentile` takes a pass."""
+    if options.intensity == "percentile":
+        counts = region_histogram(_checked(frames, shape), region)
+        return percentile_stretch(counts, options.percentile_low, options.percentile_high)
+    if options.intensity == "clahe":
+        return clahe(region, options.clahe_clip, options.clahe_tiles)
+    return None
+
+
+def _found_region(
+    frames: Frames, shape: tuple[int, int], mask: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """The region found in the clip's brightest values, inside the mask's rectangle: one pass."""
+    brightest = np.zeros(shape, np.uint8)
+    for frame in _checked(frames, shape):
+        np.maximum(brightest, frame, out=brightest)
+    if mask is None:
+        return find_region(brightest)
+    box = bounding_box(mask)
+    inside = np.s_[box.top : box.bottom, box.left : box.right]
+    region = np.zeros(shape, bool)
+    region[inside] = find_region(np.ascontiguousarray(brightest[inside])) & mask[inside]
+    return region
+
+
+def _checked(frames: Frames, shape: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """One pass over the frames, each of which must be of that shape, uint8."""
+    for number, frame in enumerate(frames()):
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ClipError(
+                f"frame {number} is {frame.shape} {frame.dtype}, expected {shape} uint8"
+            )
+        yield frame
+
+
+def _checked_canvas(canvas: Canvas | None, shape: tuple[int, int]) -> Canvas:
+    if canvas is None:
+        raise ValueError("geometry 'paper' needs the canvas, the largest frame of the dataset")
+    if shape[0] > canvas.height or shape[1] > canvas.width:
+        raise ClipError(
+            f"frames of {shape[0]} x {shape[1]} pixels exceed the canvas of {canvas.height} x "
+            f"{canvas.width}; resolve the canvas from the whole dataset again"
+        )
+    return canvas

@@ -1,0 +1,257 @@
+"""A shard: the preprocessed images of one clip, in one HDF5 file that MATLAB opens too.
+
+    /frames        (N, S, S) or (N, S, S, 3) uint8, one gzip chunk a frame
+    /scores        (N,) int8, -1 where nobody scored the frame
+    /source_frame  (N,) int32, the frame's number in the clip, from 0
+
+The fan and the map from source to output pixels are attributes of ``frames``, provenance is
+attributes of the file. MATLAB sees axes reversed: ``permute(h5read(f, '/frames'), [2 1 3])``.
+
+One chunk a frame makes reading one score cheap: compressed chunks are fetched as they are and
+inflated by isal, which is faster than the way through HDF5's filters. Compression is zlib's at
+level 1: on fans, higher levels save 2% and cost 20%, lzf is closed to MATLAB, and isal's own
+compressor would be five times faster but gives other bytes on other processors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from lusgan_core.domain import Fan, Record, ScoreCount
+from lusgan_core.errors import StoreError
+from lusgan_core.preprocessing.geometry import Affine
+
+FORMAT = 1
+"""Version of the layout, kept in the attribute ``format``."""
+
+_InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says value
+
+
+class ShardSummary(Record):
+    """What `write_shard` wrote."""
+
+    frames: int
+    by_score: dict[int, ScoreCount]
+    """Keyed by score, ``UNLABELLED`` for frames nobody scored.
+
+    A digest covers that score's images alone: their shape, then for each its place among that
+    score's images and its pixels.
+    """
+
+
+class ShardInfo(Record):
+    """What a shard says of itself, without its pixels."""
+
+    scores: tuple[int, ...]
+    source_frames: tuple[int, ...]
+    shape: tuple[int, ...]
+    """Of one image: (S, S) or (S, S, 3)."""
+    fan: Fan | None
+    """In pixels of the source frame."""
+    affine: Affine | None
+    """From source pixels to those of the images."""
+    attributes: dict[str, str | int | float]
+
+
+def write_shard(
+    path: Path,
+    images: Iterable[NDArray[np.uint8]],
+    scores: Sequence[int],
+    *,
+    source_frames: Sequence[int] | None = None,
+    fan: Fan | None = None,
+    affine: Affine | None = None,
+    attributes: dict[str, str | int | float],
+) -> ShardSummary:
+    """Write one clip's images to ``path``; the same input gives the same bytes.
+
+    ``images`` are (S, S) or (S, S, 3) uint8, all alike, one for each of ``scores``; a buffer that
+    the iterator reuses is fine. ``source_frames`` are 0, 1, 2 ... unless given. ``fan`` is in
+    source pixels, ``affine`` leads from there to the images. Raises ValueError when the number of
+    images, scores or source frames differ, or an image is of another shape or type.
+    """
+    count = len(scores)
+    numbers = range(count) if source_frames is None else source_frames
+    if len(numbers) != count:
+        raise ValueError(f"{len(numbers)} source frame numbers for {count} scores")
+    stream = iter(images)
+    first = next(stream, None)
+    if first is None or count == 0:
+        raise ValueError(f"a shard needs at least one image; got {count} scores")
+    digests = _ScoreDigests(first.shape)
+    with h5py.File(path, "w", libver=("earliest", "v108")) as file:
+        dataset = file.create_dataset(
+            "frames",
+            shape=(count, *first.shape),
+            dtype=np.uint8,
+            chunks=(1, *first.shape),
+            compression="gzip",
+            compression_opts=1,
+        )
+        written = 0
+        for image in _chain(first, stream):
+            if written == count:
+                raise ValueError(f"more images than the {count} scores")
+            if image.shape != first.shape or image.dtype != np.uint8:
+                raise ValueError(
+                    f"image {written} is {image.shape} {image.dtype}, expected {first.shape} uint8"
+                )
+            dataset[written] = image
+            digests.add(scores[written], image)
+            written += 1
+        if written < count:
+            raise ValueError(f"{written} images for {count} scores")
+        file.create_dataset("scores", data=np.asarray(scores, np.int8))
+        file.create_dataset("source_frame", data=np.asarray(numbers, np.int32))
+        for prefix, record in (("fan", fan), ("affine", affine)):
+            if record is not None:
+                _write_attributes(
+                    dataset, {f"{prefix}_{k}": v for k, v in record.model_dump().items()}
+                )
+        _write_attributes(file, {**attributes, "format": FORMAT})
+    return ShardSummary(frames=count, by_score=digests.counts())
+
+
+def read_shard_info(file: BinaryIO | Path) -> ShardInfo:
+    """The scores, fan and attributes of a shard. Raises StoreError when the file is no shard."""
+    with _opened(file) as shard:
+        dataset = shard["frames"]
+        attributes = _read_attributes(shard)
+        attributes.pop("format")
+        return ShardInfo(
+            scores=tuple(shard["scores"][:].tolist()),
+            source_frames=tuple(shard["source_frame"][:].tolist()),
+            shape=dataset.shape[1:],
+            fan=_read_record(dataset, "fan", Fan),
+            affine=_read_record(dataset, "affine", Affine),
+            attributes=attributes,
+        )
+
+
+def read_shard_frames(
+    file: BinaryIO | Path, score: int | None = None, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The images with that score, in order, or all of them: (n, S, S) or (n, S, S, 3) uint8.
+
+    They are read into ``out`` where it is given, C-contiguous and of just that shape (ValueError
+    otherwise). Raises StoreError when the file is no shard or is damaged.
+    """
+    with _opened(file) as shard:
+        dataset = shard["frames"]
+        scores = shard["scores"][:]
+        wanted = np.arange(len(scores)) if score is None else np.flatnonzero(scores == score)
+        shape = (len(wanted), *dataset.shape[1:])
+        if out is None:
+            out = np.empty(shape, np.uint8)
+        elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+            raise ValueError(f"out is {out.shape} {out.dtype}, expected {shape} uint8, contiguous")
+        direct = _is_plain_gzip(dataset)
+        for image, index in zip(out, wanted.tolist(), strict=True):
+            if direct:
+                _inflate_chunk(dataset, index, image)
+            else:
+                dataset.read_direct(image, np.s_[index])
+        return out
+
+
+class _ScoreDigests:
+    """A running count and sha256 for each score."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._head = np.asarray(shape, "<i8").tobytes()
+        self._frames: dict[int, int] = {}
+        self._hashes: dict[int, Any] = {}
+
+    def add(self, score: int, image: NDArray[np.uint8]) -> None:
+        place = self._frames.get(score, 0)
+        if place == 0:
+            self._hashes[score] = hashlib.sha256(self._head)
+        self._hashes[score].update(place.to_bytes(8, "little"))
+        self._hashes[score].update(np.ascontiguousarray(image))
+        self._frames[score] = place + 1
+
+    def counts(self) -> dict[int, ScoreCount]:
+        return {
+            score: ScoreCount(frames=self._frames[score], digest=self._hashes[score].hexdigest())
+            for score in sorted(self._frames)
+        }
+
+
+def _chain(first: NDArray[np.uint8], rest: Iterator[NDArray[np.uint8]]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+@contextmanager
+def _opened(file: BinaryIO | Path) -> Iterator[h5py.File]:
+    """Open a shard for reading; whatever HDF5 raises while it is open becomes a StoreError."""
+    try:
+        with h5py.File(file, "r") as shard:
+            found = int(shard.attrs.get("format", 0))
+            if found != FORMAT:
+                raise StoreError(
+                    f"not a shard of layout {FORMAT} (found {found}); preprocess the exam again"
+                )
+            yield shard
+    except StoreError:
+        raise
+    except (OSError, KeyError, RuntimeError, _InflateError) as error:
+        raise StoreError(
+            f"a shard cannot be read ({type(error).__name__}: {error}); "
+            "delete it and preprocess the exam again"
+        ) from error
+
+
+def _is_plain_gzip(dataset: h5py.Dataset) -> bool:
+    """Whether a chunk is one frame through zlib alone, so that isal can inflate it."""
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    return filters == [h5py.h5z.FILTER_DEFLATE] and dataset.chunks == (1, *dataset.shape[1:])
+
+
+def _inflate_chunk(dataset: h5py.Dataset, index: int, image: NDArray[np.uint8]) -> None:
+    """Read one frame into ``image`` past HDF5's filters."""
+    skipped, chunk = dataset.id.read_direct_chunk((index,) + (0,) * image.ndim)
+    pixels = chunk if skipped else isal_zlib.decompress(chunk, bufsize=image.nbytes)
+    if len(pixels) != image.nbytes:
+        raise StoreError(
+            f"frame {index} of a shard holds {len(pixels)} bytes, expected {image.nbytes}; "
+            "delete the shard and preprocess the exam again"
+        )
+    image.reshape(-1)[:] = np.frombuffer(pixels, np.uint8)
+
+
+def _write_attributes(target: Any, attributes: dict[str, Any]) -> None:
+    for name, value in sorted(attributes.items()):
+        if isinstance(value, str):  # fixed length: no heap, and every version of MATLAB reads it
+            data = value.encode()
+            kind = h5py.string_dtype("utf-8", max(1, len(data)))
+            target.attrs.create(name, np.array(data, kind), dtype=kind)
+        else:
+            target.attrs[name] = value
+
+
+def _read_attributes(target: Any) -> dict[str, Any]:
+    return {
+        name: value.decode() if isinstance(value, bytes) else value.item()
+        for name, value in target.attrs.items()
+    }
+
+
+def _read_record(dataset: h5py.Dataset, prefix: str, kind: type[Any]) -> Any:
+    """The record kept in attributes ``prefix_field``, or None where there is none."""
+    found = {
+        name.removeprefix(f"{prefix}_"): value
+        for name, value in _read_attributes(dataset).items()
+        if name.startswith(f"{prefix}_")
+    }
+    return kind(**found) if found else None

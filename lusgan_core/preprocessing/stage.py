@@ -1,0 +1,90 @@
+"""Stage 2: an exam's clips, streamed to shards of square images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lusgan_core.calls.call import (
+    Product,
+    StageCall,
+    StageContext,
+    data_of,
+    exam_folder,
+    new_call,
+)
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.domain import ExamRecord, Record, Rejection, ShardRecord
+from lusgan_core.errors import ConfigError
+from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
+
+__all__ = [
+    "VERSION",
+    "Canvas",
+    "ExamShards",
+    "PreprocessingOptions",
+    "call",
+    "run",
+    "whole_canvas",
+]
+
+VERSION = 1
+"""Goes up when the same call would leave something else."""
+
+
+class ExamShards(Record):
+    """An exam's shards, and the clips that turned out to be unusable when they were decoded."""
+
+    patient: str
+    exam: str
+    shards: tuple[ShardRecord, ...]
+    rejected: tuple[Rejection, ...] = ()
+
+
+def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
+    """The largest frame of the whole dataset, all scores; None without any clip."""
+    clips = [clip for exam in exams for clip in exam.clips]
+    if not clips:
+        return None
+    return Canvas(height=max(c.height for c in clips), width=max(c.width for c in clips))
+
+
+def call(
+    ingested: Manifest, options: PreprocessingOptions, canvas: Canvas | None, number: int
+) -> StageCall:
+    """The call for one ingested exam. The canvas matters to geometry ``paper`` alone."""
+    exam = data_of(ingested, ExamRecord)
+    kept = canvas if options.geometry == "paper" else None
+    inputs = {"exam": exam.digest, "ingested": ingested.cache_key}
+    if kept:
+        inputs["canvas"] = f"{kept.height}x{kept.width}"
+    return new_call(
+        "preprocess",
+        VERSION,
+        label=f"preprocess exam {number}",
+        inputs=inputs,
+        options=options,
+        arguments={
+            "exam": exam.model_dump(mode="json"),
+            "canvas": kept.model_dump() if kept else None,
+        },
+        manifest=lambda key: f"shards/{exam_folder(exam)}/{key[:8]}.json",
+    )
+
+
+def run(call: StageCall, context: StageContext) -> Product:
+    """Write a shard a clip; a clip that cannot be decoded is rejected, with why."""
+    from lusgan_core.preprocessing.exam import ExamPreprocessor
+
+    if context.source is None:
+        raise ConfigError("preprocessing needs an exam source: name one with --exams")
+    canvas = call.arguments["canvas"]
+    preprocessor = ExamPreprocessor(
+        context.source,
+        context.store,
+        PreprocessingOptions.model_validate(call.options),
+        Canvas.model_validate(canvas) if canvas else None,
+        call.short_key,
+    )
+    data, artifacts = preprocessor.preprocess(ExamRecord.model_validate(call.arguments["exam"]))
+    counts = {"shards": len(data.shards), "rejected": len(data.rejected)}
+    return Product(data, artifacts, counts)

@@ -1,0 +1,118 @@
+"""Decides whether the model that a call names becomes the current one of its score."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.errors import MissingArtifactError
+from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.promotion.candidate import Candidate, TrainingEnd
+from lusgan_core.promotion.current import current_model, promote
+from lusgan_core.promotion.gates import Verdict, judge
+from lusgan_core.promotion.history import CurrentModel, barred, read_history
+from lusgan_core.promotion.options import PromotionOptions
+from lusgan_core.promotion.stage import PromotionRecord
+from lusgan_core.promotion.withdrawal_marks import mark_of
+from lusgan_core.training.stage import ModelRecord
+
+
+def decide(call: StageCall, context: StageContext) -> Product:
+    """Judge the model; if it passes, it is the current one from now on."""
+    options, store = PromotionOptions.model_validate(call.options), context.store
+    trained = earlier(context, call.arguments["trained"])
+    evaluated = earlier(context, call.arguments["evaluated"])
+    model, current = (
+        data_of(trained, ModelRecord),
+        current_model(store, data_of(trained, ModelRecord).score),
+    )
+    before = current.model if current else ""
+    against = current if current and current.model != model.name else None
+    verdicts = judge(
+        _candidate(context, trained, evaluated),
+        _candidate_of(context, against) if against else None,
+        options,
+    )
+    held_back = _held_back(context, model, verdicts, options)
+    if not held_back:
+        promote(
+            store,
+            CurrentModel(
+                score=model.score,
+                model=model.name,
+                folder=model.folder,
+                trained=trained.manifest_key,
+                evaluated=evaluated.manifest_key,
+                verdicts=verdicts,
+                promoted=datetime.now(UTC),
+                by="gates",
+            ),
+        )
+    record = PromotionRecord(
+        score=model.score,
+        model=model.name,
+        evaluated=evaluated.manifest_key,
+        promoted=not held_back,
+        before=before,
+        verdicts=verdicts,
+        held_back=held_back,
+    )
+    failed = sum(not verdict.passed for verdict in verdicts)
+    return Product(record, counts={"gates": len(verdicts), "failed": failed})
+
+
+def _held_back(
+    context: StageContext,
+    model: ModelRecord,
+    verdicts: tuple[Verdict, ...],
+    options: PromotionOptions,
+) -> str:
+    """Why a model is not promoted; empty if it is."""
+    failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+    if failed:
+        return "; ".join(failed)
+    if mark_of(context.store, model.folder) is not None:
+        return "it saw an exam that was withdrawn since"
+    if model.name in barred(read_history(context.store, model.score)):
+        return "it was rolled back by hand; `lusgan promote` makes it current again"
+    if not options.automatic:
+        return "it passed its gates and waits for `lusgan promote` (promotion.automatic is off)"
+    return ""
+
+
+def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
+    """The current model as gates see it; None where it was never judged or its evaluation is gone.
+
+    A person may promote a model that has no evaluation.
+    """
+    if not current.evaluated:
+        return None
+    try:
+        trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
+        return _candidate(context, trained, evaluated)
+    except MissingArtifactError:
+        return None
+
+
+def _candidate(context: StageContext, trained: Manifest, evaluated: Manifest) -> Candidate:
+    model, record = data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord)
+    training = TrainingEnd.read(context.store.get(trained.artifacts["history"].key))
+    if record.likeness is None:
+        return Candidate(model.score, model.name, training)
+    values = record.metrics[record.likeness]
+    synthetic, real = values.synthetic_synthetic, values.real_real
+    return Candidate(
+        score=model.score,
+        model=model.name,
+        training=training,
+        synthetic_distance=_distance(synthetic.mean if synthetic else None),
+        real_distance=_distance(real.mean if real else None),
+        closest_real=_distance(real.max if real else None),
+        to_training=tuple(1 - value for value in record.nearest_training),
+        to_held_out=tuple(1 - value for value in record.nearest_held_out),
+    )
+
+
+def _distance(likeness: float | None) -> float | None:
+    return None if likeness is None else 1 - likeness

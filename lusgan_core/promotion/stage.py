@@ -1,0 +1,57 @@
+"""Stage 7: whether a model becomes the current one of its score.
+
+It is a decision, made once for a model and its evaluation, and part of no later one: what the gates
+said, and who was current at the time, is in its manifest. The same run again finds it made; a
+person who rolls back by hand is not overruled by the next run. A withdrawal takes the decisions of
+its scores back, so that they are made again.
+"""
+
+from __future__ import annotations
+
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.domain import Record
+from lusgan_core.promotion.gates import Verdict
+from lusgan_core.promotion.options import PromotionOptions
+from lusgan_core.training.stage import ModelRecord
+
+__all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run"]
+
+VERSION = 1
+"""Goes up when the same call would leave something else."""
+
+
+class PromotionRecord(Record):
+    """What became of one model."""
+
+    score: int
+    model: str
+    evaluated: str
+    """Key of the manifest of the evaluation that it was judged by."""
+    promoted: bool
+    before: str
+    """Name of the model that was current before; empty if there was none."""
+    verdicts: tuple[Verdict, ...]
+    held_back: str = ""
+    """Why it was not promoted, in one line."""
+
+
+def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> StageCall:
+    """The call for one evaluated model."""
+    model = data_of(trained, ModelRecord)
+    return new_call(
+        "promote",
+        VERSION,
+        label=f"promote score {model.score}",
+        inputs={"trained": trained.cache_key, "evaluated": evaluated.cache_key},
+        options=options,
+        arguments={"trained": trained.manifest_key, "evaluated": evaluated.manifest_key},
+        manifest=lambda key: f"{model.folder}/promotion/{key[:8]}.json",
+    )
+
+
+def run(call: StageCall, context: StageContext) -> Product:
+    """Judge the model; if it passes, it is the current one from now on."""
+    from lusgan_core.promotion.decide import decide
+
+    return decide(call, context)

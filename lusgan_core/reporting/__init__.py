@@ -1,0 +1,1 @@
+"""Stage 8: one page that shows what a run did."""

@@ -1,0 +1,117 @@
+"""Trains the score that a call names, in this process or in several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, reference_to
+from lusgan_core.calls.interrupts import stop_on_signals
+from lusgan_core.errors import LeaseError, TrainingStopped
+from lusgan_core.progress import track
+from lusgan_core.selection.dataset import load_frames
+from lusgan_core.selection.stage import ScoreDataset
+from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.loop import train
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.shared.launch import check_shared, launch
+from lusgan_core.training.shared.worker import SharedJob
+from lusgan_core.training.stage import SEEN, ModelRecord, SeenClips, folder_of
+
+POLL_S = 1
+"""Seconds between two checks whether another run has finished."""
+
+
+def train_score(call: StageCall, context: StageContext) -> Product:
+    """Train as a call asks, or go on from the last checkpoint.
+
+    Raises TooFewFramesError, TrainingError, and TrainingStopped where ``context.stop`` was
+    requested: then a checkpoint is left.
+    """
+    options = TrainingOptions.model_validate(call.options)
+    dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
+    folder = folder_of(call)
+    begin = _shared if context.runtime.processes > 1 else _here
+    training = begin(call, dataset, options, context)
+    seen = SeenClips(shards=tuple(clip.key for clip in dataset.training))
+    context.store.put(f"{folder}/{SEEN}", seen.model_dump_json(indent=1).encode())
+    with stop_on_signals(context.stop):
+        trained = _train_or_wait(training, call.label, context)
+    model = ModelRecord(
+        score=dataset.score,
+        name=folder.rpartition("/")[2],
+        folder=folder,
+        generator=trained.record,
+        iterations=options.iterations,
+        images_seen=trained.images_seen,
+        training_frames=dataset.training_frames,
+        training_clips=len(dataset.training),
+        training_patients=len({clip.patient for clip in dataset.training}),
+        warnings=tuple(trained.warnings),
+        resumed_from=trained.resumed_from,
+    )
+    counts = {
+        "iterations": model.iterations,
+        "images_seen": model.images_seen,
+        "frames": model.training_frames,
+        "patients": model.training_patients,
+    }
+    return Product(
+        model,
+        artifacts={
+            name: reference_to(context.store, key) for name, key in trained.artifacts.items()
+        },
+        counts=counts,
+        timings_s={"training": round(trained.seconds, 3)},
+        device=trained.device,
+        seed=options.seed,
+    )
+
+
+def _train_or_wait(
+    training: Callable[[], TrainedModel], label: str, context: StageContext
+) -> TrainedModel:
+    """Train; while another run trains this very model, wait, then go on from what it left."""
+    waiting = None
+    with ExitStack() as stack:
+        while True:
+            try:
+                return training()
+            except LeaseError as error:
+                if context.stop.requested:
+                    raise TrainingStopped(f"stopped; {error}") from error
+                waiting = waiting or stack.enter_context(track(f"{label}: waiting", 0, "s"))
+                waiting.advance(POLL_S, str(error))
+                time.sleep(POLL_S)
+
+
+def _here(
+    call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
+) -> Callable[[], TrainedModel]:
+    """The training in this process."""
+    frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
+    job = Job(context.store, folder_of(call), call.cache_key, call.label)
+
+    def training() -> TrainedModel:
+        return train(frames, options, job, context.registry, context.runtime, context.stop)
+
+    return training
+
+
+def _shared(
+    call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
+) -> Callable[[], TrainedModel]:
+    """The training in several processes, which load the frames themselves."""
+    job = SharedJob(
+        store=context.store.uri,
+        folder=folder_of(call),
+        identity=call.cache_key,
+        label=call.label,
+        score=dataset.score,
+        clips=dataset.training,
+        options=options,
+        runtime=context.runtime,
+    )
+    check_shared(options, context.runtime, context.registry)
+    return lambda: launch(job, context.stop)

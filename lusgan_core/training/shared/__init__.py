@@ -1,0 +1,1 @@
+"""The training of one score in several processes."""

@@ -1,0 +1,151 @@
+"""What is known of a source, and how it differs from what is there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lusgan_core.calls.ledger import ExamLedger, ledger_key, record_tried
+from lusgan_core.domain import ExamFiles, Rejection
+from lusgan_core.errors import StoreError
+from lusgan_core.ingestion.discover import Discovery, discover
+from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
+from tiny_runs import write_exams
+
+SOURCE = "/exams"
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Discovery:
+    """Return what is discovered in three phantom exams."""
+    exams = write_exams(tmp_path_factory.mktemp("known") / "exams", clips_per_exam=1)
+    return discover(open_source(str(exams)))
+
+
+def whole(found: Discovery) -> tuple[tuple[ExamFiles, ...], tuple[Rejection, ...]]:
+    """Return what a ledger is compared with."""
+    return found.exams, found.rejected
+
+
+def some(found: Discovery, *numbers: int, rejected: tuple[Rejection, ...] = ()) -> Discovery:
+    return Discovery(tuple(found.exams[n] for n in numbers), rejected, found.digests)
+
+
+def codes(exams) -> list[str]:
+    return [exam.patient for exam in exams]
+
+
+def test_nothing_is_known_at_first(tmp_path: Path, found: Discovery) -> None:
+    """In a new store every exam is new, and looking writes nothing."""
+    store = LocalStore(tmp_path)
+    changes = ExamLedger.load(store, SOURCE).compare(found.exams, found.rejected)
+    assert changes.new == found.exams
+    assert not changes.changed
+    assert not changes.withdrawn
+    assert list(store.list()) == []
+
+
+def test_what_was_tried_is_known_and_kept(tmp_path: Path, found: Discovery) -> None:
+    """After a run the same source shows no change, in another process too."""
+    store = LocalStore(tmp_path)
+    ExamLedger.load(store, SOURCE).tried(found.exams).save(store)
+    known = ExamLedger.load(store, SOURCE)
+    assert not known.compare(found.exams, found.rejected)
+    assert {exam.state for exam in known.exams} == {"tried"}
+    assert known.tried(found.exams) == known
+    before = store.get(ledger_key(SOURCE))
+    record_tried(store, SOURCE, found.exams)
+    assert store.get(ledger_key(SOURCE)) == before
+
+
+def test_new_changed_and_withdrawn_are_told_apart(found: Discovery) -> None:
+    """One exam came, one has other content, one is gone, each in its place."""
+    known = ExamLedger(source=SOURCE).tried(some(found, 0, 1).exams)
+    other = found.exams[1].model_copy(update={"digest": "f" * 64})
+    now = Discovery((other, found.exams[2]), (), {})
+    changes = known.compare(now.exams, now.rejected)
+    assert changes.new == (found.exams[2],)
+    assert changes.changed == (other,)
+    assert codes(changes.withdrawn) == ["9001"]
+    assert changes
+
+
+def test_an_exam_that_failed_is_tried_again_when_it_changes(found: Discovery) -> None:
+    """Known means tried: one that failed is not new until its content is another."""
+    first = found.exams[0]
+    known = ExamLedger(source=SOURCE).tried(found.exams, failed={first.codes})
+    assert [exam.state for exam in known.exams] == ["failed", "tried", "tried"]
+    assert not known.compare(found.exams, found.rejected)
+    mended = first.model_copy(update={"digest": "0" * 64})
+    assert known.compare(*whole(Discovery((mended, *found.exams[1:]), (), {}))).changed == (mended,)
+    assert known.tried(found.exams).exams[0].state == "tried"
+    assert known.tried(found.exams).exams[0].first_seen == known.exams[0].first_seen
+
+
+def test_a_withdrawn_exam_is_forgotten(tmp_path: Path, found: Discovery) -> None:
+    """Nothing goes on naming its patient; if it comes back, it is new."""
+    store = LocalStore(tmp_path)
+    known = ExamLedger(source=SOURCE).tried(found.exams).without({("9002", "1")})
+    known.save(store)
+    assert b"9002" not in store.get(ledger_key(SOURCE))
+    assert codes(known.compare(found.exams, found.rejected).new) == ["9002"]
+
+
+@pytest.mark.parametrize("folder", ["9001/", "9001/1/"])
+def test_what_cannot_be_looked_at_is_not_gone(found: Discovery, folder: str) -> None:
+    """A folder that cannot be read does not count as exams withdrawn; others still do."""
+    known = ExamLedger(source=SOURCE).tried(found.exams)
+    unreadable = Rejection(file=folder, reason="the folder cannot be read: Permission denied")
+    changes = known.compare(*whole(some(found, 2, rejected=(unreadable,))))
+    assert codes(changes.withdrawn) == ["9002"]
+
+
+def test_sources_are_known_apart(tmp_path: Path, found: Discovery) -> None:
+    """Two sources of one store do not mix; the object's name holds eight digits of the address."""
+    store = LocalStore(tmp_path)
+    record_tried(store, SOURCE, found.exams)
+    assert ExamLedger.load(store, "/elsewhere").exams == ()
+    assert ledger_key(SOURCE) != ledger_key("/elsewhere")
+    assert len(ledger_key(SOURCE)) == len("exams/known-01234567.json")
+
+
+def test_a_damaged_record_is_no_empty_one(tmp_path: Path) -> None:
+    """Half a record stops with what to do, since an empty one would hide withdrawals."""
+    store = LocalStore(tmp_path)
+    store.put(ledger_key(SOURCE), json.dumps({"source": SOURCE})[:-3].encode())
+    with pytest.raises(StoreError, match=r"known-\w{8}\.json in .* is damaged: restore it, or del"):
+        ExamLedger.load(store, SOURCE)
+
+
+def test_files_decide_not_times(tmp_path: Path) -> None:
+    """A copy of an exam with other times is known; one file less is a change."""
+    exams = write_exams(tmp_path / "exams", patients=1, clips_per_exam=2)
+    known = ExamLedger(source=SOURCE).tried(discover(open_source(str(exams))).exams)
+    again = tmp_path / "again"
+    shutil.copytree(exams, again, copy_function=shutil.copyfile)
+    assert not known.compare(*whole(discover(open_source(str(again)))))
+    clip = next(p for p in sorted((again / "9001" / "1").glob("*.mat")) if "_score" not in p.name)
+    clip.unlink()
+    assert codes(known.compare(*whole(discover(open_source(str(again))))).changed) == ["9001"]
+
+
+@pytest.mark.parametrize("away", ["9001", "9001/1"])
+def test_a_link_to_a_disk_that_is_away_is_not_gone(tmp_path: Path, away: str) -> None:
+    """A patient's or an exam's folder that is a link counts as there while its target is away."""
+    exams = write_exams(tmp_path / "exams", clips_per_exam=1)
+    disk = tmp_path / "disk"
+    shutil.move(exams / away, disk)
+    (exams / away).symlink_to(disk)
+    known = ExamLedger(source=SOURCE).tried(discover(open_source(str(exams))).exams)
+    shutil.move(disk, tmp_path / "unplugged")
+    shutil.rmtree(exams / "9002")
+    found = discover(open_source(str(exams)))
+    assert codes(found.exams) == ["9003"]
+    assert codes(known.compare(found.exams, found.rejected).withdrawn) == ["9002"]
+    (rejection,) = found.rejected
+    assert rejection.file == f"{away}/"
+    assert "No such file" in rejection.reason

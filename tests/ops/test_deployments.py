@@ -1,0 +1,137 @@
+"""What the server is told: the file of deployments, and the forms its flows have."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lusgan_core.config import preset_values
+from lusgan_core.pipeline.events import exam_event, resource_id
+from lusgan_core.registry import installed
+from lusgan_ops.deploy import DEPLOYMENTS, prefect_file
+from lusgan_ops.pools import Kind
+from lusgan_ops.up.home import UpSettings
+from lusgan_ops.up.services import GPU_POOL, POOL
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = files("lusgan_ops") / "deployments" / "prefect.yaml"
+ASKED = UpSettings(
+    exams="s3://exams", store="s3://artifacts", preset="demo", config={"scores": [2]},
+    every_s=33, settle_s=44, debounce_s=22,
+)  # fmt: skip
+
+
+FLOWS = dict.fromkeys(("ingest", "train-score", "generate", "evaluate"), "stage")
+"""Deployments whose flow has another name."""
+
+
+def deployments(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {deployment["name"]: deployment for deployment in found["deployments"]}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """Return the form of ``pipeline``."""
+    from prefect.utilities.callables import parameter_schema
+
+    from lusgan_flows.pipeline import pipeline
+
+    return parameter_schema(pipeline).model_dump_for_openapi()
+
+
+def test_the_file_at_the_top_is_the_one_that_ships() -> None:
+    """``deployments/prefect.yaml`` and the package data hold the same."""
+    assert (ROOT / "deployments" / "prefect.yaml").read_bytes() == SHIPPED.read_bytes()
+
+
+def test_every_flow_has_a_deployment_that_can_be_imported(prefect_server: dict[str, str]) -> None:
+    """Entry points are modules, so that a worker needs no folder of ours."""
+    found = deployments(yaml.safe_load(SHIPPED.read_text()))
+    assert set(found) == set(DEPLOYMENTS)
+    for name, deployment in found.items():
+        module, _, attribute = deployment["entrypoint"].rpartition(".")
+        flow = getattr(importlib.import_module(module), attribute)
+        assert flow.name == FLOWS.get(name, name)
+        assert deployment["work_pool"]["name"] == (GPU_POOL if name == "training" else POOL)
+
+
+def test_the_options_in_the_file_are_the_presets() -> None:
+    """The file asks for the options of the preset that it names."""
+    for deployment in deployments(yaml.safe_load(SHIPPED.read_text())).values():
+        if "preset" in deployment.get("parameters", {}):
+            wanted = preset_values(deployment["parameters"]["preset"])
+            assert deployment["parameters"]["config"] == wanted
+
+
+def test_what_up_was_asked_for_is_filled_in() -> None:
+    """Addresses, options, times and the exact source take the place of the file's own."""
+    found = deployments(prefect_file(ASKED, Kind.PROCESS, gpu=False))
+    pipeline, watch = found["pipeline"], found["watch"]
+    assert pipeline["parameters"] == {
+        "exams": "s3://exams", "store": "s3://artifacts", "preset": "demo",
+        "config": {"scores": [2]}, "settle_s": 44,
+    }  # fmt: skip
+    assert watch["parameters"] == {
+        "exams": "s3://exams", "store": "s3://artifacts", "settle_s": 44
+    }  # fmt: skip
+    assert watch["schedules"] == [{"interval": 33, "slug": "watch"}]
+    (trigger,) = pipeline["triggers"]
+    assert trigger["within"] == 22
+    assert trigger["match"] == {"prefect.resource.id": resource_id("s3://exams")}
+    assert trigger["after"] == trigger["expect"]
+    assert found["train-score"]["parameters"]["score"] == 0
+    stages = {name: found[name]["parameters"]["until"] for name in FLOWS}
+    assert stages == {
+        "ingest": "preprocess", "train-score": "train", "generate": "generate",
+        "evaluate": "evaluate",
+    }  # fmt: skip
+
+
+def test_trainers_take_the_trainings() -> None:
+    """With workers that train, the pipeline sends its trainings to their pool; else to nobody."""
+    alone, helped = (
+        deployments(
+            prefect_file(ASKED.model_copy(update={"trainers": number}), Kind.PROCESS, gpu=False)
+        )
+        for number in (0, 2)
+    )
+    assert "train_on" not in alone["pipeline"]["parameters"]
+    assert helped["pipeline"]["parameters"]["train_on"] == "training/training"
+    pools = {name: deployment["work_pool"]["name"] for name, deployment in helped.items()}
+    assert {name for name, pool in pools.items() if pool == GPU_POOL} == {"training", "train-score"}
+    assert {d["work_pool"]["name"] for d in alone.values()} == {POOL}
+
+
+def test_an_event_names_the_exam_by_eight_digits() -> None:
+    """What is told of an exam is its source and eight digits of its digest."""
+    told = exam_event("lusgan.exam.new", "/exams", "0123456789abcdef")
+    assert told["payload"] == {"exam": "01234567"}
+    assert told["resource"]["prefect.resource.id"] == resource_id("/exams")
+
+
+def test_the_form_offers_what_is_installed(schema: dict[str, Any]) -> None:
+    """Backbones, losses and scores are choices; a plugin that is added is one more."""
+    training = schema["definitions"]["TrainingOptions"]["properties"]
+    registry = installed()
+    assert training["backbone"]["enum"] == sorted(registry.records["backbone"])
+    assert training["loss"]["enum"] == sorted(registry.records["loss"])
+    scores = schema["definitions"]["RunConfig"]["properties"]["scores"]
+    assert scores["items"]["enum"] == [0, 1, 2, 3]
+
+
+def test_every_field_of_the_form_has_a_description(schema: dict[str, Any]) -> None:
+    """A person who opens the form reads what each parameter and option is for."""
+    config = schema["properties"].pop("config", {})
+    missing = [name for name, field in schema["properties"].items() if not field.get("description")]
+    for title, section in schema["definitions"].items():
+        if "enum" in section:
+            continue
+        fields = section["properties"].items()
+        missing += [f"{title}.{name}" for name, field in fields if not field.get("description")]
+    assert config
+    assert missing == []

@@ -1,0 +1,84 @@
+"""Run by tests alone and by torchrun: shared_script.py FILE writes losses in double precision.
+
+In single precision Adam's first steps make much of what is rounding in a small gradient; in double
+precision two processes and one can be held against each other to nine digits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import tiny
+from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.registry import installed
+from lusgan_core.training.shared.process_group import ALONE, Group, joined
+
+PLAIN: dict[str, Any] = {
+    "backbone_options": {
+        "width": 4, "dropout": 0.0, "generator_norm": "none", "discriminator_norm": "none",
+    },
+    "loss": "RaSGAN",
+    "batch_size": 8,
+    "generator_steps": 2,
+    "discriminator_steps": 2,
+    "smooth_real": (0.7, 1.2),
+    "flip_labels": 0.2,
+    "input_noise": 0.1,
+    "ema_half_life": 40,
+}  # fmt: skip
+R1 = {"penalties": {"r1": {"weight": 2.0, "every": 3}}}
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "packed": {"pack": 2},
+    "r1": R1,
+    "r1, packed": R1 | {"pack": 2},
+    "loss without real logits": {"loss": "SGAN", "pack": 2},
+    "spectral norm": {
+        "backbone": "selu_sn", "backbone_options": {"width": 4, "max_width": 8, "dropout": 0.0},
+    },
+}  # fmt: skip
+ITERATIONS = 8
+
+
+class DoubleMap(ValueMap):
+    """Images in double precision."""
+
+    def to_model(self, frames: Tensor) -> Tensor:
+        return super().to_model(frames).double()
+
+
+def history(changes: dict[str, Any], group: Group) -> list[list[float]]:
+    """Return the history of a training, a row an iteration, and at last sums over its weights."""
+    chosen = tiny.options(tiny.PLAIN | PLAIN | changes)
+    trainer, state = tiny.begin(chosen, installed(), group=group)
+    record = trainer.recipe.record
+    values = DoubleMap(**record.values.model_dump())
+    object.__setattr__(trainer.recipe, "record", record.model_copy(update={"values": values}))
+    rows = [trainer.iterate(state).tolist() for _ in range(ITERATIONS)]
+    weights = [
+        sum(float(value.double().abs().sum()) for value in network.state_dict().values())
+        for network in state.networks().values()
+    ]
+    return [*rows, weights]
+
+
+def main(path: str) -> None:
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    if "RANK" not in os.environ:
+        Path(path).write_text(json.dumps({n: history(c, ALONE) for n, c in CASES.items()}))
+        return
+    with joined(torch.device("cpu")) as group:
+        found = {name: history(changes, group) for name, changes in CASES.items()}
+        Path(f"{path}.{group.rank}").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
