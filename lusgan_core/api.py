@@ -64,7 +64,7 @@ hookimpl = pluggy.HookimplMarker("lusgan")
 class Options(BaseModel):
     """Base of every options model: frozen, closed, and with a description for each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NoOptions(Options):

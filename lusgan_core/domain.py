@@ -31,7 +31,7 @@ ExamCodes = tuple[str, str]
 class Record(BaseModel):
     """Base of all records: frozen, and closed to fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Fan(Record):

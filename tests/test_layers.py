@@ -28,7 +28,9 @@ def imported(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lusgan_core."):
-            found.add(str(node.module).removeprefix("lusgan_core."))
+            module = str(node.module).removeprefix("lusgan_core.")
+            inside = [alias.name for alias in node.names if module in STAGES]
+            found |= {f"{module}.{name}" for name in inside} or {module}
     return found
 
 

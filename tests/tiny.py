@@ -15,7 +15,7 @@ from lusgan_core.calls.runtime import Runtime
 from lusgan_core.networks.value_range import value_map
 from lusgan_core.registry import Provider, Registry, discover
 from lusgan_core.store import LocalStore
-from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import recipe
@@ -99,7 +99,7 @@ def run(
     frames: NDArray[np.uint8] | None = None,
     stop: StopFlag | None = None,
     checkpoint_s: float = 1000.0,
-) -> TrainedModel:
+) -> Trained:
     """Train into a folder; what is there is gone on with."""
     given = some_frames() if frames is None else frames
     runtime = Runtime(device="cpu", checkpoint_s=checkpoint_s)

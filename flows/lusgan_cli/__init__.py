@@ -8,40 +8,81 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module, metadata
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from lusgan_cli import (
-    check,
-    demo,
-    deploy,
-    doctor,
-    evaluate,
-    generate,
-    models,
-    notify,
-    pairs,
-    phantom,
-    plugins,
-    promote,
-    prune,
-    run,
-    status,
-    train,
-    up,
-    work,
-)
-from lusgan_cli.console import err, visible
-from lusgan_core.errors import (
-    ConfigError,
-    ExamError,
-    LusganError,
-    StoreError,
-    TrainingStopped,
-)
+COMMANDS = {
+    "demo": "Make phantom exams, train all four scores on the CPU, and print the report's path.",
+    "phantom": "Write phantom exams with severity scores 0 to 3, as a hospital would hand them "
+    "over.",
+    "check": "Show a table of all exams, totals for each score, and the clips that cannot be used.",
+    "run": "Take exams all the way: ingest, preprocess, train, generate, evaluate, report.",
+    "train": "Train one score, with what it needs before; prints the model's folder.",
+    "generate": "Generate frames of one score, training it first if there is no model of it yet.",
+    "evaluate": "Compare one score's synthetic frames with real ones, with what that needs before.",
+    "pairs": "Compare every image of A with every image of B, by every metric.",
+    "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
+    "promote": "Make a model the current one of its score, whatever the gates say.",
+    "rollback": "Go back to the model that was current before.",
+    "prune": "List what a store could do without: old models, and shards that nothing needs.",
+    "plugins": "List backbones, losses, penalties and metrics, and plugins that are broken.",
+    "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
+    "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
+    "doctor": "Check server, worker, store, GPU, plugins and versions: what is wrong, and what to "
+    "do.",
+    "notify": "Say that an exam has arrived completely; a run starts without waiting for the next "
+    "look.",
+    "deploy": "Register work pools and deployments with the Prefect server at PREFECT_API_URL.",
+    "work": "Run a worker of the Prefect server at PREFECT_API_URL.",
+}
+"""Every command with the first line of its help, so that ``--help`` need not load any of them."""
+MODULES = {"rollback": "promote"}
+"""Commands whose module has another name."""
+
+
+class _Command(TyperCommand):
+    """A command whose module is loaded when it is called."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Hand over to the real one."""
+        return load(str(self.name)).make_context(info_name, args, parent, **extra)
+
+
+class _Commands(TyperGroup):
+    """All commands, in the order in which they are listed; none is loaded yet."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            name: _Command(name, help=text, rich_markup_mode="markdown", callback=lambda: None)
+            for name, text in COMMANDS.items()
+        }
+
+
+def load(name: str) -> Any:
+    """The command of that name, with its options."""
+    module = import_module(f"lusgan_cli.{MODULES.get(name, name)}")
+    app = typer.Typer(
+        add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+    )
+    app.command(name)(getattr(module, name))
+    return typer.main.get_command(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lusgan {metadata.version('lusgan')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="lusgan",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -50,29 +91,27 @@ app = typer.Typer(
     "one GAN per severity score.",
     epilog="Start with `lusgan demo`, then `lusgan check EXAMS` and `lusgan run --exams EXAMS`.",
 )
-app.command("demo")(demo.demo)
-app.command("phantom")(phantom.phantom)
-app.command("check")(check.check)
-app.command("run")(run.run)
-app.command("train")(train.train)
-app.command("generate")(generate.generate)
-app.command("evaluate")(evaluate.evaluate)
-app.command("pairs")(pairs.pairs)
-app.command("models")(models.models)
-app.command("promote")(promote.promote)
-app.command("rollback")(promote.rollback)
-app.command("prune")(prune.prune)
-app.command("plugins")(plugins.plugins)
-app.command("up")(up.up)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.command("notify")(notify.notify)
-app.command("deploy")(deploy.deploy)
-app.command("work")(work.work)
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_version, help="Show the version and exit."
+    ),
+) -> None:
+    pass
 
 
 def main() -> None:
     """Run a command; every expected error becomes one line and an exit code."""
+    from lusgan_core.errors import (
+        ConfigError,
+        ExamError,
+        LusganError,
+        StoreError,
+        TrainingStopped,
+    )
+
     try:
         app()
     except TrainingStopped as stop:
@@ -95,5 +134,7 @@ def main() -> None:
 
 
 def _fail(text: str, code: int) -> None:
+    from lusgan_cli.console import err, visible
+
     err.print(f"[bold red]lusgan:[/] {visible(text)}")
     sys.exit(code)

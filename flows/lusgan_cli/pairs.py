@@ -89,6 +89,7 @@ def pairs(
             matrix=values,
             device=device,
             threads=threads,
+            engine="ready",
             compat=compat,
             exclude_same_group=other_clips,
             progress=progress,

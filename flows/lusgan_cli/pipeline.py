@@ -100,10 +100,11 @@ def _run_flow(
         from lusgan_flows.pipeline import pipeline
 
         with task_runners.opened(task_runner) as runner:
-            if runner is None:
-                return pipeline(exams, store, config, **asked)
-            flow = pipeline.with_options(task_runner=runner)
-            return flow(absolute_address(exams), absolute_address(store), config, **asked)
+            flow = pipeline if runner is None else pipeline.with_options(task_runner=runner)
+            if runner is not None:
+                exams, store = absolute_address(exams), absolute_address(store)
+            outcome: Outcome = flow(exams, store, config, **asked)
+            return outcome
     except KeyboardInterrupt as stop:
         raise TrainingStopped(
             "stopped; what is finished is kept: run the same command again to go on"

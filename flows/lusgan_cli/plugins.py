@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from lusgan_cli import options
 from lusgan_cli.console import out, print_json, visible
+
+if TYPE_CHECKING:
+    from lusgan_core.registry import Record
 
 
 def plugins(json: options.Json = False) -> None:
@@ -27,8 +32,7 @@ def plugins(json: options.Json = False) -> None:
                         "name": name,
                         "description": record.description,
                         "from": registry.provider_of(f"{kind}/{name}"),
-                        "options": getattr(record, "options", None)
-                        and record.options.model_json_schema().get("properties", {}),
+                        "options": options_of(record),
                     }
                     for kind in KINDS
                     for name, record in sorted(registry.records[kind].items())
@@ -53,3 +57,9 @@ def plugins(json: options.Json = False) -> None:
             out.print(f"[bold red]broken[/] {provider}: {why}")
     if registry.broken:
         raise typer.Exit(1)
+
+
+def options_of(record: Record) -> dict[str, Any] | None:
+    """The schema of a plugin's options by name; None for a kind that has none."""
+    model = getattr(record, "options", None)
+    return None if model is None else model.model_json_schema().get("properties", {})

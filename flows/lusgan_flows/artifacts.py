@@ -1,19 +1,20 @@
-"""Draws what a run came to for the UI: what went in, each score's samples and pairs, the report."""
+"""Draws the result of a run for the UI: what went in, samples and pairs, the report."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection
 
-import numpy as np
+from prefect.logging import get_run_logger
 
 from lusgan_core.calls.call import StageContext, data_of
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import FramePairs, Section, Sheet
 from lusgan_core.domain import SCORES
+from lusgan_core.errors import LusganError
 from lusgan_core.pipeline.chain import Outcome
-from lusgan_core.reporting.content import NearestPair, ScoreReport
-from lusgan_core.reporting.figures import png_data_uri, reduced, sample_grid
-from lusgan_core.reporting.score import score_report
+from lusgan_core.reporting.gather import score_sections
+from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.reporting.wording import number
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
@@ -23,6 +24,8 @@ REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
 """Names the address under which reports are served; `lusgan up` sets it."""
 COLUMNS = 8
 PAIRS = 6
+SIDE = 96
+"""Pixels to which the UI's frames are reduced."""
 
 
 def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
@@ -35,9 +38,16 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
             for reason in reasons
         ]
         board.table("rejected", rows, "Clips that cannot be used; the report names them")
+    pictures = Pictures(context.store, SIDE)
     for score, stages in outcome.scores.items():
         if "generate" in stages and score not in outcome.failures:
-            show_score(board, score_report(context, score, stages, ""))
+            try:
+                sections = score_sections(stages, context.store)
+            except LusganError as error:  # an artifact that is gone ends no run
+                get_run_logger().warning("score %d cannot be shown: %s", score, error)
+                continue
+            for section in sections:
+                show_section(board, score, section, pictures)
     if outcome.report:
         board.markdown("report", report_text(outcome.report, context.store), "The report")
 
@@ -63,34 +73,31 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
     return rows
 
 
-def show_score(board: Board, report: ScoreReport) -> None:
-    """Real and synthetic frames side by side, and the nearest pairs, as pictures."""
-    score, samples = report.score, report.samples
-    if samples is not None:
-        for kind, frames in (("synthetic", samples.synthetic), ("real", samples.real)):
-            grid = sample_grid(reduced(frames, 96), COLUMNS)
-            board.image(f"score-{score}-{kind}", png_data_uri(grid), f"Score {score}: {kind}")
-    evaluation = report.evaluation
-    if evaluation is not None and evaluation.nearest and evaluation.nearest_metric is not None:
-        board.markdown(
-            f"score-{score}-nearest",
-            pairs_text(score, evaluation.nearest_metric.title, evaluation.nearest[:PAIRS]),
-            f"Score {score}: synthetic frames beside the real ones nearest to them",
-        )
+def show_section(board: Board, score: int, section: Section, pictures: Pictures) -> None:
+    """Show a section's sheets of frames and its nearest pairs, as pictures."""
+    for figure in (figure for group in section.groups for figure in group.figures):
+        if isinstance(figure, Sheet) and figure.frames:
+            uri = pictures.sheet(figure, COLUMNS)
+            board.image(f"score-{score}-{figure.name}", uri, f"Score {score}: {figure.name}")
+        elif isinstance(figure, FramePairs):
+            board.markdown(
+                f"score-{score}-nearest",
+                pairs_text(score, figure, pictures),
+                f"Score {score}: synthetic frames beside the real ones nearest to them",
+            )
 
 
-def pairs_text(score: int, metric: str, pairs: tuple[NearestPair, ...]) -> str:
+def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
     """Markdown: a row a pair, the synthetic frame on the left."""
     lines = [
-        f"### Score {score}: nearest pairs by {metric}",
+        f"### Score {score}: nearest pairs by {figure.metric}",
         "",
-        f"| synthetic and real | {metric} | the real frame |",
+        f"| synthetic and real | {figure.metric} | the real frame |",
         "|---|---|---|",
     ]
-    for pair in pairs:
-        both = sample_grid(reduced(np.stack([pair.synthetic, pair.real]), 96), 2)
+    for pair in figure.pairs[:PAIRS]:
         side = "held out" if pair.held_out else "trained on"
-        lines.append(f"| ![pair]({png_data_uri(both)}) | {number(pair.value)} | {side} |")
+        lines.append(f"| ![pair]({pictures.pair(pair)}) | {number(pair.value)} | {side} |")
     return "\n".join(lines)
 
 

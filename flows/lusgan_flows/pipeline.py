@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -11,13 +13,14 @@ from lusgan_flows.pipeline_run import run_flow
 
 WORKERS = 4
 """Exams ingested and preprocessed side by side."""
+THREADS: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
 
 
 @flow(
     name="pipeline",
     flow_run_name="look for new exams",
     description="Exams to synthetic frames and a report, one GAN per severity score",
-    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+    task_runner=THREADS,
     validate_parameters=True,
     persist_result=False,
 )

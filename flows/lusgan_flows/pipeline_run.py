@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import httpx
 from prefect.context import FlowRunContext
@@ -58,7 +59,7 @@ def run_flow(
     source, kept = open_source(exams).uri, open_store(store)
     check_writable(kept)
     deployed = is_deployed()
-    options = {"preset": preset, "strict": strict, "until": until}
+    options: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
     with board() as shown:
         everything, found = find_settled(exams, store, settle_s)
         _say_left_out(everything, found)

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
@@ -114,7 +114,8 @@ class RemoteTraining:
                 f"the server has no deployment {self.deployment!r} to train on: deploy it "
                 "(`lusgan up`, or deployments/prefect.yaml), or leave train_on empty to train here"
             ) from None
-        return UUID(str(run.id))
+        assert isinstance(run, FlowRun)  # a coroutine where it is called in an event loop
+        return run.id
 
     def _look(self, sent: _Sent) -> Manifest | LusganError | None:
         """What became of a training; None while it is under way."""

@@ -32,11 +32,13 @@ class StoreResults(WritableFileSystem):
     def _store(self) -> Store:
         return open_store(self.uri)
 
-    def read_path(self, path: str, **_: Any) -> bytes:
+    def read_path(self, path: str, **_: Any) -> bytes:  # type: ignore[override]
         """The result of that name. Raises MissingArtifactError, StoreError."""
         return self._store.get(f"{FOLDER}/{path}")
 
-    def write_path(self, path: str, content: bytes, **_: Any) -> None:
+    def write_path(  # type: ignore[override]
+        self, path: str, content: bytes, **_: Any
+    ) -> None:
         """Keep a result, whole or not at all. Raises StoreError."""
         self._store.put(f"{FOLDER}/{path}", content)
 

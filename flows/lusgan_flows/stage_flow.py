@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from lusgan_core.pipeline import parameters
 from lusgan_core.pipeline.chain import Outcome
-from lusgan_flows.pipeline import WORKERS
+from lusgan_flows.pipeline import THREADS
 from lusgan_flows.pipeline_run import run_flow
 
 
@@ -15,7 +14,7 @@ from lusgan_flows.pipeline_run import run_flow
     name="stage",
     flow_run_name="{until}",
     description="The pipeline up to one stage",
-    task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+    task_runner=THREADS,
     persist_result=False,
 )
 def stage(

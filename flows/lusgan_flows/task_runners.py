@@ -39,7 +39,7 @@ def opened(text: str) -> Iterator[TaskRunner[Any] | None]:
     if kind != "dask":
         yield None
         return
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
     with server_told():
         if address:
@@ -76,7 +76,7 @@ def _local_cluster() -> Iterator[Any]:
     resource_tracker.ensure_running()  # its start would unblock the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it
     try:
-        cluster = LocalCluster(
+        cluster = LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=os.cpu_count(),
             threads_per_worker=1,
             processes=True,
@@ -97,7 +97,9 @@ def _connected(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = Client(  # type: ignore[no-untyped-call]
+            address, timeout=CONNECT_S, set_as_default=False
+        )
     except (TimeoutError, OSError, ValueError) as error:
         raise ConfigError(
             f"no Dask scheduler answers at {address}: start one with `dask scheduler`, or give "

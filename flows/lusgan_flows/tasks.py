@@ -43,15 +43,15 @@ def _make_task(stage: str) -> Task[..., Any]:
     def make(call: StageCall, place: Place) -> dict[str, Any]:
         return run_stage(call, place.context()).model_dump(mode="json")
 
-    return task(
-        make,
+    cached: Task[..., Any] = task(
         name=stage,
         description=f"The stage `{stage}`; cached by its inputs, options and code",
         task_run_name="{call.label}",
         persist_result=True,
         result_serializer="json",
         cache_policy=CacheKeyFnPolicy(cache_key_fn=_cache_key),
-    )
+    )(make)
+    return cached
 
 
 TASKS: dict[str, Task[..., Any]] = {stage: _make_task(stage) for stage in RUNS}

@@ -47,6 +47,14 @@ class Measured(Record):
     ceilings: dict[str, float] = Field(default_factory=dict)
     """The same for frames that are surely bad, by what they are."""
 
+    @property
+    def direction(self) -> str:
+        """Which values mean more alike, in words; empty where neither does."""
+        if not self.better:
+            return ""
+        arrow = "↑ higher" if self.better == "higher" else "↓ lower"
+        return f"{arrow} = more alike" + (f", in {self.unit}" if self.unit else "")
+
 
 def find(
     values: Iterable[Measured], metric: str, between: tuple[str, ...] = (), statistic: str = "mean"
@@ -54,6 +62,11 @@ def find(
     """The value of that metric, sides and statistic; None where it was not measured."""
     wanted = (metric, between, statistic)
     return next((v for v in values if (v.metric, v.between, v.statistic) == wanted), None)
+
+
+def plural(count: int, one: str) -> str:
+    """A count and what is counted, e.g. ``3 frames``."""
+    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 class Distribution(Record):
@@ -221,7 +234,7 @@ Figure = Annotated[
 ]
 
 
-class Verdict(Record):
+class Callout(Record):
     """A sentence that a reader should not miss."""
 
     state: Literal["good", "warn", "bad"]
@@ -231,7 +244,7 @@ class Verdict(Record):
 class Group(Record):
     """Figures that belong together below one heading."""
 
-    title: str
+    title: str = ""
     text: str = ""
     figures: tuple[Figure, ...] = ()
     caption: str = ""
@@ -243,7 +256,7 @@ class Section(Record):
     name: str
     """For anchors and keys of artifacts: ``evaluation``."""
     title: str
-    verdicts: tuple[Verdict, ...] = ()
+    callouts: tuple[Callout, ...] = ()
     facts: tuple[tuple[str, Cell], ...] = ()
     """Names and values, the most important first."""
     values: tuple[Measured, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from lusgan_core.api import PairMetric
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, stored
 from lusgan_core.calls.runtime import Runtime
+from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
 from lusgan_core.evaluation.stage import (
+    FIRST_SYNTHETIC,
     EvaluationOptions,
     EvaluationRecord,
-    MetricValues,
     NearestReal,
     RealFrame,
 )
@@ -43,13 +44,17 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
     with context.store.local_copy(samples.frames_key) as path:
         synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
     compare = _Comparer(metrics, options.compat, context.runtime, call.label)
-    record = _compare(compare, real, synthetic, options.among_frames, dataset.score)
+    record = _compare(compare, real, synthetic, options.among_frames, samples)
     folder = call.manifest.rpartition("/")[0]
     data = record.model_dump_json(indent=1).encode()
     return Product(
         record,
         artifacts={"evaluation": stored(context.store, f"{folder}/evaluation.json", data)},
-        counts={"real": record.real, "synthetic": record.synthetic, "pairs": record.pairs},
+        counts={
+            "real": record.training + record.held_out,
+            "synthetic": record.synthetic,
+            "pairs": record.pairs,
+        },
     )
 
 
@@ -130,7 +135,11 @@ class _Comparer:
 
 
 def _compare(
-    compare: _Comparer, real: tuple[_Side, _Side], synthetic: FrameSet, most: int, score: int
+    compare: _Comparer,
+    real: tuple[_Side, _Side],
+    synthetic: FrameSet,
+    most: int,
+    samples: SampleSet,
 ) -> EvaluationRecord:
     training, held_out = real
     with_training = compare("real x synthetic", training.frame_set, synthetic)
@@ -140,38 +149,87 @@ def _compare(
     together = compare("synthetic x synthetic", FrameSet(synthetic.frames[0:most]), None)
     among = _spread(real, most)
     floor = compare("real x real", among, None, apart=True)
-    values = {
-        metric.name: MetricValues(
-            real_synthetic=merged(
-                found.metrics[metric.name].summary
-                for found in (with_training, with_held_out)
-                if found
-            ),
-            synthetic_synthetic=together.metrics[metric.name].summary,
-            real_real=merged([floor.metrics[metric.name].summary]),
-        )
-        for metric in compare.metrics
-        if metric.name in with_training.metrics
+    with_real = [found for found in (with_training, with_held_out) if found]
+    by = {metric.name: metric for metric in compare.metrics if metric.name in together.metrics}
+    summaries = {
+        name: {
+            (REAL, SYNTHETIC): merged(found.metrics[name].summary for found in with_real),
+            (SYNTHETIC, SYNTHETIC): together.metrics[name].summary,
+            (REAL, REAL): merged([floor.metrics[name].summary]),
+        }
+        for name in by
     }
-    likeness = next((name for name in LIKENESS if name in values), None)
-    by = {metric.name: metric for metric in compare.metrics}
+    likeness = next((name for name in LIKENESS if name in by), None)
+    values = [v for name, metric in by.items() for v in measured(metric, summaries[name])]
+    values += _table_one(synthetic, by[likeness]) if likeness else []
     sides = [(with_training, training)]
     sides += [(with_held_out, held_out)] if with_held_out else []
     best = [found.metrics[likeness].values[:, 0] for found, _ in sides] if likeness else []
     return EvaluationRecord(
-        score=score,
-        real=len(training.where) + len(held_out.where),
+        score=samples.score,
+        samples=samples.frames_key,
+        training=len(training.where),
+        held_out=len(held_out.where),
         synthetic=len(synthetic),
         among=len(among),
         likeness=likeness,
-        metrics=values,
-        absent=with_training.absent,
-        table_one=_table_one(synthetic, by[likeness]) if likeness else (),
+        values=tuple(values),
+        distributions=tuple(
+            Distribution(metric=name, between=between, edges=summary.edges, counts=summary.counts)
+            for name, kinds in summaries.items()
+            for between, summary in kinds.items()
+            if summary and summary.counts
+        ),
+        absent={
+            metric.title: with_training.absent[metric.name]
+            for metric in compare.metrics
+            if metric.name in with_training.absent
+        },
         nearest=_nearest(sides, by[likeness]) if likeness else (),
         nearest_training=tuple(best[0].tolist()) if best else (),
         nearest_held_out=tuple(best[1].tolist()) if len(best) > 1 else (),
         engine=with_training.engine,
         pairs=compare.pairs,
+    )
+
+
+def measured(
+    metric: PairMetric, summaries: Mapping[tuple[str, str], Summary | None]
+) -> Iterator[Measured]:
+    """The values of one metric: of each kind of pairs its mean, deviation and extremes.
+
+    The mean between real frames is the floor of those with synthetic ones. Pairs whose value is
+    infinite or undefined are counted as statistics of their own, where there are any.
+    """
+    real = summaries.get((REAL, REAL))
+    floor = real.mean if real else None
+    for between, summary in summaries.items():
+        if summary is None:
+            continue
+        same = _of(metric, between, summary.count)
+        statistics = {
+            "mean": summary.mean, "sd": summary.sd, "min": summary.min, "max": summary.max
+        }  # fmt: skip
+        for statistic, value in statistics.items():
+            beside = floor if statistic == "mean" and SYNTHETIC in between else None
+            yield same.model_copy(update={"statistic": statistic, "value": value, "floor": beside})
+        for statistic, count in (("infinite", summary.infinite), ("undefined", summary.undefined)):
+            if count:
+                yield same.model_copy(update={"statistic": statistic, "value": float(count)})
+
+
+def _of(metric: PairMetric, between: tuple[str, ...], number: int) -> Measured:
+    """A value of a metric, still without the value itself."""
+    low, high = (bound if math.isfinite(bound) else None for bound in metric.bounds)
+    return Measured(
+        metric=metric.name,
+        title=metric.title,
+        between=between,
+        value=None,
+        unit=metric.unit,
+        better=metric.better,
+        bounds=(low, high),
+        number=number,
     )
 
 
@@ -191,10 +249,23 @@ def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
     )
 
 
-def _table_one(synthetic: FrameSet, metric: PairMetric) -> tuple[float, ...]:
-    """The first frame against the first ten, itself the first of them."""
+def _table_one(synthetic: FrameSet, metric: PairMetric) -> list[Measured]:
+    """The report's Table 1: the first frame against itself and the next nine, and their mean."""
     frames = synthetic.frames[0 : min(TABLE_ONE, len(synthetic))]
-    return tuple(float(metric.value(frames[0], frame)) for frame in frames)
+    found = [float(metric.value(frames[0], frame)) for frame in frames]
+    values = [
+        _of(metric, (FIRST_SYNTHETIC, f"synthetic {number}"), 1).model_copy(
+            update={"value": value if math.isfinite(value) else None}
+        )
+        for number, value in enumerate(found, start=1)
+    ]
+    others = found[1:]
+    if others and math.isfinite(sum(others)):
+        mean = _of(metric, (FIRST_SYNTHETIC, SYNTHETIC), len(others))
+        values.append(
+            mean.model_copy(update={"statistic": "mean", "value": sum(others) / len(others)})
+        )
+    return values
 
 
 def _nearest(

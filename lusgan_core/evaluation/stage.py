@@ -7,14 +7,18 @@ from pydantic import Field
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import Distribution, Measured, Section
 from lusgan_core.domain import Record
 from lusgan_core.generation.stage import SampleSet
-from lusgan_core.measures.pairs.accumulators import Summary
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 
 VERSION = 1
 """Goes up when the same call would leave something else."""
+
+
+FIRST_SYNTHETIC = "first synthetic"
+"""Side of the values of the report's Table 1: the first synthetic frame."""
 
 
 class EvaluationOptions(Options):
@@ -63,29 +67,25 @@ class NearestReal(Record):
     real: RealFrame
 
 
-class MetricValues(Record):
-    """One metric's values over three kinds of pairs; None where there was no such pair."""
-
-    real_synthetic: Summary | None = None
-    synthetic_synthetic: Summary | None = None
-    real_real: Summary | None = None
-
-
 class EvaluationRecord(Record):
     """What was measured on one score."""
 
     score: int
-    real: int
-    """Real frames compared with synthetic ones."""
+    samples: str
+    """Key of the file of synthetic frames."""
+    training: int
+    """Real frames of training patients that were compared with synthetic ones."""
+    held_out: int
+    """Real frames of held-out patients that were compared with synthetic ones."""
     synthetic: int
     among: int
     """Real frames compared with each other."""
     likeness: str | None
-    """The metric that ``table_one`` and the neighbours are by."""
-    metrics: dict[str, MetricValues]
+    """Name of the metric that the neighbours are by; None where none applies."""
+    values: tuple[Measured, ...]
+    distributions: tuple[Distribution, ...]
     absent: dict[str, str]
-    table_one: tuple[float, ...]
-    """The first synthetic frame against the first ones, itself included."""
+    """Title of a metric that does not apply -> why."""
     nearest: tuple[NearestReal, ...]
     """One a synthetic frame."""
     nearest_training: tuple[float, ...]
@@ -124,3 +124,10 @@ def run(call: StageCall, context: StageContext) -> Product:
     from lusgan_core.evaluation.score import evaluate_score
 
     return evaluate_score(call, context)
+
+
+def section(manifest: Manifest) -> Section:
+    """What a report shows of a score's evaluation."""
+    from lusgan_core.evaluation.section import evaluation_section
+
+    return evaluation_section(data_of(manifest, EvaluationRecord))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -9,12 +10,17 @@ from pydantic import Field
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import FrameAt, Group, Section, Sheet
 from lusgan_core.domain import Record
 from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
 VERSION = 1
 """Goes up when the same call would leave something else."""
+
+
+SHOWN = 16
+"""Frames of each kind that a report shows."""
 
 
 class GenerationOptions(Options):
@@ -68,3 +74,25 @@ def run(call: StageCall, context: StageContext) -> Product:
     from lusgan_core.generation.samples import make_samples
 
     return make_samples(call, context)
+
+
+def section(manifest: Manifest, real: Sequence[FrameAt]) -> Section:
+    """What a report shows of a score's samples: the first ones, beside real frames to look at."""
+    samples = data_of(manifest, SampleSet)
+    first = tuple(
+        FrameAt(key=samples.frames_key, row=number) for number in range(min(SHOWN, samples.count))
+    )
+    return Section(
+        name="samples",
+        title="Samples",
+        groups=(
+            Group(
+                figures=(
+                    Sheet(name="real", title="Real", frames=tuple(real[:SHOWN])),
+                    Sheet(name="synthetic", title="Synthetic", frames=first),
+                ),
+                caption="Training frames beside the first of the frames that the model made "
+                f"({samples.count:,}, seed {samples.seed}), none of them picked by hand.",
+            ),
+        ),
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lusgan_core.calls.call import Product, StageCall, StageContext, exam_folder, new_call
-from lusgan_core.domain import ExamFiles
+from lusgan_core.calls.section import ExamFile, Group, Section, Table
+from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import ConfigError
 
 VERSION = 1
@@ -32,3 +35,19 @@ def run(call: StageCall, context: StageContext) -> Product:
     record = inspect_exam(context.source, ExamFiles.model_validate(call.arguments["exam"]))
     counts = {"clips": len(record.clips), "rejected": len(record.rejected)}
     return Product(record, counts=counts)
+
+
+def section(rejected: Sequence[Rejection]) -> Section:
+    """What a report shows of clips that cannot be used, whichever stage found out."""
+    table = Table(
+        title="Rejected clips",
+        caption="Clips that could not be used, and why; `lusgan check` gives their true file names",
+        columns=("File", "Reason"),
+        rows=tuple(
+            (ExamFile(file=one.file, patient=one.patient, exam=one.exam), one.reason)
+            for one in rejected
+        ),
+    )
+    text = "" if rejected else "No clip was rejected."
+    group = Group(text=text, figures=(table,) if rejected else ())
+    return Section(name="rejected", title="Rejected clips", groups=(group,))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from lusgan_core.calls.call import StageCall, data_of, lookup
 from lusgan_core.calls.provenance import Manifest
@@ -204,10 +205,10 @@ def peek(
     found: Discovery,
     config: RunConfig,
     registry: Registry,
-    **options: object,
+    **options: Any,
 ) -> Outcome | None:
     """The outcome if everything was done before, None if there is anything to do."""
     try:
-        return run_chain(_Peek(store), found, config, registry, **options)  # type: ignore[arg-type]
+        return run_chain(_Peek(store), found, config, registry, **options)
     except _NewError:
         return None

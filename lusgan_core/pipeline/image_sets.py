@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.ingestion.readers.clip import open_clip
 from lusgan_core.measures.pairs.frameset import Frames, FrameSet
-from lusgan_core.preprocessing.shard import read_shard_frames
-from lusgan_core.store.source import FolderSource
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SHARDS = (".h5", ".hdf5")
@@ -188,8 +185,13 @@ def _read(path: Path) -> NDArray[np.uint8]:
                 )
             return frames
         if path.suffix == ".mat":
+            from lusgan_core.ingestion.readers.clip import open_clip
+            from lusgan_core.store.source import FolderSource
+
             with open_clip(FolderSource(path.parent), path.name) as clip:
                 return np.stack([frame.copy() for frame in clip.frames()])
+        from lusgan_core.preprocessing.shard import read_shard_frames
+
         return read_shard_frames(path)
     except (OSError, ValueError, KeyError, EOFError) as error:  # ClipError, StoreError too
         raise ConfigError(f"{path} cannot be read: {error}") from error

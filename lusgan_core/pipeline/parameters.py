@@ -6,7 +6,7 @@ which plugins are installed. Descriptions of the other parameters are in each fl
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
@@ -18,9 +18,13 @@ from lusgan_core.registry import installed
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
-Preset = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    Preset = str
+    Score = int
+else:
+    Preset = Literal[tuple(PRESETS)]
+    Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
-Score = Literal[SCORES]  # type: ignore[valid-type]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 

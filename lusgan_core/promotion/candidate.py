@@ -5,38 +5,11 @@ Likeness is SSIM or MS-SSIM, 1 for identical frames; *distance* is 1 minus liken
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
-import numpy as np
-
-from lusgan_core.training.monitor import WINDOW
-
-
-@dataclass(frozen=True)
-class TrainingEnd:
-    """Losses at the end of a training, and where the discriminator's began."""
-
-    generator_loss: float
-    """Mean of its absolute value over the last iterations; NaN or infinite if any loss was."""
-    discriminator_loss_share: float
-    """Mean of the discriminator's absolute loss over the last iterations, in its first ones."""
-
-    @classmethod
-    def read(cls, history: bytes) -> TrainingEnd:
-        """From a model's ``history.csv``; both ends are ``WINDOW`` iterations, or all there are."""
-        rows = list(csv.DictReader(io.StringIO(history.decode())))
-        generator, discriminator = (
-            np.abs([float(row[name]) for row in rows])
-            for name in ("loss_generator", "loss_discriminator")
-        )
-        start, end = discriminator[:WINDOW].mean(), discriminator[-WINDOW:].mean()
-        finite = np.isfinite(generator).all() and np.isfinite(discriminator).all()
-        return cls(
-            generator_loss=float(generator[-WINDOW:].mean()) if finite else float("nan"),
-            discriminator_loss_share=float(end / start) if start > 0 else 0.0,
-        )
+from lusgan_core.calls.section import REAL, SYNTHETIC, Measured, find
+from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.training.stage import ModelRecord
 
 
 @dataclass(frozen=True)
@@ -45,21 +18,42 @@ class Candidate:
 
     score: int
     model: str
-    training: TrainingEnd
-    synthetic_distance: float | None = None
-    """Mean distance between two synthetic frames; None where likeness was not measured."""
-    real_distance: float | None = None
-    """Mean distance between real frames of different clips; None where there is one clip only."""
-    closest_real: float | None = None
-    """Smallest distance between real frames of different clips."""
+    values: tuple[Measured, ...]
+    """All that was measured, of its training and in its evaluation."""
+    likeness: str | None
+    """Name of the metric that tells how alike frames are; None where none was measured."""
     to_training: tuple[float, ...] = ()
     """Distance of each synthetic frame to the training frame nearest to it."""
     to_held_out: tuple[float, ...] = ()
     """The same to frames of held-out patients; empty where nobody is held out."""
 
+    @classmethod
+    def of(cls, model: ModelRecord, evaluated: EvaluationRecord) -> Candidate:
+        """A model with its evaluation."""
+        return cls(
+            score=model.score,
+            model=model.name,
+            values=model.values + evaluated.values,
+            likeness=evaluated.likeness,
+            to_training=tuple(1 - value for value in evaluated.nearest_training),
+            to_held_out=tuple(1 - value for value in evaluated.nearest_held_out),
+        )
+
     @property
     def diversity(self) -> float | None:
-        """How much synthetic frames differ, in terms of how much real ones do; 1: as much."""
-        if self.synthetic_distance is None or not self.real_distance:
-            return None
-        return self.synthetic_distance / self.real_distance
+        """How much synthetic frames differ, in terms of how much real ones do; 1: as much.
+
+        None where either was not measured.
+        """
+        synthetic = self._distance((SYNTHETIC, SYNTHETIC), "mean")
+        real = self._distance((REAL, REAL), "mean")
+        return None if synthetic is None or not real else synthetic / real
+
+    @property
+    def closest_real(self) -> float | None:
+        """Smallest distance between real frames of different clips; None where there is none."""
+        return self._distance((REAL, REAL), "max")
+
+    def _distance(self, between: tuple[str, str], statistic: str) -> float | None:
+        found = find(self.values, self.likeness or "", between, statistic)
+        return None if found is None or found.value is None else 1 - found.value

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier
-from lusgan_core.calls.provenance import Manifest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.evaluation.stage import EvaluationRecord
-from lusgan_core.promotion.candidate import Candidate, TrainingEnd
+from lusgan_core.promotion.candidate import Candidate
 from lusgan_core.promotion.current import current_model, promote
 from lusgan_core.promotion.gates import Verdict, judge
 from lusgan_core.promotion.history import CurrentModel, barred, read_history
@@ -30,7 +29,7 @@ def decide(call: StageCall, context: StageContext) -> Product:
     before = current.model if current else ""
     against = current if current and current.model != model.name else None
     verdicts = judge(
-        _candidate(context, trained, evaluated),
+        Candidate.of(model, data_of(evaluated, EvaluationRecord)),
         _candidate_of(context, against) if against else None,
         options,
     )
@@ -84,35 +83,12 @@ def _held_back(
 def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
     """The current model as gates see it; None where it was never judged or its evaluation is gone.
 
-    A person may promote a model that has no evaluation.
+    A person may promote a model that has no evaluation, and lusgan 0.1 left other evaluations.
     """
     if not current.evaluated:
         return None
     try:
         trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
-        return _candidate(context, trained, evaluated)
-    except MissingArtifactError:
+        return Candidate.of(data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord))
+    except (MissingArtifactError, ValueError):
         return None
-
-
-def _candidate(context: StageContext, trained: Manifest, evaluated: Manifest) -> Candidate:
-    model, record = data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord)
-    training = TrainingEnd.read(context.store.get(trained.artifacts["history"].key))
-    if record.likeness is None:
-        return Candidate(model.score, model.name, training)
-    values = record.metrics[record.likeness]
-    synthetic, real = values.synthetic_synthetic, values.real_real
-    return Candidate(
-        score=model.score,
-        model=model.name,
-        training=training,
-        synthetic_distance=_distance(synthetic.mean if synthetic else None),
-        real_distance=_distance(real.mean if real else None),
-        closest_real=_distance(real.max if real else None),
-        to_training=tuple(1 - value for value in record.nearest_training),
-        to_held_out=tuple(1 - value for value in record.nearest_held_out),
-    )
-
-
-def _distance(likeness: float | None) -> float | None:
-    return None if likeness is None else 1 - likeness

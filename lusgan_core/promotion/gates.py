@@ -11,10 +11,12 @@ back agrees; they are options (``promotion.*``).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import field_validator
 
+from lusgan_core.calls.section import Measured, find
 from lusgan_core.domain import Record
 from lusgan_core.promotion.candidate import Candidate
 from lusgan_core.promotion.options import PromotionOptions
@@ -27,8 +29,16 @@ class Verdict(Record):
     passed: bool
     reason: str
     """One sentence, for a report: what was measured and what was asked for."""
-    values: dict[str, float] = Field(default_factory=dict)
-    """What it was decided by, and the limits."""
+    values: tuple[Measured, ...] = ()
+    """What it was decided by."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _from_first_edition(cls, values: object) -> object:
+        """Read what lusgan 0.1 left: names and numbers."""
+        if not isinstance(values, Mapping):
+            return values
+        return tuple({"metric": k, "title": k, "value": v} for k, v in values.items())
 
 
 class Gate(Protocol):
@@ -53,21 +63,24 @@ class Divergence:
         self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
     ) -> Verdict:
         """See Gate.check; from the training log alone."""
-        loss = candidate.training.generator_loss
-        share = candidate.training.discriminator_loss_share
-        values = {"generator_loss": loss, "discriminator_loss_share": share}
-        if not math.isfinite(loss):
-            reason, values = "a loss is not a number", {}
-        elif loss > options.max_generator_loss:
+        loss = find(candidate.values, "generator_loss", statistic="end")
+        share = find(candidate.values, "discriminator_loss", statistic="end")
+        if loss is None or share is None:
+            reason = "not measured: the training left no losses"
+            return Verdict(gate=self.name, passed=True, reason=reason)
+        values: tuple[Measured, ...] = (loss, share)
+        if loss.value is None or share.value is None:
+            reason, values = "a loss is not a number", ()
+        elif loss.value > options.max_generator_loss:
             limit = options.max_generator_loss
-            reason = f"the generator's loss is {loss:.3g} at the end, over {limit:g}"
-        elif share < options.min_discriminator_loss:
+            reason = f"the generator's loss is {loss.value:.3g} at the end, over {limit:g}"
+        elif share.value < options.min_discriminator_loss:
             reason = (
-                f"the discriminator has won: its loss fell to {share:.2%} of its start, under "
-                f"{options.min_discriminator_loss:.2%}"
+                f"the discriminator has won: its loss fell to {share.value:.2%} of its start, "
+                f"under {options.min_discriminator_loss:.2%}"
             )
         else:
-            reason = f"the generator's loss is {loss:.3g} at the end"
+            reason = f"the generator's loss is {loss.value:.3g} at the end"
             return Verdict(gate=self.name, passed=True, reason=reason, values=values)
         return Verdict(gate=self.name, passed=False, reason=reason, values=values)
 
@@ -97,7 +110,7 @@ class Collapse:
             passed=passed,
             reason=f"synthetic frames differ by {diversity:.0%} {beside}, "
             f"{'at least' if passed else 'under'} {asked:.0%}",
-            values={"diversity": diversity, "limit": asked},
+            values=_share("diversity", "Diversity beside real frames", diversity, asked),
         )
 
 
@@ -132,8 +145,14 @@ class NearCopies:
             passed=share <= options.max_near_copies,
             reason=f"{copies} of {len(candidate.to_training)} synthetic frames are near-copies of "
             f"training frames ({options.max_near_copies:.0%} may be)",
-            values={"share": share, "limit": options.max_near_copies},
+            values=_share("near_copies", "Share of near-copies", share, options.max_near_copies),
         )
+
+
+def _share(name: str, title: str, value: float, limit: float) -> tuple[Measured, Measured]:
+    """A share that was measured, and the limit that it was held against."""
+    share = Measured(metric=name, title=title, statistic="share", value=value)
+    return share, share.model_copy(update={"statistic": "limit", "value": limit})
 
 
 GATES: tuple[Gate, ...] = (Divergence(), Collapse(), NearCopies())

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import Callout, Group, Section, Table
 from lusgan_core.domain import Record
 from lusgan_core.promotion.gates import Verdict
 from lusgan_core.promotion.options import PromotionOptions
 from lusgan_core.training.stage import ModelRecord
 
-__all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run"]
+__all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run", "section"]
 
 VERSION = 1
 """Goes up when the same call would leave something else."""
@@ -55,3 +56,34 @@ def run(call: StageCall, context: StageContext) -> Product:
     from lusgan_core.promotion.decide import decide
 
     return decide(call, context)
+
+
+def _gates(record: PromotionRecord) -> Table:
+    return Table(
+        title=f"Gates of score {record.score}",
+        columns=("Gate", "Passed", "What was measured"),
+        rows=tuple((v.gate, "✓" if v.passed else "✗", v.reason) for v in record.verdicts),
+    )
+
+
+def section(record: PromotionRecord) -> Section:
+    """What a report shows of the decision on a model."""
+    before = "" if record.before == record.model else record.before
+    if record.promoted:
+        instead = f", in place of {before}" if before else ""
+        text = f"Promoted. This is the current model of score {record.score}{instead}."
+        callout = Callout(state="good", text=text)
+    else:
+        now = (
+            f"Current is {before}."
+            if before
+            else f"There is no current model of score {record.score}."
+        )
+        callout = Callout(state="bad", text=f"Held back: {record.held_back}. {now}")
+    return Section(
+        name="promotion",
+        title="Gates",
+        callouts=(callout,),
+        groups=(Group(figures=(_gates(record),)),),
+        values=tuple(value for verdict in record.verdicts for value in verdict.values),
+    )

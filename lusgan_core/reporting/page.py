@@ -1,43 +1,39 @@
-"""Puts a report together: ``render_report(content)`` gives one HTML page that needs nothing else.
+"""Draws a report: ``render_report(content, pictures)`` gives one HTML page that needs nothing else.
 
-The templates walk through the content section by section and call ``figures`` where a picture
-belongs. Nothing is fetched from anywhere: style, charts and images are inside the page, and it is
+The templates walk through the content section by section; every kind of figure has one way of being
+drawn. Nothing is fetched from anywhere: style, charts and images are inside the page, and it is
 complete without scripts, of which it has none. Text from outside (file names, reasons, options) is
 escaped by jinja2, and what is invisible in it is made visible on its way out.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lusgan_core.domain import SCORES
-from lusgan_core.reporting import figures, images
-from lusgan_core.reporting.content import (
-    Frames,
-    NearestDistances,
-    NearestPair,
-    ReportContent,
-    Samples,
-    TrainingSummary,
-)
+from lusgan_core.calls.section import Cell, ExamFile, Measured, Patient, plural
+from lusgan_core.reporting import figures
+from lusgan_core.reporting.content import ReportContent
+from lusgan_core.reporting.patients import PatientNames
+from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.reporting.wording import compact, duration, number, visible
 
-LARGEST_GIF = 1_500_000
-"""Bytes up to which a progress animation is put into the page."""
-
-SHEET_COLUMNS = 4
+Row = Mapping[str, Measured]
+"""The statistics of one kind of pairs, by name."""
 
 
-def render_report(content: ReportContent) -> str:
+def render_report(content: ReportContent, pictures: Pictures) -> str:
     """The whole page as text, to be written as UTF-8.
 
-    Patients appear as ``content.patients`` names them. Raises ValueError where frames have a
-    shape that is no image's.
+    Args:
+        content: What it shows. Patients appear as ``content.patients`` names them.
+        pictures: Loads the pictures that its sections name.
+
+    Returns:
+        HTML.
     """
     environment = Environment(
         loader=PackageLoader("lusgan_core.reporting"),
@@ -53,50 +49,46 @@ def render_report(content: ReportContent) -> str:
         duration=duration,
         utc=_utc,
         scrub=content.patients.scrub,
+        cell=lambda cell: _cell(cell, content.patients),
     )
     environment.globals.update(
         charts=figures,
-        pictures=_Pictures(),
+        pictures=pictures,
         names=content.patients,
-        scores=SCORES,
         style=Markup(environment.get_template("style.css").render()),
-        closer=_closer,
-        isfinite=math.isfinite,
+        by_metric=by_metric,
+        plural=plural,
+        is_number=lambda cell: isinstance(cell, int | float),
     )
     return environment.get_template("base.html").render(report=content)
 
 
-class _Pictures:
-    """Turns frames of the content into ``src`` attributes."""
+def by_metric(values: Iterable[Measured]) -> list[tuple[Measured, list[Row]]]:
+    """Values put into rows: for each metric, the statistics of each kind of pairs.
 
-    def sheet(self, samples: Samples, which: str) -> str:
-        """The real or the synthetic frames in rows."""
-        frames = images.reduced(getattr(samples, which))
-        return images.png_data_uri(images.sample_grid(frames, SHEET_COLUMNS))
-
-    def columns(self, count: int) -> int:
-        """Frames in the first row of a sheet."""
-        return min(count, SHEET_COLUMNS)
-
-    def one(self, frame: Frames) -> str:
-        """A single frame."""
-        return images.png_data_uri(images.reduced(frame[None])[0])
-
-    def pair(self, pair: NearestPair) -> str:
-        """A synthetic frame, left, beside its nearest real one."""
-        both = images.reduced(np.stack([pair.synthetic, pair.real]))
-        return images.png_data_uri(images.sample_grid(both, 2))
-
-    def gif(self, training: TrainingSummary) -> str:
-        """The progress animation, or nothing where it is missing or too large for the page."""
-        fits = 0 < len(training.gif) <= LARGEST_GIF
-        return images.gif_data_uri(training.gif) if fits else ""
+    Values between no sides are left out: they are no comparison of frames.
+    """
+    metrics: dict[str, dict[tuple[str, ...], dict[str, Measured]]] = {}
+    for value in values:
+        if value.between:
+            kinds = metrics.setdefault(value.metric, {})
+            kinds.setdefault(value.between, {})[value.statistic] = value
+    found = []
+    for kinds in metrics.values():
+        rows: list[Row] = list(kinds.values())
+        found.append((next(iter(rows[0].values())), rows))
+    return found
 
 
-def _closer(distances: NearestDistances, better: str) -> float:
-    """Share of synthetic frames whose best training match beats their best held-out match."""
-    sign = 1 if better == "higher" else -1
-    return float(np.mean(sign * distances.training > sign * distances.held_out))
+def _cell(cell: Cell, names: PatientNames) -> str:
+    """A cell as text; patients as the report names them."""
+    if isinstance(cell, Patient):
+        return names.name(cell.code)
+    if isinstance(cell, ExamFile):
+        return names.file(cell.file, cell.patient, cell.exam)
+    if isinstance(cell, str):
+        return names.scrub(cell)
+    return number(cell)
 
 
 def _utc(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, new_call
 from lusgan_core.calls.provenance import Manifest, digest_json
+from lusgan_core.calls.section import FrameAt, Section
 from lusgan_core.domain import Record, ShardRecord
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.selection.splits import held_out_patients
@@ -118,3 +119,28 @@ def score_dataset(
                 )
             )
     return ScoreDataset(score=score, training=tuple(sides[False]), held_out=tuple(sides[True]))
+
+
+def frames_at(clips: Sequence[ClipFrames], score: int, most: int) -> tuple[FrameAt, ...]:
+    """Where some frames of clips are: at most so many, at equal distances over all of them."""
+    every = [(clip.key, row) for clip in clips for row in range(clip.frames)]
+    if len(every) > most:
+        step = (len(every) - 1) / max(most - 1, 1)
+        every = [every[round(step * number)] for number in range(most)]
+    return tuple(FrameAt(key=key, row=row, score=score) for key, row in every)
+
+
+def section(exams: Sequence[ExamShards], held_out: frozenset[str], rejected: int) -> Section:
+    """What a report shows of the data: which patients have how many frames of each score.
+
+    Args:
+        exams: All exams, preprocessed.
+        held_out: Codes of the patients that no model trains on.
+        rejected: Clips that could not be used.
+
+    Returns:
+        The section.
+    """
+    from lusgan_core.selection.section import data_section
+
+    return data_section(exams, held_out, rejected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lusgan_core.calls.section import Measured
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.store import Store
 from lusgan_core.training.folder import ModelFolder
@@ -32,13 +33,15 @@ class Job:
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class Trained:
     """What a training leaves."""
 
     record: GeneratorRecord
     artifacts: dict[str, str]
     """Name -> key in the store."""
-    warnings: list[str]
+    values: tuple[Measured, ...]
+    """How the training ended, see ``monitor.end_values``."""
+    warnings: tuple[str, ...]
     images_seen: int
     seconds: float
     device: str

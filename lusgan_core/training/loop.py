@@ -29,7 +29,7 @@ from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
 from lusgan_core.training.checkpoint import load_state, save_state
-from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import recipe
@@ -49,7 +49,7 @@ def train(
     runtime: Runtime,
     stop: StopFlag,
     group: Group = ALONE,
-) -> TrainedModel:
+) -> Trained:
     """Train on a score's frames (N, S, S) or (N, S, S, 3).
 
     The other processes of a group, if any, call ``follow``.
@@ -125,7 +125,7 @@ class _Run:
             self.trainer.iterate(self.state)
             stopping = self.group.any(stop.requested)
 
-    def to_the_end(self, stop: StopFlag, lease: Lease) -> TrainedModel:
+    def to_the_end(self, stop: StopFlag, lease: Lease) -> Trained:
         """Train, and write what there is to write."""
         options, state, job = self.options, self.state, self.job
         self._resume()
@@ -215,7 +215,7 @@ class _Run:
         checkpoint = save_state(self.state, self.job.identity)
         self.job.model.put_checkpoint(self.state.iteration, checkpoint)
 
-    def _finish(self, seconds: float) -> TrainedModel:
+    def _finish(self, seconds: float) -> Trained:
         options, state, model = self.options, self.state, self.job.model
         record = self.recipe.record
         header = {"generator": record.model_dump(mode="json")}
@@ -228,14 +228,13 @@ class _Run:
         checkpoint = model.checkpoint()
         if checkpoint:
             artifacts["checkpoint"] = checkpoint
-        synthetic = previews.preview_frames(state.best_generator, self.preview_noise, record.values)
-        step = max(1, len(self.frames) // len(synthetic))
         name = device_name(self.device)
-        real = self.frames[::step][: len(synthetic)]
-        return TrainedModel(
+        values = monitor.end_values(state.history)
+        return Trained(
             record=record,
             artifacts=artifacts,
-            warnings=monitor.warnings(options, self.recipe, state.history, synthetic, real),
+            values=values,
+            warnings=monitor.warnings(options, self.recipe, values),
             images_seen=self._images_seen(options.iterations),
             seconds=seconds,
             device=f"{self.group.size} x {name}" if self.group.size > 1 else name,

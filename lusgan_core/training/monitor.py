@@ -1,29 +1,27 @@
 """Watches a training for what goes wrong with GANs, and says so in words.
 
-The thresholds are rules of thumb; a warning is a reason to look, not a verdict.
+Whether a training diverged or collapsed is for the gates (``promotion.gates``) to decide, from the
+values that are measured here and in the evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lusgan_core.calls.section import Measured, find
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import Recipe
 from lusgan_core.training.state import HISTORY
 
 WINDOW = 100
 """Iterations at the end that a judgement averages over."""
-TOO_EASY = 0.05
-"""A discriminator loss below this share of its start means it has won."""
 OVERFIT_SIGN = 0.8
 """Above this E[sign(D(real) - D(fake))] the discriminator tells nearly all apart."""
-COLLAPSED = 0.35
-"""Spread between synthetic frames, as a share of that between real ones, that means collapse."""
 
 
 def find_nonfinite(rows: NDArray[np.float32]) -> str | None:
@@ -41,21 +39,54 @@ def find_nonfinite_weights(networks: Mapping[str, nn.Module]) -> str | None:
     return None
 
 
-def spread(frames: NDArray[np.uint8]) -> float:
-    """How much frames (B, H, W[, 3]) differ: a pixel's standard deviation over frames, averaged."""
-    return float(frames.astype(np.float32).std(axis=0).mean())
+def end_values(history: NDArray[np.float32]) -> tuple[Measured, ...]:
+    """How a training ended, from its history (iterations, columns).
+
+    The losses' values are None if any of them was NaN or infinite.
+    """
+    column = dict(zip(HISTORY, history.T.astype(np.float64), strict=True))
+    window = min(WINDOW, len(history))
+    generator, discriminator = (
+        np.abs(column[name]) for name in ("loss_generator", "loss_discriminator")
+    )
+    finite = bool(np.isfinite(generator).all() and np.isfinite(discriminator).all())
+    start = float(discriminator[:window].mean())
+    share = float(discriminator[-window:].mean()) / start if start > 0 else 0.0
+    return (
+        Measured(
+            metric="generator_loss",
+            title="Generator's loss",
+            statistic="end",
+            value=float(generator[-window:].mean()) if finite else None,
+            number=window,
+        ),
+        Measured(
+            metric="discriminator_loss",
+            title="Discriminator's loss, as a share of its start",
+            statistic="end",
+            value=share if finite else None,
+            number=window,
+        ),
+        Measured(
+            metric="sign",
+            title="Real frames told from synthetic ones, -1 to 1",
+            statistic="end",
+            value=float(column["sign"][-window:].mean()) if finite else None,
+            number=window,
+        ),
+    )
 
 
-def warnings(
-    options: TrainingOptions,
-    made: Recipe,
-    history: NDArray[np.float32],
-    synthetic: NDArray[np.uint8],
-    real: NDArray[np.uint8],
-) -> list[str]:
-    """What a person should know of a finished training.
+def warnings(options: TrainingOptions, made: Recipe, values: Sequence[Measured]) -> tuple[str, ...]:
+    """What a person should know of a finished training that no gate looks at.
 
-    Args: history (iterations, columns), and equally many synthetic and real frames (B, H, W[, 3]).
+    Args:
+        options: What was asked for.
+        made: The plugins that were used.
+        values: How it ended, see ``end_values``.
+
+    Returns:
+        A sentence each.
     """
     said = []
     ignored = sorted(options.touched_targets - made.loss.targets)
@@ -64,27 +95,11 @@ def warnings(
             f"{made.loss.name} does not read the labels of {' or '.join(ignored)} images: "
             "smoothing or flipping those had no effect"
         )
-    column = dict(zip(HISTORY, history.T, strict=True))
-    last = slice(-min(WINDOW, len(history)), None)
-    start = float(np.abs(column["loss_discriminator"][:WINDOW]).mean())
-    end = float(np.abs(column["loss_discriminator"][last]).mean())
-    if end < TOO_EASY * start:
+    sign = find(values, "sign", statistic="end")
+    if sign and sign.value is not None and sign.value > OVERFIT_SIGN:
         said.append(
-            f"the discriminator has won: its loss fell from {start:.3g} to {end:.3g}; lower "
-            "training.lr_discriminator or add a penalty"
+            "the discriminator tells real from synthetic nearly always (sign "
+            f"{sign.value:.2f}): it may have learnt the training frames by heart; train less, or "
+            "on more patients"
         )
-    sign = float(column["sign"][last].mean())
-    if sign > OVERFIT_SIGN:
-        said.append(
-            f"the discriminator tells real from synthetic nearly always (sign {sign:.2f}): it may "
-            "have learnt the training frames by heart; train less, or on more patients"
-        )
-    if np.abs(column["loss_generator"][last]).mean() > 50:
-        said.append("the generator's loss has run away: training has diverged")
-    share = spread(synthetic) / max(spread(real), 1e-6)
-    if share < COLLAPSED and len(synthetic) > 1:
-        said.append(
-            f"mode collapse: synthetic frames differ from each other {share:.0%} as much as real "
-            "frames do"
-        )
-    return said
+    return tuple(said)

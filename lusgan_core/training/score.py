@@ -12,7 +12,7 @@ from lusgan_core.errors import LeaseError, TrainingStopped
 from lusgan_core.progress import track
 from lusgan_core.selection.dataset import load_frames
 from lusgan_core.selection.stage import ScoreDataset
-from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.shared.launch import check_shared, launch
@@ -48,7 +48,8 @@ def train_score(call: StageCall, context: StageContext) -> Product:
         training_frames=dataset.training_frames,
         training_clips=len(dataset.training),
         training_patients=len({clip.patient for clip in dataset.training}),
-        warnings=tuple(trained.warnings),
+        values=trained.values,
+        warnings=trained.warnings,
         resumed_from=trained.resumed_from,
     )
     counts = {
@@ -69,9 +70,7 @@ def train_score(call: StageCall, context: StageContext) -> Product:
     )
 
 
-def _train_or_wait(
-    training: Callable[[], TrainedModel], label: str, context: StageContext
-) -> TrainedModel:
+def _train_or_wait(training: Callable[[], Trained], label: str, context: StageContext) -> Trained:
     """Train; while another run trains this very model, wait, then go on from what it left."""
     waiting = None
     with ExitStack() as stack:
@@ -88,12 +87,12 @@ def _train_or_wait(
 
 def _here(
     call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
-) -> Callable[[], TrainedModel]:
+) -> Callable[[], Trained]:
     """The training in this process."""
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
     job = Job(context.store, folder_of(call), call.cache_key, call.label)
 
-    def training() -> TrainedModel:
+    def training() -> Trained:
         return train(frames, options, job, context.registry, context.runtime, context.stop)
 
     return training
@@ -101,7 +100,7 @@ def _here(
 
 def _shared(
     call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
-) -> Callable[[], TrainedModel]:
+) -> Callable[[], Trained]:
     """The training in several processes, which load the frames themselves."""
     job = SharedJob(
         store=context.store.uri,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import Measured, Section
 from lusgan_core.domain import Record
 from lusgan_core.errors import TooFewFramesError
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
+from lusgan_core.store import Store
 from lusgan_core.training.options import TrainingOptions
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "folder_of",
     "model_name",
     "run",
+    "section",
 ]
 
 VERSION = 1
@@ -50,6 +53,8 @@ class ModelRecord(Record):
     training_frames: int
     training_clips: int
     training_patients: int
+    values: tuple[Measured, ...] = ()
+    """How the training ended."""
     warnings: tuple[str, ...] = ()
     resumed_from: int = 0
 
@@ -126,3 +131,10 @@ def run(call: StageCall, context: StageContext) -> Product:
     from lusgan_core.training.score import train_score
 
     return train_score(call, context)
+
+
+def section(manifest: Manifest, store: Store) -> Section:
+    """What a report shows of a score's training; reads its history from the store."""
+    from lusgan_core.training.section import training_section
+
+    return training_section(manifest, store)

@@ -13,31 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from lusgan_core.api import NetworkSpec, Options
+from lusgan_backbones.options import GeneratorOptions
+from lusgan_core.api import NetworkSpec
 
 LEAK = 0.2
 """Slope of the leaky ReLU for negative inputs."""
-
-
-class GeneratorOptions(Options):
-    """What every built-in generator can be told."""
-
-    dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Share of channels dropped after each block of the generator, in training only",
-    )
-    noise: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Standard deviation of the Gaussian noise added after each block of the "
-        "generator, in training only",
-    )
 
 
 class GaussianNoise(nn.Module):
@@ -54,11 +36,6 @@ class GaussianNoise(nn.Module):
     def extra_repr(self) -> str:
         """Show the deviation when the network is printed."""
         return f"std={self.std}"
-
-
-def doublings(spec: NetworkSpec, start: int = 4) -> int:
-    """Number of factor-two steps between ``start`` pixels and the side of the image."""
-    return (spec.image_size // start).bit_length() - 1
 
 
 def regularisers(options: GeneratorOptions) -> list[nn.Module]:

@@ -11,19 +11,15 @@ and without batch norm in the discriminator train well on a CPU.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from torch import nn
 
-from lusgan_backbones.blocks import (
-    GeneratorOptions,
-    doublings,
-    initialise_dcgan,
-    strided_layers,
-    transposed_generator,
-)
+from lusgan_backbones.options import GeneratorOptions, doublings
 from lusgan_core.api import Backbone, NetworkSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 GROWTH = 32
 """The widest layer has this many times the channels of the one next to the image."""
@@ -60,6 +56,8 @@ def widths_from_image(spec: NetworkSpec, options: DcganOptions) -> list[int]:
 
 def generator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
     """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    from lusgan_backbones.blocks import initialise_dcgan, transposed_generator
+
     network = transposed_generator(
         spec,
         widths_from_image(spec, options)[::-1],
@@ -72,6 +70,10 @@ def generator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
 
 def discriminator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
     """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 1)."""
+    from torch import nn
+
+    from lusgan_backbones.blocks import initialise_dcgan, strided_layers
+
     widths = widths_from_image(spec, options)
     network = nn.Sequential(
         *strided_layers(spec, widths, batch_norm=options.discriminator_norm == "batch"),

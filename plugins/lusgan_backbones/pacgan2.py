@@ -16,16 +16,13 @@ in ...-64-32-16-1 with 2 x 2 logits, so at 64 x 64 it is 128-64-32-16-1.
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
 
-from lusgan_backbones.blocks import (
-    GeneratorOptions,
-    doublings,
-    initialise_dcgan,
-    strided_layers,
-    transposed_generator,
-)
+from lusgan_backbones.options import GeneratorOptions, doublings
 from lusgan_core.api import Backbone, NetworkSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 GENERATOR_WIDTHS = (1024, 512, 256, 128, 64, 32, 16)
 """Channels at 4, 8 ... 256 pixels; the image follows one doubling after the last one used."""
@@ -40,6 +37,8 @@ class PacGan2Options(GeneratorOptions):
 
 def generator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
     """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    from lusgan_backbones.blocks import initialise_dcgan, transposed_generator
+
     network = transposed_generator(spec, GENERATOR_WIDTHS[: doublings(spec)], options)
     initialise_dcgan(network)
     return network
@@ -47,6 +46,10 @@ def generator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
 
 def discriminator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
     """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 4)."""
+    from torch import nn
+
+    from lusgan_backbones.blocks import initialise_dcgan, strided_layers
+
     hidden = doublings(spec, start=2) - 1  # the layer that makes the logits halves once more
     widths = DISCRIMINATOR_WIDTHS[-hidden:]
     network = nn.Sequential(

@@ -16,13 +16,15 @@ is; this way its fan-in is the latent size and LeCun's rule holds.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from pydantic import Field
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from lusgan_backbones.blocks import GaussianNoise, GeneratorOptions, doublings
+from lusgan_backbones.options import GeneratorOptions, doublings
 from lusgan_core.api import Backbone, NetworkSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SeluSnOptions(GeneratorOptions):
@@ -51,6 +53,10 @@ def widths_from_image(spec: NetworkSpec, options: SeluSnOptions) -> list[int]:
 
 def selu_block(options: SeluSnOptions) -> list[nn.Module]:
     """Return the activation of a generator block and, where asked for, dropout and noise."""
+    from torch import nn
+
+    from lusgan_backbones.blocks import GaussianNoise
+
     layers: list[nn.Module] = [nn.SELU()]
     if options.dropout:
         layers.append(nn.FeatureAlphaDropout(options.dropout))
@@ -61,6 +67,8 @@ def selu_block(options: SeluSnOptions) -> list[nn.Module]:
 
 def initialise_lecun(network: nn.Module) -> None:
     """Draw weights from normal(0, 1 / fan-in); biases are zero."""
+    from torch import nn
+
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
@@ -70,6 +78,8 @@ def initialise_lecun(network: nn.Module) -> None:
 
 def generator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
     """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    from torch import nn
+
     widths = widths_from_image(spec, options)[::-1]
     layers: list[nn.Module] = [
         nn.Linear(spec.latent_size, widths[0] * 4 * 4, bias=False),
@@ -88,6 +98,9 @@ def generator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
 
 def discriminator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
     """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 1)."""
+    from torch import nn
+    from torch.nn.utils.parametrizations import spectral_norm
+
     layers: list[nn.Module] = []
     before = spec.channels * spec.pack
     for width in widths_from_image(spec, options):

@@ -22,13 +22,28 @@ Sources: Goodfellow et al., arXiv 1406.2661 (SGAN, non-saturating); Jolicoeur-Ma
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING
 
 from lusgan_core.api import Loss, NoOptions, Targets
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 # L(x, 1) = softplus(-x) and L(x, 0) = softplus(x): generators need no tensor of targets.
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """L(x, y), averaged over all logits."""
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    return binary_cross_entropy_with_logits(logits, targets)
+
+
+def softplus(logits: Tensor) -> Tensor:
+    """log(1 + exp(x)), element by element."""
+    from torch.nn import functional
+
+    return functional.softplus(logits)
 
 
 def sgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:

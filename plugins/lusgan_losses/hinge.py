@@ -16,15 +16,17 @@ arXiv 1807.00734, appendix (RaHinge).
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn.functional import relu
+from typing import TYPE_CHECKING
 
 from lusgan_core.api import Loss, NoOptions, Targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
     """relu(1 - a) + relu(1 + b)."""
-    return relu(1 - real).mean() + relu(1 + fake).mean()
+    return (1 - real).relu().mean() + (1 + fake).relu().mean()
 
 
 def hinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
@@ -36,15 +38,15 @@ def rahinge_discriminator(
     real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
 ) -> Tensor:
     """[relu(1 - (a - b')) + relu(1 + (b - a'))] / 2."""
-    real_above = relu(1 - (real - fake.mean())).mean()
-    fake_below = relu(1 + (fake - real.mean())).mean()
+    real_above = (1 - (real - fake.mean())).relu().mean()
+    fake_below = (1 + (fake - real.mean())).relu().mean()
     return (real_above + fake_below) / 2
 
 
 def rahinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
     """[relu(1 + (a - b')) + relu(1 - (b - a'))] / 2."""
-    real_below = relu(1 + (real - fake.mean())).mean()
-    fake_above = relu(1 - (fake - real.mean())).mean()
+    real_below = (1 + (real - fake.mean())).relu().mean()
+    fake_above = (1 - (fake - real.mean())).relu().mean()
     return (real_below + fake_above) / 2
 
 

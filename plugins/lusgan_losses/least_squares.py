@@ -20,9 +20,12 @@ Sources: Mao et al., arXiv 1611.04076 (LSGAN, without its factor 1/2); Jolicoeur
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lusgan_core.api import Loss, NoOptions, Targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def lsgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:

@@ -20,11 +20,15 @@ torch.compile cannot do that: leave a discriminator uncompiled where a penalty i
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor, nn
 
 from lusgan_core.api import Penalty, PenaltyOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
 class GpOptions(PenaltyOptions):
@@ -43,6 +47,8 @@ class ZeroCentredOptions(PenaltyOptions):
 
 def input_gradients(discriminator: nn.Module, inputs: Tensor) -> Tensor:
     """Return the gradient (N, C x P x H x W) of each input's mean logit with respect to it."""
+    import torch
+
     inputs = inputs.detach().requires_grad_(True)
     scores = discriminator(inputs).mean(dim=1)
     (gradients,) = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
@@ -53,6 +59,8 @@ def gp_value(
     discriminator: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, options: GpOptions
 ) -> Tensor:
     """Mean of (|grad D| - 1)^2 at random points between each real input and its fake one."""
+    import torch
+
     share = torch.rand(len(real), 1, 1, 1, generator=rng, device=rng.device).to(real)
     gradients = input_gradients(discriminator, torch.lerp(fake, real, share))
     norms: Tensor = torch.linalg.vector_norm(gradients, dim=1)

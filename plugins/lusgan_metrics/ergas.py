@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
 
 def value(a: Frame, b: Frame) -> float:
     """Return the error, 0 to inf, or NaN; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b):
         return float(full_ref.ergas(a, b))
 

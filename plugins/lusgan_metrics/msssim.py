@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -25,6 +23,8 @@ MIN_SIZE = 176
 
 def value(a: Frame, b: Frame) -> float:
     """Return the index, -1 to 1; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b, min_size=MIN_SIZE):
         return float(full_ref.msssim(a, b).real)
 

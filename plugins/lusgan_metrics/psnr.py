@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
 def value(a: Frame, b: Frame) -> float:
     """Return the ratio in dB, 0 to inf; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b):
         return float(full_ref.psnr(a, b))
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -28,6 +26,8 @@ def value(a: Frame, b: Frame) -> float:
 
     It may fall below zero: frames of opposite black and white, the second one blocky.
     """
+    from sewar import full_ref
+
     with checked(a, b, min_size=MIN_SIZE, colours=False):
         return float(full_ref.psnrb(a, b))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
 
 def value(a: Frame, b: Frame) -> float:
     """Return the root mean squared difference, 0 to 255; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b):
         return float(full_ref.rmse(a, b))
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
 def value(a: Frame, b: Frame) -> float:
     """Return the mean angle in radians, 0 to pi/2, or NaN; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b):
         return float(full_ref.sam(a, b))
 

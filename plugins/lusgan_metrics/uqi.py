@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sewar import full_ref
-
 from lusgan_core.api import PairMetric
 from lusgan_metrics.frames import checked
 
@@ -23,6 +21,8 @@ MIN_SIZE = 9
 
 def value(a: Frame, b: Frame) -> float:
     """Return the mean index, -1 to 1; raises ConfigError for unfit frames."""
+    from sewar import full_ref
+
     with checked(a, b, min_size=MIN_SIZE):
         return float(full_ref.uqi(a, b))
 

@@ -106,7 +106,8 @@ def test_one_score_stage_by_stage(lusgan, folder: Path) -> None:
 
     evaluated = lusgan("evaluate", *where, "--json")
     assert evaluated.code == 0
-    assert set(json.loads(evaluated.out)["data"]["metrics"]) == {"mse", "ssim"}
+    values = json.loads(evaluated.out)["data"]["values"]
+    assert {value["metric"] for value in values} == {"mse", "ssim"}
     assert not (folder / "stages" / "reports").exists()
 
 

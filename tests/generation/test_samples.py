@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
+from lusgan_core.calls.section import find
 from lusgan_core.evaluation.score import merged
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.measures.pairs.accumulators import Summary
@@ -82,11 +83,14 @@ def test_evaluation_is_of_the_frames_in_the_store(run: tuple[Pipeline, Outcome])
     with h5py.File(io.BytesIO(store.get(of["generate"].data["frames_key"]))) as file:
         frames = file["frames"][:4].astype(np.float64)
     pairs = [((frames[i] - frames[j]) ** 2).mean() for i in range(4) for j in range(i)]
-    summary = record.metrics["mse"].synthetic_synthetic
-    assert summary.count == len(pairs) == 6
-    assert summary.mean == pytest.approx(np.mean(pairs), rel=1e-9)
-    assert (record.real, record.synthetic, record.likeness) == (6, 4, "ssim")
-    assert record.table_one[0] == 1
+    mean = find(record.values, "mse", ("synthetic", "synthetic"))
+    assert mean.number == len(pairs) == 6
+    assert mean.value == pytest.approx(np.mean(pairs), rel=1e-9)
+    assert mean.floor == find(record.values, "mse", ("real", "real")).value
+    assert (record.training + record.held_out, record.synthetic) == (6, 4)
+    assert record.likeness == "ssim"
+    first = find(record.values, "ssim", ("first synthetic", "synthetic 1"), "value")
+    assert first.value == 1
     assert len(record.nearest) == len(record.nearest_training) == 4
     best = [
         max(a, b) for a, b in zip(record.nearest_training, record.nearest_held_out, strict=True)

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
 
-from lusgan_core.promotion.candidate import Candidate, TrainingEnd
-from lusgan_core.promotion.gates import GATES, judge
+from lusgan_core.calls.section import REAL, SYNTHETIC, Measured, find
+from lusgan_core.promotion.candidate import Candidate
+from lusgan_core.promotion.gates import GATES, Verdict, judge
 from lusgan_core.promotion.stage import PromotionOptions
+
+
+def measured(
+    loss: float | None = 0.7,
+    share: float | None = 0.8,
+    synthetic: float | None = 0.5,
+    real: float | None = 0.6,
+    closest: float | None = 0.2,
+) -> tuple[Measured, ...]:
+    """Return what a training and an evaluation measured; distances are 1 minus likeness."""
+    ends = (("generator_loss", loss), ("discriminator_loss", share))
+    pairs = (
+        ((SYNTHETIC, SYNTHETIC), "mean", synthetic),
+        ((REAL, REAL), "mean", real),
+        ((REAL, REAL), "max", closest),
+    )
+    return (
+        *(Measured(metric=m, title=m, statistic="end", value=value) for m, value in ends),
+        *(
+            Measured(metric="ssim", title="SSIM", between=b, statistic=s, value=1 - value)
+            for b, s, value in pairs
+            if value is not None
+        ),
+    )
+
 
 SOUND = Candidate(
     score=2,
     model="sound",
-    training=TrainingEnd(generator_loss=0.7, discriminator_loss_share=0.8),
-    synthetic_distance=0.5,
-    real_distance=0.6,
-    closest_real=0.2,
+    values=measured(),
+    likeness="ssim",
     to_training=(0.3,) * 50,
     to_held_out=(0.35,) * 50,
 )
@@ -46,28 +69,29 @@ def test_gates_have_names_and_say_what_they_are_for() -> None:
 @pytest.mark.parametrize(
     ("loss", "share", "passes"),
     [(50.0, 1.0, True), (50.1, 1.0, False), (1.0, 0.0099, False), (1.0, 0.01, True),
-     (math.nan, 1.0, False), (math.inf, 1.0, False)],
+     (None, 1.0, False), (1.0, None, False)],
 )  # fmt: skip
-def test_divergence(loss: float, share: float, passes: bool) -> None:
+def test_divergence(loss: float | None, share: float | None, passes: bool) -> None:
     """A loss beyond its limit, or none that is a number, fails; the limit itself passes."""
-    candidate = replace(SOUND, training=TrainingEnd(loss, share))
+    candidate = replace(SOUND, values=measured(loss=loss, share=share))
     assert failed(candidate) == (set() if passes else {"divergence"})
 
 
 def test_collapse_is_by_distance_beside_real_frames() -> None:
     """Diversity is synthetic over real distance: 0.21 / 0.6 is the limit of 35 %."""
-    assert failed(replace(SOUND, synthetic_distance=0.211)) == set()
-    assert failed(replace(SOUND, synthetic_distance=0.209)) == {"collapse"}
-    assert failed(replace(SOUND, synthetic_distance=0.209), min_diversity=0.3) == set()
-    verdict = judge(replace(SOUND, synthetic_distance=0.06), None, OPTIONS)[1]
-    assert verdict.values == pytest.approx({"diversity": 0.1, "limit": 0.35})
+    assert failed(replace(SOUND, values=measured(synthetic=0.211))) == set()
+    assert failed(replace(SOUND, values=measured(synthetic=0.209))) == {"collapse"}
+    assert failed(replace(SOUND, values=measured(synthetic=0.209)), min_diversity=0.3) == set()
+    verdict = judge(replace(SOUND, values=measured(synthetic=0.06)), None, OPTIONS)[1]
+    share, limit = (find(verdict.values, "diversity", (), kind) for kind in ("share", "limit"))
+    assert (share.value, limit.value) == pytest.approx((0.1, 0.35))
     assert verdict.reason == "synthetic frames differ by 10% of what real ones do, under 35%"
 
 
 def test_collapse_compares_with_the_current_model() -> None:
     """A model that keeps less than half of the current one's diversity fails, though above 35 %."""
-    better = replace(SOUND, synthetic_distance=0.6)
-    worse = replace(SOUND, synthetic_distance=0.25)
+    better = replace(SOUND, values=measured(synthetic=0.6))
+    worse = replace(SOUND, values=measured(synthetic=0.25))
     assert failed(worse) == set()
     assert failed(worse, better) == {"collapse"}
     assert failed(worse, better, keep_diversity=0.4) == set()
@@ -95,9 +119,10 @@ def test_a_frame_as_near_to_a_held_out_patient_is_no_copy() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"synthetic_distance": None, "closest_real": None, "to_training": (), "to_held_out": ()},
-        {"real_distance": None, "closest_real": None, "to_held_out": ()},
-        {"real_distance": 0.0},
+        {"values": measured(synthetic=None, closest=None), "to_training": (), "to_held_out": ()},
+        {"values": measured(real=None, closest=None), "to_held_out": ()},
+        {"values": measured(real=0.0)},
+        {"likeness": None, "to_training": (), "to_held_out": ()},
     ],
 )
 def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -> None:
@@ -107,12 +132,10 @@ def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -
     assert verdicts[1].reason.startswith("not measured")
 
 
-def test_the_end_of_a_training_is_read_from_its_history() -> None:
-    """Means are over the last and the first hundred iterations, of absolute values."""
-    rows = ["iteration,loss_discriminator,loss_generator"]
-    rows += [f"{n},{2.0 if n <= 100 else -0.5},{-3.0 if n > 100 else 9}" for n in range(1, 301)]
-    end = TrainingEnd.read("\n".join(rows).encode())
-    assert end.generator_loss == pytest.approx(3.0)
-    assert end.discriminator_loss_share == pytest.approx(0.25)
-    broken = TrainingEnd.read("\n".join([*rows, "301,1,nan"]).encode())
-    assert math.isnan(broken.generator_loss)
+def test_a_verdict_of_the_first_edition_is_read() -> None:
+    """lusgan 0.1 kept names and numbers; they come as measured values."""
+    left = {"gate": "collapse", "passed": True, "reason": "fine", "values": {"diversity": 0.7}}
+    (value,) = Verdict.model_validate(left).values
+    assert (value.metric, value.value) == ("diversity", 0.7)
+    again = Verdict.model_validate_json(Verdict.model_validate(left).model_dump_json())
+    assert again.values == (value,)

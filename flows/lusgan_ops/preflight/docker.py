@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib import import_module
 from typing import Any
 
 from lusgan_core.errors import MissingError
@@ -16,9 +17,10 @@ SOCKET = "unix:///var/run/docker.sock"
 def docker_engine(gpu: bool) -> str:
     """Ask the Docker engine for its version, and whether it knows of GPUs."""
     try:
-        import docker
         import prefect_docker  # noqa: F401
-        from docker.errors import DockerException
+
+        docker: Any = import_module("docker")  # there is a folder of that name, too
+        failures = (docker.errors.DockerException, OSError)
     except ImportError:
         raise MissingError(
             "a docker worker needs a package that is not installed: pip install 'lusgan[docker]'"
@@ -27,7 +29,7 @@ def docker_engine(gpu: bool) -> str:
     try:
         client = docker.from_env(timeout=TIMEOUT_S)
         info = client.info()
-    except (DockerException, OSError) as error:
+    except failures as error:
         raise MissingError(
             f"no Docker engine answers at {where}: {_socket_advice(where, str(error))}"
         ) from None

@@ -39,7 +39,7 @@ async def _cluster_version() -> str:
     from kubernetes_asyncio import client, config
 
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-        config.load_incluster_config()
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
     else:
         path = Path(os.environ.get("KUBECONFIG", "~/.kube/config")).expanduser()
         if not path.exists():

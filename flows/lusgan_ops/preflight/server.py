@@ -15,7 +15,8 @@ def prefect_server() -> str:
     """
     import httpx
     import prefect
-    from prefect.client.orchestration import ServerType, get_client
+    from prefect.client.base import ServerType
+    from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import get_current_settings
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lusgan_core.measures.pairs.blocks import Block
 from lusgan_core.measures.pairs.frameset import FrameSet
+from lusgan_core.measures.pairs.memory import free_cache, out_of_memory
 from lusgan_core.measures.pairs.runners import KernelRunner, PlainRunner, Values
 
 
@@ -44,13 +44,12 @@ class Workbench:
         while True:
             try:
                 return self._values(block)
-            except (torch.OutOfMemoryError, MemoryError):
+            except out_of_memory():
                 size = self.piece or max(block.j1 - block.j0, block.i1 - block.i0)
                 if size == 1:
                     raise
                 self.piece, self._kept, self._columns = size // 2, None, []
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
+                free_cache()
                 self.notes.append(f"memory ran short: blocks cut to {self.piece} x {self.piece}")
 
     def _values(self, block: Block) -> tuple[Values, Values]:

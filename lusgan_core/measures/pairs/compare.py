@@ -21,12 +21,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, UnknownNameError
 from lusgan_core.measures.pairs.blocks import MEMORY_BYTES, Plan, make_plan
-from lusgan_core.measures.pairs.comparison import Job
+from lusgan_core.measures.pairs.comparison import Comparison
 from lusgan_core.measures.pairs.engines import Choice, check_device, make_engine
 from lusgan_core.measures.pairs.formulas import KERNELS, check_compat
 from lusgan_core.measures.pairs.frameset import FrameSet
@@ -88,7 +87,7 @@ def compare_sets(
         lambda t: make_engine(t, version, device, threads, pixels, engine),
     )
     plan = _plan(a, b, runners, shape, block, device)
-    return Job(
+    return Comparison(
         a,
         second,
         plan,
@@ -165,6 +164,8 @@ def _plan(
         )
     memory = MEMORY_BYTES
     if device.startswith("cuda"):
+        import torch
+
         memory = torch.cuda.mem_get_info(torch.device(device))[0] // 2
     plan = make_plan(len(a), None if b is None else len(b), int(size), rows, memory)
     if block is None:

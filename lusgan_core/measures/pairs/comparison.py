@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
@@ -19,9 +18,11 @@ from lusgan_core.measures.pairs import checkpoint as checkpoints
 from lusgan_core.measures.pairs.accumulators import Tally
 from lusgan_core.measures.pairs.block_runner import Workbench
 from lusgan_core.measures.pairs.blocks import Block, Plan
+from lusgan_core.measures.pairs.engines import note_compiled
 from lusgan_core.measures.pairs.formulas import Compat, Floats
 from lusgan_core.measures.pairs.frameset import FrameSet, group_codes
 from lusgan_core.measures.pairs.matrix import MatrixFile
+from lusgan_core.measures.pairs.memory import out_of_memory
 from lusgan_core.measures.pairs.results import MetricResult, PairResults, PairsError
 from lusgan_core.measures.pairs.runners import KernelRunner, PlainRunner, Values
 
@@ -30,7 +31,7 @@ SAVE_EVERY_S = 5.0
 
 
 @dataclass
-class Job:
+class Comparison:
     """One comparison of ``a`` with ``b`` (``a`` again, if the plan says so)."""
 
     a: FrameSet
@@ -102,7 +103,7 @@ class Job:
                 if time.monotonic() - saved > SAVE_EVERY_S:
                     self._save()
                     saved = time.monotonic()
-        except (OSError, torch.OutOfMemoryError, MemoryError) as error:
+        except out_of_memory(OSError) as error:
             raise self._failure(error) from error
         except ConfigError as error:  # a frame that cannot be read
             if self.done:
@@ -112,6 +113,9 @@ class Job:
             with suppress(OSError):
                 self._save()
             raise
+        for runner in self.runners:
+            if isinstance(runner, KernelRunner) and runner.engine.name.startswith("numba"):
+                note_compiled(runner.terms)
         if self.keep_checkpoint:
             self._save()
         elif self.checkpoint is not None:

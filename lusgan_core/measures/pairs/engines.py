@@ -5,18 +5,26 @@ numba on the CPU, Triton on a GPU, and torch alone for small jobs and anywhere e
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterable
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Literal
-
-import torch
 
 from lusgan_core.errors import ConfigError
 from lusgan_core.measures.pairs.formulas import Compat
+from lusgan_core.measures.pairs.memory import out_of_memory
 from lusgan_core.measures.pairs.runners import Engine
-from lusgan_core.measures.pairs.torch_engine.engine import TorchEngine
 
-Choice = Literal["auto", "numba", "triton", "torch"]
+Choice = Literal["auto", "ready", "numba", "triton", "torch"]
+"""``auto`` is by the size of the job alone, so that the same job has the same engine everywhere;
+``ready`` takes compiled kernels for small jobs, too, if this machine has them already.
+"""
 
 COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi", "vif", "angles"})
 """Terms that the numba engine has kernels for; it leaves the rest to torch."""
@@ -24,7 +32,7 @@ WORTH_COMPILING = 5000 * 256 * 256
 """Pixels of all pairs from which on the compiled kernels are worth it.
 
 Measured on eight metrics: torch takes a millisecond a pair of 256 x 256, the kernels a seventh or
-less, loading them half a second, and compiling them, once on a machine, fifteen.
+less, loading them half a second (torch: two), and compiling them, once on a machine, fifteen.
 """
 OLDEST_GPU = (8, 0)
 """Compute capability of NVIDIA's GPUs from which on Triton serves them well."""
@@ -35,18 +43,27 @@ def check_device(device: str) -> str:
 
     Raises ConfigError for a device that torch does not know or this machine does not have.
     """
+    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
+        return "cpu"
+    import torch
+
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(device)
-        if kind.type != "cpu":
-            torch.empty(1, device=kind)
+        torch.empty(1, device=torch.device(device))
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             f"device {device!r} cannot be used: {str(error).splitlines()[0]}; "
             "choose cpu, or auto for a GPU where there is one"
         ) from error
     return device
+
+
+def _may_have_gpu() -> bool:
+    """Whether it is worth importing torch to ask; on Linux the drivers' files tell."""
+    if sys.platform != "linux":
+        return True
+    return any(Path(f"/dev/{name}").exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
 
 
 def make_engine(
@@ -59,28 +76,68 @@ def make_engine(
 ) -> Engine:
     """The engine for a job; its name says which it is, and why not a faster one on a GPU.
 
-    On the CPU it is the compiled one if the job is worth loading it; ``pixels`` are those of all
-    pairs. Raises ConfigError when an engine is asked for by name and cannot serve.
+    On the CPU it is the compiled one if the job is worth compiling its kernels; ``pixels`` are
+    those of all pairs. Raises ConfigError when an engine is asked for by name and cannot serve.
     """
-    if choice == "triton" or (choice == "auto" and torch.device(device).type == "cuda"):
+    chosen = choice in ("auto", "ready")
+    if choice == "triton" or (chosen and device.startswith("cuda")):
         return _triton_engine(terms, compat, device, asked=choice == "triton")
     wanted = choice == "numba" or (
-        choice == "auto"
+        chosen
         and device == "cpu"
-        and pixels >= WORTH_COMPILING
         and terms & COMPILED_TERMS
+        and (pixels >= WORTH_COMPILING or (choice == "ready" and terms <= compiled_terms()))
     )
     if not wanted:
-        return TorchEngine(terms, compat, device)
+        return _torch_engine(terms, compat, device)
     if device != "cpu":
         raise ConfigError(f"the numba engine runs on the CPU, not on {device!r}")
     if importlib.util.find_spec("numba") is None:
         if choice == "numba":
             raise ConfigError("the numba engine needs numba: pip install numba")
-        return TorchEngine(terms, compat, device)
+        return _torch_engine(terms, compat, device)
     from lusgan_core.measures.pairs.numba_engine.engine import NumbaEngine
 
+    if pixels < WORTH_COMPILING:  # to load the kernels side by side would take longer
+        threads = threads or 1
     return NumbaEngine(terms, compat, threads)
+
+
+def compiled_terms() -> frozenset[str]:
+    """Terms whose kernels were compiled on this machine before, and need seconds less to load."""
+    try:
+        return frozenset(_compiled_list().read_text(encoding="utf-8").split())
+    except OSError:
+        return frozenset()
+
+
+def note_compiled(terms: Iterable[str]) -> None:
+    """Remember that the kernels of terms are compiled; where that cannot be written, it is not."""
+    place = _compiled_list()
+    known = compiled_terms()
+    if not known >= set(terms):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(" ".join(sorted(known | set(terms))), encoding="utf-8")
+        except OSError:
+            return
+
+
+@cache
+def _compiled_list() -> Path:
+    """The file that lists them, of these very kernels, this numba and this machine."""
+    sources = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "numba_engine").glob("*.py")):
+        sources.update(path.read_bytes())
+    sources.update(f"{metadata.version('numba')} {platform.node()} {sys.version}".encode())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "lusgan" / f"compiled-{sources.hexdigest()[:16]}"
+
+
+def _torch_engine(terms: frozenset[str], compat: Compat, device: str) -> Engine:
+    from lusgan_core.measures.pairs.torch_engine.engine import TorchEngine  # seconds to import
+
+    return TorchEngine(terms, compat, device)
 
 
 def _triton_engine(terms: frozenset[str], compat: Compat, device: str, asked: bool) -> Engine:
@@ -93,6 +150,8 @@ def _triton_engine(terms: frozenset[str], compat: Compat, device: str, asked: bo
         raise ConfigError(
             f"the triton engine cannot serve on {device!r}: {problem}; choose the torch engine"
         )
+    from lusgan_core.measures.pairs.torch_engine.engine import TorchEngine
+
     engine = TorchEngine(terms, compat, device)
     engine.name += f", without triton: {problem}"
     return engine
@@ -103,6 +162,7 @@ def triton_problem(device: str) -> str | None:
     """Why Triton cannot be used on a device, or None: it is tried out."""
     if importlib.util.find_spec("triton") is None:
         return "it is not installed"
+    import torch
     import triton
 
     kind = torch.device(device)
@@ -122,7 +182,7 @@ def triton_problem(device: str) -> str | None:
         with current(kind):
             probe[(1,)](out)
         return None if int(out.item()) == 1 else "what it compiles does not run"
-    except torch.OutOfMemoryError:
+    except out_of_memory():
         raise
     except Exception as error:  # no C compiler, an old driver: anything, and torch does as well
         return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from lusgan_core.measures.pairs.formulas import WINDOW, Compat, Floats, FrameSums
 
@@ -85,6 +84,8 @@ def rase_shares(channels: int, compat: Compat) -> Floats:
     The old version smooths across channels as well, with a window of 8 over 3 reflected channels.
     """
     if compat == "0.4.6":
+        from scipy.ndimage import uniform_filter1d
+
         smoothed = uniform_filter1d(np.eye(channels), WINDOW, axis=0, mode="reflect")
         return np.asarray(smoothed.mean(axis=0), np.float64)
     return np.full(channels, 1 / channels)
@@ -95,3 +96,9 @@ def gaussian(side: int, sigma: float) -> Floats:
     x = np.arange(side) - side // 2
     taps = np.exp(-(x**2) / (2 * sigma**2))
     return np.asarray(taps / taps.sum(), np.float64)
+
+
+def vif_taps(scale: int) -> Floats:
+    """Taps of VIF's window at a scale of 0 .. 3: 17, 9, 5 and 3 of them."""
+    side = 2 ** (4 - scale) + 1
+    return gaussian(side, side / 5)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
@@ -24,6 +23,7 @@ from lusgan_core.measures.pairs.formulas import (
     evaluate,
     terms_of,
 )
+from lusgan_core.measures.pairs.memory import out_of_memory
 
 Values = dict[str, Floats]
 """By the metric's name, (n, m)."""
@@ -66,7 +66,7 @@ class Engine(Protocol):
         """The wanted terms of all n x m pairs."""
 
 
-class Runner(Protocol):
+class MetricRunner(Protocol):
     """Computes one or more metrics on all pairs of two blocks."""
 
     metrics: Sequence[PairMetric]
@@ -118,6 +118,11 @@ class KernelRunner:
         back = self._evaluate(directed, terms, b.sums, a.sums)
         return values | {name: value.T for name, value in back.items()}
 
+    @property
+    def terms(self) -> frozenset[str]:
+        """The terms that its metrics need."""
+        return self._wanted(self.metrics)
+
     def _wanted(self, metrics: Sequence[PairMetric]) -> frozenset[str]:
         return frozenset[str]().union(
             *(terms_of(m.kernel or "", self.channels, self.compat) for m in metrics)
@@ -160,7 +165,7 @@ class PlainRunner:
         """Values of all pairs; raises PluginError when the metric fails or gives something else."""
         try:
             values = self._compute(a, b)
-        except (MemoryError, torch.OutOfMemoryError):
+        except out_of_memory():
             raise
         except Exception as error:  # whatever a stranger's code raises
             raise PluginError(

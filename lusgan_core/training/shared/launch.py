@@ -32,7 +32,7 @@ from lusgan_core.errors import ConfigError, LusganError, TrainingError
 from lusgan_core.networks.device import check_devices, pick_device
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
-from lusgan_core.training.job import TrainedModel
+from lusgan_core.training.job import Trained
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import check_parts
@@ -70,7 +70,7 @@ def check_second_derivatives(options: TrainingOptions, pack: int, registry: Regi
         )
 
 
-def launch(job: SharedJob, stop: StopFlag) -> TrainedModel:
+def launch(job: SharedJob, stop: StopFlag) -> Trained:
     """Train in ``job.runtime.processes`` processes; what they load, they load from the store.
 
     Raises what ``loop.train`` raises, and TrainingError where a process dies: the others end too,
@@ -138,7 +138,7 @@ class _Processes:
         assert self.agent.stdin is not None
         self.agent.stdin.close()
 
-    def outcome(self) -> TrainedModel:
+    def outcome(self) -> Trained:
         """What the first process handed out; raises what went wrong."""
         first = self.last.get(0)
         if first and first.what == "trained":

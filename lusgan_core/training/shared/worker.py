@@ -32,12 +32,12 @@ from lusgan_core.registry import installed
 from lusgan_core.selection.dataset import load_frames
 from lusgan_core.selection.stage import ClipFrames
 from lusgan_core.store import open_store
-from lusgan_core.training.job import Job, TrainedModel
+from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import follow, train
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.shared.process_group import Group, joined
 
-TRAINED = TypeAdapter(TrainedModel)
+TRAINED = TypeAdapter(Trained)
 
 
 class SharedJob(Record):

@@ -14,6 +14,7 @@ import torch
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, PluginError, UnknownNameError, UnknownPluginError
 from lusgan_core.measures.pairs import compare as module
+from lusgan_core.measures.pairs import engines
 from lusgan_core.measures.pairs.blocks import Plan, make_plan
 from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.frameset import FrameSet
@@ -438,3 +439,34 @@ def test_memory_maps_are_read_in_blocks(small, tmp_path):
         compare_sets(mapped, None, NAMES, engine="numba"),
         compare_sets(FrameSet(small), None, NAMES, engine="numba"),
     )
+
+
+class TestReadyKernels:
+    """Which engine takes a small job depends on what this machine has compiled, if one says so."""
+
+    def test_compiled_kernels_are_remembered(self, small, monkeypatch, tmp_path):
+        """For a small job ``ready`` takes kernels that were compiled before; ``auto`` never does."""
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        engines._compiled_list.cache_clear()
+        try:
+            frames = FrameSet(small[:4])
+            for choice in ("ready", "auto"):
+                assert compare_sets(frames, None, ["mse"], engine=choice).engine.startswith("torch")
+            assert compare_sets(frames, None, ["mse"], engine="numba").engine.startswith("numba")
+            found = compare_sets(frames, None, ["mse"], engine="ready")
+            assert found.engine.startswith("numba")
+            assert compare_sets(frames, None, ["ssim"], engine="ready").engine.startswith("torch")
+            assert compare_sets(frames, None, ["mse"], engine="auto").engine.startswith("torch")
+        finally:
+            engines._compiled_list.cache_clear()
+
+    def test_a_cache_that_cannot_be_written_does_not_matter(self, small, monkeypatch, tmp_path):
+        """Where nothing can be remembered the comparison is made all the same."""
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        engines._compiled_list.cache_clear()
+        try:
+            found = compare_sets(FrameSet(small[:4]), None, ["mse"], engine="numba")
+            assert found.pairs == 6
+        finally:
+            engines._compiled_list.cache_clear()

@@ -110,7 +110,9 @@ class TestChoice:
     def test_without_triton_torch_serves_and_says_so(self, monkeypatch):
         """On a GPU whose machine lacks Triton: the torch path, with the reason in its name."""
         monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
-        monkeypatch.setattr(engines, "TorchEngine", lambda t, c, device: TorchEngine(t, c))
+        monkeypatch.setattr(
+            f"{TorchEngine.__module__}.TorchEngine", lambda t, c, device: TorchEngine(t, c)
+        )
         made = engines.make_engine(frozenset({"dot"}), "0.4.10", "cuda", None, 1)
         assert isinstance(made, TorchEngine)
         assert made.name.startswith("torch")

@@ -37,7 +37,7 @@ from lusgan_core.measures.pairs.numba_engine.information_kernels import informat
 from lusgan_core.measures.pairs.numba_engine.pyramid_kernels import coarse_sums
 from lusgan_core.measures.pairs.numba_engine.simd_layout import CELL, Layout, bands_of, room
 from lusgan_core.measures.pairs.numba_engine.structure_kernel import structure_sums
-from lusgan_core.measures.pairs.torch_engine.engine import TorchEngine
+from lusgan_core.measures.pairs.runners import Engine
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ class NumbaEngine:
         self.threads = threads or _cores()
         self.rows = ROWS * self.threads
         others = terms - OWN
-        self.torch = TorchEngine(others, compat) if others else None
+        self.torch = _torch_engine(others, compat) if others else None
         self.name = f"numba {numba.__version__} (cpu, {_spell_threads(self.threads)})"
         if self.torch is not None:
             self.name += f", {', '.join(sorted(others))} by {self.torch.name}"
@@ -116,6 +116,12 @@ class NumbaEngine:
         if others and self.torch is not None and a.rest is not None and b.rest is not None:
             found |= self.torch.terms(a.rest, b.rest, others)
         return found
+
+
+def _torch_engine(terms: frozenset[str], compat: Compat) -> Engine:
+    from lusgan_core.measures.pairs.torch_engine.engine import TorchEngine  # seconds to import
+
+    return TorchEngine(terms, compat)
 
 
 def _compute(a: NumbaFrames, b: NumbaFrames, found: dict[str, NDArray[Any]]) -> None:

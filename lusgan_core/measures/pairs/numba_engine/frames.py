@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.measures.pairs.formulas import C1, C2, Compat, FrameSums, join_sums
-from lusgan_core.measures.pairs.frame_statistics import frame_sums, gaussian, rase_shares
+from lusgan_core.measures.pairs.frame_statistics import frame_sums, gaussian, rase_shares, vif_taps
 from lusgan_core.measures.pairs.numba_engine import information_kernels as information
 from lusgan_core.measures.pairs.numba_engine import prepare_kernels as kernels
 from lusgan_core.measures.pairs.numba_engine import pyramid_kernels as pyramid
 from lusgan_core.measures.pairs.numba_engine.angle_kernel import fill_lengths
 from lusgan_core.measures.pairs.numba_engine.simd_layout import Layout, room
-from lusgan_core.measures.pairs.torch_engine.frames import TorchFrames, vif_taps
 
 SCALES = 5
 FINE = 2
@@ -47,7 +46,7 @@ class NumbaFrames:
 
     sums: FrameSums
     parts: Parts
-    rest: TorchFrames | None
+    rest: Any
     """What the torch engine keeps of them, where it has a part."""
     shape: tuple[int, int, int]
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lusgan_core.measures.pairs.formulas import C1, C2, WINDOW, Compat
+from lusgan_core.measures.pairs.frame_statistics import vif_taps
 from lusgan_core.measures.pairs.torch_engine.frame_statistics import box
 from lusgan_core.measures.pairs.torch_engine.frames import (
     SCALES,
@@ -29,7 +30,6 @@ from lusgan_core.measures.pairs.torch_engine.frames import (
     TorchFrames,
     blur,
     prepare,
-    vif_taps,
 )
 
 EXACT = 1024

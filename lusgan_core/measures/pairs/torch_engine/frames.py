@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lusgan_core.measures.pairs.formulas import C2, WINDOW, Compat, FrameSums, join_sums
-from lusgan_core.measures.pairs.frame_statistics import gaussian
+from lusgan_core.measures.pairs.frame_statistics import gaussian, vif_taps
 from lusgan_core.measures.pairs.torch_engine.frame_statistics import (
     box,
     frame_sums,
@@ -146,12 +146,6 @@ def _window_moments(x: Tensor, wanted: frozenset[str]) -> Parts:
         mean = box(x, 11) / 121
         parts["mean11"], parts["var11"] = mean, box(x * x, 11) / 121 - mean.square()
     return parts
-
-
-def vif_taps(scale: int) -> NDArray[np.float64]:
-    """Taps of VIF's window at a scale of 0 .. 3: 17, 9, 5 and 3 of them."""
-    side = 2 ** (4 - scale) + 1
-    return gaussian(side, side / 5)
 
 
 def _vif_scales(x: Tensor) -> Parts:

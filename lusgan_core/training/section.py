@@ -1,0 +1,124 @@
+"""What a report shows of a score's training."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.calls.call import data_of
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.section import (
+    Animation,
+    Callout,
+    Curves,
+    Group,
+    Section,
+    Series,
+    Strip,
+    StripPicture,
+)
+from lusgan_core.store import Store
+from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.stage import ModelRecord
+
+PREVIEWS = 8
+"""Previews that are shown of all."""
+HISTORY_POINTS = 400
+"""Points of a curve; each is the mean over a stretch of iterations."""
+LARGEST_PREVIEW = 160
+"""Pixels: four frames of a preview's sheet are shown where they fit, otherwise one."""
+
+
+def training_section(manifest: Manifest, store: Store) -> Section:
+    """The section of a training; raises MissingArtifactError where its history is gone."""
+    model = data_of(manifest, ModelRecord)
+    options = TrainingOptions.model_validate(manifest.options)
+    return Section(
+        name="training",
+        title="Training",
+        callouts=tuple(Callout(state="warn", text=text) for text in model.warnings),
+        facts=(
+            ("Iterations", model.iterations),
+            ("Images seen", model.images_seen),
+            ("Training frames", model.training_frames),
+            ("Clips", model.training_clips),
+            ("Patients", model.training_patients),
+            ("Seconds", round(manifest.timings_s["training"], 1)),
+        ),
+        text=f"Model {model.name}, trained on {manifest.device}.",
+        values=model.values,
+        groups=(
+            Group(title="Progress", figures=_progress(store, model, manifest)),
+            Group(
+                title="Losses and learning rates",
+                figures=_curves(store.get(manifest.artifacts["history"].key), options),
+                caption="Losses are means over short stretches, in a band from the smallest to the "
+                "largest value (the outermost half per cent is cut off). Neither has to fall: look "
+                "for a discriminator loss that goes to zero, or for curves that run away.",
+            ),
+        ),
+    )
+
+
+def _progress(
+    store: Store, model: ModelRecord, manifest: Manifest
+) -> tuple[Strip | Animation, ...]:
+    """Previews at about equal distances, the first and the last among them; and all, animated."""
+    keys = [item.key for item in store.list(f"{model.folder}/previews/")]
+    chosen = np.linspace(0, len(keys) - 1, min(PREVIEWS, len(keys))).round().astype(int)
+    size = model.generator.image_size
+    pictures = []
+    for key in (keys[number] for number in dict.fromkeys(chosen.tolist())):
+        number = re.search(r"(\d+)\.png$", key)
+        if number:
+            pictures.append(StripPicture(key=key, caption=f"{int(number[1]):,}"))
+    return (
+        Strip(
+            title=f"Progress of score {model.score}",
+            pictures=tuple(pictures),
+            side=2 * size if 2 * size <= LARGEST_PREVIEW else size,
+            caption="What the same noise became after so many iterations, left to right.",
+        ),
+        Animation(
+            title=f"Animation of the training of score {model.score}",
+            key=manifest.artifacts["progress"].key,
+            caption="The same as an animation.",
+        ),
+    )
+
+
+def _curves(history: bytes, options: TrainingOptions) -> tuple[Curves, ...]:
+    """Losses and learning rates over iterations, each point the mean over a stretch."""
+    rows = list(csv.DictReader(io.StringIO(history.decode())))
+    stretches = np.array_split(np.arange(len(rows)), min(HISTORY_POINTS, len(rows)))
+
+    def column(name: str) -> tuple[float | None, ...]:
+        values = np.array([float(row[name]) for row in rows])
+        return _plain(np.array([values[stretch].mean() for stretch in stretches]))
+
+    iterations = tuple(value or 0.0 for value in column("iteration"))
+    images = options.discriminator_steps * options.batch_size
+    return tuple(
+        Curves(
+            title=title,
+            label=label,
+            iterations=iterations,
+            images_seen=tuple(iteration * images for iteration in iterations),
+            series=(
+                Series(name="discriminator", kind="b", values=column(f"{start}_discriminator")),
+                Series(name="generator", kind="a", values=column(f"{start}_generator")),
+            ),
+        )
+        for title, label, start in (
+            ("Training losses", "loss", "loss"),
+            ("Learning rates", "learning rate", "lr"),
+        )
+    )
+
+
+def _plain(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    return tuple(value if np.isfinite(value) else None for value in values.tolist())
