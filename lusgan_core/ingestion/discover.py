@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from lusgan_core.domain import AREAS, ClipFiles, ExamFiles, Rejection, SourceObject
 from lusgan_core.errors import ClipError, ExamError
-from lusgan_core.ingestion.readers.clip import clip_errors
+from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.store.source import ExamSource, SourceStat
 
 LAYOUT = "PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.clip import clip_errors
+from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.store.source import ExamSource, is_outage, outage, reason
 
 THRESHOLD = 127

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -20,32 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.ingestion.readers.grey_scale import Scale, find_scale, known_scale, to_grey
 from lusgan_core.ingestion.readers.mat_v5 import HEADER_BYTES, MatV5
 from lusgan_core.ingestion.readers.mat_v73 import MatV73
 from lusgan_core.ingestion.readers.mat_variable import MatFile, MatVersion, as_cine
-from lusgan_core.store.source import ExamSource, is_outage, outage, reason
+from lusgan_core.store.source import ExamSource
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512
 """Where HDF5 begins behind MATLAB's own header."""
-
-
-@contextmanager
-def clip_errors() -> Iterator[None]:
-    """Turn a failure to read one file into a ClipError that names no file.
-
-    Raises ExamError where it is not the file that fails, but the disk or the network.
-    """
-    try:
-        yield
-    except OSError as error:
-        if is_outage(error):
-            raise outage(error) from None
-        # from None: the original error spells out the path, and with it the patient
-        raise ClipError(f"cannot be read: {reason(error)}") from None
-    except MemoryError as error:
-        raise ClipError("too large for the memory of this machine") from error
 
 
 def open_mat(file: BinaryIO) -> MatFile:

@@ -445,7 +445,7 @@ class TestReadyKernels:
     """Which engine takes a small job depends on what this machine has compiled, if one says so."""
 
     def test_compiled_kernels_are_remembered(self, small, monkeypatch, tmp_path):
-        """For a small job ``ready`` takes kernels that were compiled before; ``auto`` never does."""
+        """A small job takes kernels that were compiled before if ``ready``, never if ``auto``."""
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         engines._compiled_list.cache_clear()
         try:
