@@ -115,6 +115,10 @@ class Backbone:
     options: type[Options] = NoOptions
     pack: int = 1
     """The default of ``training.pack``."""
+    version: str = ""
+    """Goes up when the same options would give something else. A cache key holds it; where it is
+    empty, the key holds a digest of all files of the distribution's packages instead, so that any
+    change of these counts."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class Loss:
     targets: frozenset[Literal["real", "fake"]] = frozenset({"real", "fake"})
     generator_needs_real: bool = True
     """Whether the generator's loss reads real logits (relativistic losses do)."""
+    version: str = ""
+    """Goes up when the same options would give something else; see ``Backbone.version``."""
 
 
 class PenaltyOptions(Options):
@@ -172,6 +178,8 @@ class Penalty:
     description: str
     value: Callable[[nn.Module, Tensor, Tensor, torch.Generator, Any], Tensor]
     options: type[PenaltyOptions] = PenaltyOptions
+    version: str = ""
+    """Goes up when the same options would give something else; see ``Backbone.version``."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +211,8 @@ class PairMetric:
     prepare: Callable[[NDArray[np.uint8]], Any] | None = None
     compare: Callable[[Any, Any], NDArray[np.float64]] | None = None
     kernel: str | None = None
+    version: str = ""
+    """Goes up when the same options would give something else; see ``Backbone.version``."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +230,8 @@ class SetMetric:
     value: Callable[[NDArray[np.float64], NDArray[np.float64]], float]
     unit: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    version: str = ""
+    """Goes up when the same options would give something else; see ``Backbone.version``."""
 
 
 Metric = PairMetric | SetMetric

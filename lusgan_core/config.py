@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -167,6 +167,7 @@ class _Whole(dict[str, Any]):
 
 
 def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
+    _empty_nones(values, RunConfig)
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
@@ -175,6 +176,19 @@ def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
     if unknown:
         raise UnknownNameError("score", str(unknown[0]), map(str, SCORES))
     return _with_plugin_options(config, registry)
+
+
+def _empty_nones(values: dict[str, Any], model: type[BaseModel]) -> None:
+    """Take the word ``none`` for an empty value wherever an option can be empty.
+
+    Of an option that has a choice of that name (``preprocessing.intensity``) it is the choice.
+    """
+    for name, field in model.model_fields.items():
+        value, kind = values.get(name), field.annotation
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
+            _empty_nones(value, kind)
+        elif isinstance(value, str) and value.lower() == "none" and type(None) in get_args(kind):
+            values[name] = None
 
 
 def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
@@ -266,7 +280,7 @@ def _literal(text: str) -> Any:
         value = json.loads(text)
         return _Whole(value) if isinstance(value, dict) else value
     except ValueError:
-        return None if text.lower() in ("none", "") else text
+        return text or None
 
 
 def _read(path: Path) -> dict[str, Any]:

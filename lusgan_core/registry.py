@@ -19,8 +19,8 @@ import pluggy
 from lusgan_core.api import API_VERSION, Backbone, Loss, PairMetric, Penalty, SetMetric
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.hookspecs import LusganSpecs
+from lusgan_core.plugin_identity import GROUP, files_identity
 
-GROUP = "lusgan"
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Variable that our images set."""
 BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
@@ -150,14 +150,12 @@ class Registry:
         provider = self.providers.get((kind, name))
         return f"{provider.distribution} {provider.version}" if provider else "not installed"
 
-    def modules_of(self, kind: str, name: str) -> tuple[str, ...]:
-        """Names of the modules whose source decides what a record computes."""
-        record = self.records[kind][name]
-        root = self.providers[kind, name].module.partition(":")[0]
-        function = record.generator if isinstance(record, Backbone | Loss) else record.value
-        module = getattr(function, "__module__", "")
-        home = root.partition(".")[0]
-        return (module,) if module.partition(".")[0] == home else (root,)
+    def identity(self, kind: str, name: str) -> str:
+        """What a record computes, as a text that cache keys hold; see ``plugin_identity``."""
+        record, provider = self.records[kind][name], self.providers[kind, name]
+        if record.version:
+            return f"{provider.distribution or provider.module} {record.version}"
+        return files_identity(provider.distribution, provider.module)
 
     def _get(self, kind: str, name: str, kind_type: type[R]) -> R:
         record = self.records[kind].get(name)

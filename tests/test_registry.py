@@ -14,7 +14,7 @@ import pytest
 
 from lusgan_core.api import SetMetric, hookimpl
 from lusgan_core.errors import ConfigError, PluginError, UnknownPluginError
-from lusgan_core.registry import BUILT_IN, KINDS, Provider, Registry, discover, installed
+from lusgan_core.registry import BUILT_IN, Provider, Registry, discover, installed
 from lusgan_losses import cross_entropy
 from lusgan_metrics import mse
 
@@ -158,18 +158,6 @@ def test_built_in_plugins_are_found() -> None:
     modules = {provider.module for provider in registry.providers.values()}
     assert set(BUILT_IN) <= modules
     assert not [b for b in registry.broken if b.provider.module in BUILT_IN]
-
-
-def test_each_built_in_record_says_where_its_code_is() -> None:
-    """``modules_of`` names an importable module of the record's own package."""
-    registry = installed()
-    for kind in KINDS:
-        for name, record in registry.records[kind].items():
-            provider = registry.providers[kind, name]
-            if provider.module in BUILT_IN:
-                for module in registry.modules_of(kind, name):
-                    assert module.startswith(f"{provider.module}.")
-                    assert module in sys.modules, record.name
 
 
 def in_other_process(folder: Path, code: str) -> str:

@@ -20,7 +20,6 @@ from lusgan_core.calls.interrupts import StopFlag
 from lusgan_core.calls.provenance import (
     ArtifactRef,
     Manifest,
-    code_fingerprint,
     digest_bytes,
     digest_file,
     digest_json,
@@ -58,6 +57,8 @@ class StageCall(Record):
     """``kind/name`` of each plugin used -> what identifies what it computes."""
     manifest: str
     """Key of the manifest in the store."""
+    unkeyed: tuple[str, ...] = ()
+    """Options that change no result, and are in no key."""
 
     @property
     def short_key(self) -> str:
@@ -111,7 +112,7 @@ def new_call(
     no result.
     """
     used = {
-        f"{kind}/{name}": code_fingerprint(*registry.modules_of(kind, name))
+        f"{kind}/{name}": registry.identity(kind, name)
         for kind, name in plugins
         if registry is not None
     }
@@ -128,25 +129,40 @@ def new_call(
         version=version,
         plugins=used,
         manifest=manifest(key),
+        unkeyed=tuple(sorted(unkeyed)),
     )
 
 
 def lookup(
-    call: StageCall, store: Store, exists: Callable[[str], bool] | None = None
+    call: StageCall, store: Store, size: Callable[[str], int | None] | None = None
 ) -> Manifest | None:
     """What the call left when it was made before, if all of it is still there.
 
-    ``exists`` answers for the store whether an object is there, if somebody knows without asking.
+    Args:
+        call: The call.
+        store: Where its manifest would be.
+        size: Answers for the store how large an object is, if somebody knows without asking.
+
+    Returns:
+        Its manifest; None where there is none, or an artifact is missing or of another size.
     """
+    found = left_by(call, store)
+    return None if found is None or damaged(found, size or store.size) else found
+
+
+def left_by(call: StageCall, store: Store) -> Manifest | None:
+    """The manifest that the call left when it was made before, whatever became of artifacts."""
     try:
         found = Manifest.model_validate_json(store.get(call.manifest))
     except (MissingArtifactError, ValueError):
         return None
-    if found.cache_key != call.cache_key:
-        return None
-    there = exists or store.exists
-    intact = all(there(artifact.key) for artifact in found.artifacts.values())
-    return found if intact else None
+    return found if found.cache_key == call.cache_key else None
+
+
+def damaged(manifest: Manifest, size: Callable[[str], int | None]) -> str:
+    """Name of the first artifact that is missing or of another size; empty if none is."""
+    artifacts = manifest.artifacts.items()
+    return next((name for name, ref in artifacts if size(ref.key) != ref.size), "")
 
 
 def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
@@ -170,6 +186,7 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
         version=call.version,
         git_commit=git_commit(),
         plugins={name: context.registry.provider_of(name) for name in call.plugins},
+        identities=call.plugins,
         libraries=library_versions(),
         device=product.device,
         counts=product.counts,

@@ -1,4 +1,4 @@
-"""Where an artifact came from: digests, code fingerprints, and the manifest that tells it all.
+"""Where an artifact came from: digests, versions, and the manifest that tells it all.
 
 A manifest is the last thing a stage writes. It names what went in (by digest), what was asked for
 (resolved options), by which code, and what came out, so that the artifact can be made again.
@@ -6,14 +6,11 @@ A manifest is the last thing a stage writes. It names what went in (by digest), 
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
 import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from importlib import metadata
@@ -57,63 +54,6 @@ def digest_json(value: object) -> str:
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
-@cache
-def code_fingerprint(*modules: str) -> str:
-    """Digest of the source of modules and of all they import from their own top-level package.
-
-    Two installations with the same fingerprint compute the same thing, library versions aside.
-    """
-    return digest_json({name: digest_file(path) for name, path in code_closure(*modules).items()})
-
-
-def code_closure(*modules: str) -> dict[str, Path]:
-    """Modules and all they import from their own top-level package, with their source files.
-
-    Imports inside of functions count.
-    """
-    found: dict[str, Path] = {}
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        path = _source_of(name)
-        if path is not None:
-            found[name] = path
-            home = name.partition(".")[0]
-            waiting += [m for m in _imports(name, path) if m.partition(".")[0] == home]
-    return found
-
-
-def _source_of(module: str) -> Path | None:
-    """The source file of a module; None for what is no module (an imported name) or has none."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin)
-
-
-def _imports(module: str, path: Path) -> Iterable[str]:
-    """Names of modules, and of things that may be modules, that a source file imports."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")
-                kept = ".".join(parents[: len(parents) - node.level + 1])
-                base = f"{kept}.{base}" if base else kept
-            names = [f"{base}.{alias.name}" for alias in node.names]
-            yield from names
-            if not all(map(_source_of, names)):  # else they are modules, not what is in one
-                yield base
-
-
 class ArtifactRef(Record):
     """One object in the store."""
 
@@ -145,6 +85,8 @@ class Manifest(Record):
     git_commit: str | None = None
     plugins: dict[str, str] = Field(default_factory=dict)
     """``kind/name`` of each plugin used -> distribution and version."""
+    identities: dict[str, str] = Field(default_factory=dict)
+    """``kind/name`` of each plugin used -> what its key holds of it."""
     libraries: dict[str, str] = Field(default_factory=dict)
     device: str = "cpu"
     counts: dict[str, int] = Field(default_factory=dict)

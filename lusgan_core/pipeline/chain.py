@@ -182,15 +182,15 @@ class _Peek(Runner):
         self.store = store
 
     @cached_property
-    def _shards(self) -> frozenset[str]:
-        """Keys of all shards: one request a thousand, rather than one each."""
-        return frozenset(item.key for item in self.store.list("shards/"))
+    def _shards(self) -> dict[str, int]:
+        """Sizes of all shards: one request a thousand, rather than one each."""
+        return {item.key: item.size for item in self.store.list("shards/")}
 
-    def _exists(self, key: str) -> bool:
-        return key in self._shards if key.startswith("shards/") else self.store.exists(key)
+    def _size(self, key: str) -> int | None:
+        return self._shards.get(key) if key.startswith("shards/") else self.store.size(key)
 
     def one(self, call: StageCall) -> Manifest:
-        manifest = lookup(call, self.store, self._exists)
+        manifest = lookup(call, self.store, self._size)
         if manifest is None:
             raise _NewError
         return manifest

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from lusgan_core.calls.call import Stage, StageCall, StageContext, execute
-from lusgan_core.calls.provenance import Manifest, code_fingerprint
+from lusgan_core.calls.provenance import Manifest
 from lusgan_core.errors import (
     ConfigError,
     LeaseError,
@@ -71,9 +71,9 @@ def check_here(call: StageCall, registry: Registry) -> None:
                 f"{call.label} needs the {kind} {plugin!r}, which is not installed on this worker: "
                 "install the package that offers it (or take an image that has it), and run again"
             )
-        if code_fingerprint(*registry.modules_of(kind, plugin)) != wanted:
+        if registry.identity(kind, plugin) != wanted:
             raise ConfigError(
-                f"the {kind} {plugin!r} on this worker has other source than where {call.label} "
+                f"the {kind} {plugin!r} on this worker is another than where {call.label} "
                 "was asked for: install the same version on both, and run again"
             )
     if VERSIONS[call.stage] != call.version:

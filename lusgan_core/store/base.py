@@ -52,8 +52,12 @@ class Store(ABC):
         """A seekable stream over the object; raises MissingArtifactError."""
 
     @abstractmethod
+    def size(self, key: str) -> int | None:
+        """Bytes of the object; None where it is not there."""
+
     def exists(self, key: str) -> bool:
         """Whether the object is there."""
+        return self.size(key) is not None
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[StoredObject]:

@@ -89,14 +89,15 @@ class LocalStore(Store):
                 f"{shown(key)} in {self.uri} cannot be read: {error.strerror}"
             ) from error
 
-    def exists(self, key: str) -> bool:
-        """See Store.exists."""
+    def size(self, key: str) -> int | None:
+        """See Store.size."""
         path = self._path(key)
         try:
-            return stat.S_ISREG(path.stat().st_mode)
+            found = path.stat()
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
         except OSError as error:
             if error.errno in NOT_THERE:
-                return False
+                return None
             raise StoreError(
                 f"{shown(key)} in {self.uri} cannot be read: {error.strerror}"
             ) from error

@@ -86,6 +86,7 @@ def discriminator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
 
 BACKBONE = Backbone(
     name="dcgan",
+    version="1",
     description="The DCGAN of the report's code, unpacked, 11.2M discriminator; any width",
     generator=generator,
     discriminator=discriminator,

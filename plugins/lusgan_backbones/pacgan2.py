@@ -63,6 +63,7 @@ def discriminator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
 
 BACKBONE = Backbone(
     name="pacgan2",
+    version="1",
     description="The report's Figure 1: a DCGAN generator, a 0.34M discriminator of image pairs",
     generator=generator,
     discriminator=discriminator,

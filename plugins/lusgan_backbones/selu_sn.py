@@ -117,6 +117,7 @@ def discriminator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
 
 BACKBONE = Backbone(
     name="selu_sn",
+    version="1",
     description='The report\'s "improved" pair put right: SELU, nearest upsampling, spectral norm',
     generator=generator,
     discriminator=discriminator,

@@ -82,6 +82,7 @@ def rasgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOp
 
 SGAN = Loss(
     name="SGAN",
+    version="1",
     description="Standard GAN, non-saturating cross-entropy",
     discriminator=sgan_discriminator,
     generator=sgan_generator,
@@ -90,6 +91,7 @@ SGAN = Loss(
 
 RSGAN = Loss(
     name="RSGAN",
+    version="1",
     description="Relativistic standard GAN (RpGAN): each real input against one fake input",
     discriminator=rsgan_discriminator,
     generator=rsgan_generator,
@@ -98,6 +100,7 @@ RSGAN = Loss(
 
 RASGAN = Loss(
     name="RaSGAN",
+    version="1",
     description="Relativistic average standard GAN: each input against the average of the others",
     discriminator=rasgan_discriminator,
     generator=rasgan_generator,

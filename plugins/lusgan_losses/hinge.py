@@ -52,6 +52,7 @@ def rahinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoO
 
 HINGE = Loss(
     name="Hinge",
+    version="1",
     description="Hinge loss; ignores labels",
     discriminator=hinge_discriminator,
     generator=hinge_generator,
@@ -61,6 +62,7 @@ HINGE = Loss(
 
 RAHINGE = Loss(
     name="RaHinge",
+    version="1",
     description="Relativistic average hinge loss; ignores labels",
     discriminator=rahinge_discriminator,
     generator=rahinge_generator,

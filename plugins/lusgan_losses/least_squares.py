@@ -56,6 +56,7 @@ def ralsgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoO
 
 LSGAN = Loss(
     name="LSGAN",
+    version="1",
     description="Least squares GAN",
     discriminator=lsgan_discriminator,
     generator=lsgan_generator,
@@ -64,6 +65,7 @@ LSGAN = Loss(
 
 RALSGAN = Loss(
     name="RaLSGAN",
+    version="1",
     description="Relativistic average least squares GAN",
     discriminator=ralsgan_discriminator,
     generator=ralsgan_generator,

@@ -91,6 +91,7 @@ def r2_value(
 
 GP = Penalty(
     name="gp",
+    version="1",
     description="WGAN-GP: gradient norm 1 between real and fake images",
     value=gp_value,
     options=GpOptions,
@@ -98,6 +99,7 @@ GP = Penalty(
 
 R1 = Penalty(
     name="r1",
+    version="1",
     description="Small gradients on real images",
     value=r1_value,
     options=ZeroCentredOptions,
@@ -105,6 +107,7 @@ R1 = Penalty(
 
 R2 = Penalty(
     name="r2",
+    version="1",
     description="Small gradients on fake images",
     value=r2_value,
     options=ZeroCentredOptions,

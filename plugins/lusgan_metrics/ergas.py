@@ -26,6 +26,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="ergas",
+    version="1",
     title="ERGAS",
     description="Error relative to the first frame's mean brightness; order matters",
     better="lower",

@@ -21,6 +21,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="mse",
+    version="1",
     title="MSE",
     description="Mean squared difference of grey levels",
     better="lower",

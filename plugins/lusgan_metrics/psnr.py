@@ -24,6 +24,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="psnr",
+    version="1",
     title="PSNR",
     description="Peak signal-to-noise ratio; infinite for identical frames",
     better="higher",

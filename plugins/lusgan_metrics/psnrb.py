@@ -34,6 +34,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="psnrb",
+    version="1",
     title="PSNR-B",
     description="PSNR that counts the second frame's 8 x 8 blocks as noise; order matters",
     better="higher",

@@ -30,6 +30,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="rase",
+    version="1",
     title="RASE",
     description="Relative average spectral error, windowed; order matters, dark areas dominate",
     better="lower",

@@ -21,6 +21,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="rmse",
+    version="1",
     title="RMSE",
     description="Root of the mean squared difference of grey levels",
     better="lower",

@@ -28,6 +28,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="sam",
+    version="1",
     title="SAM",
     description="Mean angle between pixels' colours; always 0 on grey frames",
     better="lower",

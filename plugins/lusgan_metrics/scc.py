@@ -30,6 +30,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="scc",
+    version="1",
     title="SCC",
     description="Correlation of edges and texture; the share of textured windows if identical",
     better="higher",

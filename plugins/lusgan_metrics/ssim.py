@@ -30,6 +30,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="ssim",
+    version="1",
     title="SSIM",
     description="Structural similarity in 11 x 11 windows",
     better="higher",

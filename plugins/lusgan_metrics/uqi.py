@@ -29,6 +29,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="uqi",
+    version="1",
     title="UQI",
     description="Universal quality index in 8 x 8 windows, as sewar computes it",
     better="higher",

@@ -29,6 +29,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="vif",
+    version="1",
     title="VIF",
     description="Share of the first frame's visual information kept in the second; order matters",
     better="higher",

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from lusgan_core.calls import provenance
 from lusgan_core.calls.provenance import (
     Manifest,
-    code_closure,
-    code_fingerprint,
     digest_bytes,
     digest_file,
     digest_json,
@@ -23,6 +21,7 @@ from lusgan_core.calls.provenance import (
     git_commit,
     library_versions,
     peak_rss_mb,
+    short_digest,
 )
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -56,64 +55,9 @@ def test_different_values_have_different_digests(one: object, other: object) -> 
     assert digest_json(one) != digest_json(other)
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a package whose ``work`` imports in every way there is."""
-    folder = tmp_path / "fingerprinted"
-    (folder / "sub").mkdir(parents=True)
-    for name, text in {
-        "__init__": "",
-        "work": "import os\nfrom fingerprinted import one\nfrom .sub import two\n"
-        "def f():\n    import fingerprinted.late\n",
-        "one": "from fingerprinted.one_helper import thing",
-        "one_helper": "thing = 1",
-        "sub/__init__": "",
-        "sub/two": "from ..three import x",
-        "three": "x = 1",
-        "late": "from fingerprinted import work  # in a circle",
-        "other": "y = 1",
-    }.items():
-        (folder / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield folder
-    for name in [n for n in sys.modules if n.partition(".")[0] == "fingerprinted"]:
-        del sys.modules[name]
-
-
-def fingerprint(*modules: str) -> str:
-    """Compute a fingerprint as a new process would."""
-    code_fingerprint.cache_clear()
-    importlib.invalidate_caches()
-    return code_fingerprint(*modules)
-
-
-def test_fingerprint_follows_imports_of_every_kind(package: Path) -> None:
-    """Absolute, relative, of a name, in a function, in a circle: all that is used is in it."""
-    found = {name.removeprefix("fingerprinted") for name in code_closure("fingerprinted.work")}
-    assert found == {
-        ".work", ".one", ".one_helper", ".sub.two", ".three", ".late"
-    }  # fmt: skip
-
-
-def test_fingerprint_changes_with_what_is_used_and_with_nothing_else(package: Path) -> None:
-    """Any change of a module in the closure shows; one of another module does not."""
-    before = fingerprint("fingerprinted.work")
-    (package / "other.py").write_text("y = 2")
-    assert fingerprint("fingerprinted.work") == before
-    for name in ("work", "one_helper", "sub/two", "late"):
-        path = package / f"{name}.py"
-        text = path.read_text()
-        path.write_text(text + "\n# changed")
-        assert fingerprint("fingerprinted.work") != before, name
-        path.write_text(text)
-    assert fingerprint("fingerprinted.work") == before
-
-
-def test_fingerprint_covers_all_modules_named(package: Path) -> None:
-    """Two modules have another fingerprint than either; what is no module adds nothing."""
-    both = fingerprint("fingerprinted.other", "fingerprinted.three")
-    assert both not in (fingerprint("fingerprinted.other"), fingerprint("fingerprinted.three"))
-    assert code_closure("fingerprinted.nothing", "no.such.package") == {}
+def test_short_digests_name_things() -> None:
+    """Eight digits of the sha256 of a text, the same everywhere."""
+    assert short_digest("abc") == ABC[:8]
 
 
 def test_manifest_survives_json() -> None:

@@ -59,13 +59,13 @@ class S3Store(Store):
         """See Store.open; the content is checked if it is read from beginning to end."""
         return self.bucket.open(check_key(key), shown(key))
 
-    def exists(self, key: str) -> bool:
-        """See Store.exists."""
+    def size(self, key: str) -> int | None:
+        """See Store.size."""
         try:
-            self.bucket.read("head_object", check_key(key), shown(key))
+            found = self.bucket.read("head_object", check_key(key), shown(key))
         except MissingArtifactError:
-            return False
-        return True
+            return None
+        return int(found["ContentLength"])
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See Store.list."""

@@ -1,0 +1,172 @@
+"""What a cache key holds of a plugin: all that decides what it computes, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from distributions import NETWORKS, install, run_python
+from lusgan_core import plugin_identity
+from lusgan_core.plugin_identity import file_digest, files_identity, normalised
+from lusgan_core.registry import BUILT_IN, KINDS, installed
+
+ASK = """
+from lusgan_core.registry import installed
+print(installed().identity("backbone", "slab"))
+"""
+
+
+def identity(site: Path, source: Path | None = None) -> str:
+    """Return the identity of the backbone ``slab`` as a new process sees it."""
+    return run_python(site, "-c", ASK, source=source)
+
+
+def changed(file: str, old: str, new: str) -> dict[str, str]:
+    """Return the plugin's files with one text replaced in one of them."""
+    assert old in NETWORKS[file]
+    return NETWORKS | {file: NETWORKS[file].replace(old, new)}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    install(tmp_path / "site", "slab", NETWORKS, "slab")
+    return tmp_path / "site"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        changed("slab/discriminator.py", "WIDTH = 8", "WIDTH = 16"),
+        changed("slab/generator.py", "nn.Tanh()", "nn.Sigmoid()"),
+        changed("slab/options.py", "return 8", "return 16"),
+        changed("slab/options.py", "Field(0.2", "Field(0.1"),
+        changed("slab/__init__.py", "generator.build, disc", "discriminator.build, disc"),
+        changed("slab/__init__.py", "Backbone(", "Backbone(pack=2, *("),
+        changed("slab/scale.py", "factor *", "2 * factor *"),
+        changed("slab/factor.txt", "0.5", "0.25"),
+        changed("slab_extra/__init__.py", "1.0", "2.0"),
+        NETWORKS | {"slab/data/weights.bin": "w" * 100},
+    ],
+    ids=[
+        "discriminator", "generator", "an option's method", "an option's default",
+        "which function is used", "a record's field", "a module that importlib loads",
+        "a file of data", "a second package", "a file more",
+    ],
+)  # fmt: skip
+def test_what_decides_a_result_is_in_the_identity(
+    site: Path, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """A change of any file that a plugin is made of gives it another identity."""
+    before = files_identity_of(site)
+    install(tmp_path / "other", "slab", files, "slab")
+    assert files_identity_of(tmp_path / "other") != before
+
+
+def files_identity_of(site: Path) -> str:
+    """Return the identity by files alone: the changed ones need not work."""
+    code = (
+        "from lusgan_core.plugin_identity import files_identity; "
+        "print(files_identity('slab', 'slab'))"
+    )
+    return run_python(site, "-c", code)
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        (NETWORKS, "2.0"),
+        (changed("slab/discriminator.py", "WIDTH = 8", "# as wide as it is\n\nWIDTH   = 8"), "1.0"),
+        (changed("slab/generator.py", "    from", '    """Builds it."""\n    from'), "1.0"),
+        (changed("slab/options.py", '"""Options of the slab."""', '"""Said."""'), "1.0"),
+        (NETWORKS | {"README.md": "Read me", "slab/tests/test_it.py": "assert 1"}, "1.0"),
+        (NETWORKS | {"slab/__pycache__/old.cpython-311.pyc": "x", "slab/.hidden": "x"}, "1.0"),
+    ],
+    ids=["version", "comment", "a docstring more", "another docstring", "README, tests", "caches"],
+)  # fmt: skip
+def test_what_decides_nothing_is_not(
+    site: Path, tmp_path: Path, files: dict[str, str], version: str
+) -> None:
+    """A raised version, comments, docstrings, layout, tests and caches leave the identity."""
+    before = identity(site)
+    install(tmp_path / "other", "slab", files, "slab", version=version)
+    assert identity(tmp_path / "other") == before
+
+
+def test_wheel_and_editable_are_one(site: Path, tmp_path: Path) -> None:
+    """The same sources have one identity, installed, reinstalled elsewhere or edited in place."""
+    before = identity(site)
+    install(tmp_path / "again", "slab", NETWORKS, "slab")
+    source = tmp_path / "checkout" / "src"
+    install(tmp_path / "editable", "slab", NETWORKS, "slab", source=source)
+    assert identity(tmp_path / "again") == before
+    assert identity(tmp_path / "editable", source) == before
+    (source / "slab_extra" / "__init__.py").write_text("FACTOR = 3.0\n")
+    assert identity(tmp_path / "editable", source) != before
+
+
+def test_a_stated_version_takes_the_place_of_files(site: Path, tmp_path: Path) -> None:
+    """A record that gives a version is known by it and its distribution, whatever its files."""
+    stated = changed("slab/__init__.py", "options=SlabOptions", 'options=SlabOptions, version="7"')
+    install(tmp_path / "one", "slab", stated, "slab")
+    assert identity(tmp_path / "one").strip() == "slab 7"
+    (tmp_path / "one" / "slab" / "factor.txt").write_text("0.125")
+    assert identity(tmp_path / "one").strip() == "slab 7"
+
+
+def test_built_in_plugins_state_a_version() -> None:
+    """So that a comment in one of them trains no model again."""
+    registry = installed()
+    for kind in KINDS:
+        for name, record in registry.records[kind].items():
+            if registry.providers[kind, name].module in BUILT_IN:
+                assert record.version, f"{kind} {name}"
+                assert registry.identity(kind, name) == f"lusgan {record.version}"
+
+
+def test_source_is_read_as_it_is_executed() -> None:
+    """Comments, docstrings and layout are nothing; a name, a number and an operator are."""
+    one = normalised(b'def f(a):\n    """Doc."""\n    return a  # back\n')
+    assert one == normalised(b"def f( a ):\n\n    return (a)\n")
+    assert normalised(b'class A:\n    """Doc."""\n') == normalised(b"class A:\n    pass\n")
+    for other in (b"def f(b):\n    return b\n", b"def f(a):\n    return -a\n"):
+        assert normalised(other) != one
+
+
+def test_a_file_that_is_no_python_counts_by_content(tmp_path: Path) -> None:
+    """A template with the name of a module is read as it is."""
+    path = tmp_path / "template.py"
+    path.write_text("{% if x %}")
+    before = file_digest(path)
+    path.write_text("{% if y %}")
+    assert file_digest(path) != before
+
+
+def test_a_large_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untouched it is remembered by size, time and inode; written again it is read again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(plugin_identity, "LARGE", 1000)
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"a" * 2000)
+    digest = file_digest(path)
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    with path.open("r+b") as stream:  # same size, time and inode: taken for untouched
+        stream.write(b"b" * 2000)
+    os.utime(path, ns=times)
+    assert file_digest(path) == digest
+    os.utime(path, ns=(times[0], times[1] + 1))
+    assert file_digest(path) != digest
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("no folder")
+    assert len(file_digest(path)) == 64
+
+
+def test_a_plugin_of_this_process_has_an_identity() -> None:
+    """One that no distribution offers is known by the files of its top-level package."""
+    plugin_identity.forget()
+    assert files_identity("", "distributions") != files_identity("", "test_plugin_identity")
+    assert files_identity("no-such-distribution", "distributions") == files_identity(
+        "", "distributions"
+    )
