@@ -66,24 +66,6 @@ class Engine(Protocol):
         """The wanted terms of all n x m pairs."""
 
 
-class MetricRunner(Protocol):
-    """Computes one or more metrics on all pairs of two blocks."""
-
-    metrics: Sequence[PairMetric]
-
-    def prepare(self, frames: NDArray[np.uint8]) -> Any:
-        """A block (N, H, W, C), ready; a slice of it is a block, too."""
-
-    def release(self, frames: Any) -> None:
-        """Take back a block that nobody needs any more."""
-
-    def values(self, a: Any, b: Any) -> Values:
-        """value(a_i, b_j) of all pairs."""
-
-    def swapped(self, a: Any, b: Any, values: Values) -> Values:
-        """value(b_j, a_i) of all pairs, still (n, m), given the straight ones."""
-
-
 @dataclass
 class KernelRunner:
     """All metrics that name a kernel, by one engine."""
