@@ -55,7 +55,7 @@ def curves(figure: Curves) -> Markup:
 
     Each is the mean within equal parts of the run, over a band from the smallest to the largest
     value there. The axis leaves out the outermost half per cent of values on either side; where all
-    values are small it begins at zero and has a power of ten.
+    values are small it has zero on it, mostly as its end, and a power of ten.
     """
     iterations = np.array(figure.iterations)
     lines = [(series, _numbers(series)) for series in figure.series]
@@ -66,7 +66,8 @@ def curves(figure: Curves) -> Markup:
     if 0 < highest < SMALL:
         power = math.floor(math.log10(highest))
         label, factor = f"{label}, {ten(power)}", 10.0**power
-        limits = (0.0, highest / factor * 1.05)
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+        limits = (low / factor * 1.05, high / factor * 1.05)
     else:
         low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
         margin = 0.05 * (high - low)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lusgan_core.calls.section import FrameAt, FramePair, Sheet, StripPicture
-from lusgan_core.errors import LusganError
 from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.reporting.images import gif_data_uri, png_data_uri, reduced, sample_grid
 from lusgan_core.store import Store
@@ -24,6 +23,8 @@ LARGEST_GIF = 1_500_000
 SHEET_COLUMNS = 4
 BLANK_LEVEL = 110
 """Grey level of a picture that is gone."""
+UNREADABLE = Exception
+"""What reading a picture raises where it is gone or damaged: decoders raise all kinds of things."""
 
 Frame = NDArray[np.uint8]
 
@@ -56,31 +57,34 @@ class Pictures:
         """The upper left corner of a picture in the store."""
         try:
             image = np.asarray(Image.open(io.BytesIO(self._store.get(picture.key))))
-        except (LusganError, OSError, ValueError):
+        except UNREADABLE:
             image = np.full((side, side), BLANK_LEVEL, np.uint8)
         return png_data_uri(reduced(image[None, :side, :side], self._side)[0])
 
     def gif(self, key: str) -> str:
-        """An animation; empty where it is gone or too large for the page."""
+        """An animation; empty where it is gone, no GIF file, or too large for the page."""
         try:
             data = self._store.get(key)
-        except LusganError:
+            Image.open(io.BytesIO(data), formats=["GIF"])
+        except UNREADABLE:
             return ""
-        return gif_data_uri(data) if 0 < len(data) <= LARGEST_GIF else ""
+        return gif_data_uri(data) if len(data) <= LARGEST_GIF else ""
 
     def _frames(self, places: Sequence[FrameAt]) -> Frame:
-        """Frames (N, H, W[, 3]), reduced; those that are gone are grey."""
+        """Frames (N, H, W[, 3]), reduced; those that are gone, or of another size, are grey."""
         found = [self._frame(at) for at in places]
         shape = next((frame.shape for frame in found if frame is not None), (self._side,) * 2)
         blank = np.full(shape, BLANK_LEVEL, np.uint8)
-        return np.stack([blank if frame is None else frame for frame in found])
+        return np.stack(
+            [blank if frame is None or frame.shape != shape else frame for frame in found]
+        )
 
     def _frame(self, at: FrameAt) -> Frame | None:
         try:
             frame: Frame = self._file(at.key, at.score)[at.row]
-        except (LusganError, OSError, IndexError):
+            small: Frame = reduced(frame[None], self._side)[0]
+        except UNREADABLE:
             return None
-        small: Frame = reduced(frame[None], self._side)[0]
         return small
 
     def _read(self, key: str, score: int | None) -> Frame:
