@@ -21,7 +21,7 @@ from lusgan_core.reporting.wording import compact, number, ten
 MOST_POINTS = 120
 """Points of a curve; longer histories are summarised by their mean and range in as many parts."""
 SMALL = 0.01
-"""Curves that stay below are drawn from zero, in a power of ten."""
+"""Curves that stay below this are drawn from zero, in units of a power of ten."""
 WHISKER = ("mean", "sd", "min", "max")
 """Statistics that a whisker needs."""
 
@@ -108,14 +108,14 @@ def histograms(figure: Histograms) -> Markup:
 
 
 def whisker(row: Mapping[str, Measured], rows: Sequence[Mapping[str, Measured]]) -> Markup:
-    """A row's range in a table: a line from min to max, a block of mean ± sd, a tick at the mean.
+    """Draw a row's range: a line from min to max, a block of mean ± sd, a tick at the mean.
 
     Args:
         row: The statistics of one kind of pairs, by name.
         rows: Those of all kinds of pairs of the same metric, which share one scale.
 
     Returns:
-        Inline SVG; nothing where there is no finite value.
+        Inline SVG; empty if there is no finite value.
     """
     ends = [v for other in rows for v in (_value(other, "min"), _value(other, "max"))]
     known = [v for v in ends if v is not None]

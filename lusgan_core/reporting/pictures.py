@@ -1,6 +1,6 @@
 """Loads the pictures that sections name from the store, as ``src`` attributes of a page.
 
-A picture that is gone is left out, with a grey place where it was: it never stops a report.
+A missing picture is replaced by a grey one or left out: it never stops a report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST_GIF = 1_500_000
 """Bytes up to which a progress animation is put into the page."""
 SHEET_COLUMNS = 4
 BLANK_LEVEL = 110
-"""Grey level of a picture that is gone."""
+"""Grey level that replaces a missing picture."""
 UNREADABLE = Exception
 """What reading a picture raises where it is gone or damaged: decoders raise all kinds of things."""
 
@@ -33,8 +33,8 @@ class Pictures:
     """The pictures of one report.
 
     Args:
-        store: Where they are.
-        side: Pixels to which larger frames are reduced.
+        store: Store with the pictures.
+        side: Longest side of a frame, pixels; larger frames are reduced to it.
     """
 
     def __init__(self, store: Store, side: int = 160) -> None:
@@ -42,19 +42,35 @@ class Pictures:
         self._file: Callable[[str, int | None], Frame] = lru_cache(maxsize=2)(self._read)
 
     def sheet(self, sheet: Sheet, columns: int = SHEET_COLUMNS) -> str:
-        """Frames in rows."""
+        """Draw a sheet of frames in rows.
+
+        Args:
+            sheet: The frames, by their place in the store; those that are missing are grey.
+            columns: Frames in a row.
+
+        Returns:
+            A PNG as a ``data:`` URI.
+        """
         return png_data_uri(sample_grid(self._frames(sheet.frames), columns))
 
     def one(self, at: FrameAt) -> str:
-        """A single frame."""
+        """A single frame as a ``data:`` URI; grey if it is missing."""
         return png_data_uri(self._frames([at])[0])
 
     def pair(self, pair: FramePair) -> str:
-        """A synthetic frame, left, beside its nearest real one."""
+        """A synthetic frame, left, beside its nearest real one, as a ``data:`` URI."""
         return png_data_uri(sample_grid(self._frames([pair.synthetic, pair.real]), 2))
 
     def corner(self, picture: StripPicture, side: int) -> str:
-        """The upper left corner of a picture in the store."""
+        """Cut out the upper left corner of a picture.
+
+        Args:
+            picture: A PNG file in the store; a grey square replaces it if it is missing.
+            side: Side of the corner, pixels.
+
+        Returns:
+            A PNG as a ``data:`` URI.
+        """
         try:
             image = np.asarray(Image.open(io.BytesIO(self._store.get(picture.key))))
         except UNREADABLE:
@@ -62,7 +78,7 @@ class Pictures:
         return png_data_uri(reduced(image[None, :side, :side], self._side)[0])
 
     def gif(self, key: str) -> str:
-        """An animation; empty where it is gone, no GIF file, or too large for the page."""
+        """An animation as a ``data:`` URI; empty if missing, no GIF file, or too large for the page."""
         try:
             data = self._store.get(key)
             Image.open(io.BytesIO(data), formats=["GIF"])
