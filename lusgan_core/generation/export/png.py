@@ -19,7 +19,7 @@ class PngExport:
         self._sums: list[str] = []
 
     def add(self, frame: NDArray[np.uint8]) -> None:
-        """Write the next frame, (H, W) or (H, W, 3)."""
+        """Write the next frame, (H, W) or (H, W, 3) uint8."""
         name = f"frame-{len(self._sums):06d}.png"
         data = png_bytes(frame)
         self._store.put(f"{self._folder}/png/{name}", data)
