@@ -26,6 +26,10 @@ class PngExport:
         self._sums.append(f"{digest_bytes(data)}  {name}\n")
 
     def finish(self) -> dict[str, ArtifactRef]:
-        """Write the digests of all files, as ``sha256sum -c`` reads them."""
+        """Write the digests of all files, in the format of ``sha256sum -c``.
+
+        Returns:
+            The reference to the list of digests, as ``png``.
+        """
         text = "".join(self._sums).encode()
         return {"png": stored(self._store, f"{self._folder}/png/SHA256SUMS", text)}
