@@ -12,7 +12,7 @@ from lusgan_core.pipeline.chain import Outcome
 from lusgan_flows.pipeline_run import run_flow
 
 WORKERS = 4
-"""Exams ingested and preprocessed side by side."""
+"""Number of exams that are ingested or preprocessed at the same time."""
 THREADS: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
 
 

@@ -1,4 +1,4 @@
-"""The flow that ends before the report: the pipeline up to one stage, one score or all."""
+"""The flow ``stage``: the pipeline up to one stage, for one score or all."""
 
 from __future__ import annotations
 
