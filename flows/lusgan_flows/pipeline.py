@@ -49,6 +49,9 @@ def pipeline(
         withdraw_all: Treat all missing exams as withdrawn, even if none is left.
         train_on: Deployment that trains the scores, several at once, as FLOW/DEPLOYMENT
             ("training/training" of `lusgan up`). Empty: one after the other, in this run.
+
+    Returns:
+        The result of the run.
     """
     return run_flow(
         exams,
