@@ -17,38 +17,48 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 from lusgan_core.errors import AlreadyExistsError, LeaseError, MissingArtifactError
 from lusgan_core.store import Store
 
 TTL_S = 180.0
 """Seconds without renewal after which a lease is void."""
 RENEW_S = 20.0
+START_TOLERANCE = 200
+"""Hundredths of a second; a system tells the time of its boot in seconds, give or take one."""
 SETTLE_S = 0.2
 """Seconds to wait after taking a void lease over, before checking that nobody else did so too."""
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _space() -> str:
-    """The PID namespace of this process, empty if unknown; each container of a host has its own."""
+    """The PID namespace of this process, empty if unknown; each container of a host has its own.
+
+    Linux alone has them, and psutil does not tell them.
+    """
     with contextlib.suppress(OSError):
         return os.readlink("/proc/self/ns/pid")
     return ""
 
 
-def _started(pid: int) -> str:
-    """When a process started, in ticks since boot; distinguishes processes that reuse a number."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[19]
-    return ""
+def _started(pid: int) -> int | None:
+    """When a process started, in hundredths of a second since boot; None if there is no such one.
+
+    Counted from the boot, so that it stays the same when the clock is set.
+    """
+    try:
+        return round(100 * (psutil.Process(pid).create_time() - psutil.boot_time()))
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _runs(held: dict[str, Any]) -> bool:
+    """Whether the holder, a process of this machine, still runs.
+
+    A process that has its number, but started at another time, is not the holder.
+    """
+    started = _started(int(held.get("pid", 0)))
+    return started is not None and abs(started - int(held.get("started") or 0)) <= START_TOLERANCE
 
 
 @dataclass
@@ -69,7 +79,7 @@ class Lease:
             "host": socket.gethostname(),
             "space": _space(),
             "pid": pid,
-            "started": _started(pid),
+            "started": str(_started(pid)),
             "renewed": time.time(),
             "token": self._token,
         }
@@ -121,12 +131,11 @@ class Lease:
     def _refuse_if_held(self, held: dict[str, Any]) -> None:
         age = time.time() - float(held.get("renewed", 0))
         here = (held.get("host"), held.get("space")) == (socket.gethostname(), _space())
-        pid = int(held.get("pid", 0))
-        gone = here and not (_alive(pid) and _started(pid) == held.get("started"))
-        if not gone and age < TTL_S:
+        if age < TTL_S and not (here and not _runs(held)):
             raise LeaseError(
-                f"this model is being trained by process {pid} on {held.get('host')} (seen "
-                f"{age:.0f} s ago): wait for it, or stop it and run the same command again"
+                f"this model is being trained by process {held.get('pid')} on "
+                f"{held.get('host')} (seen {age:.0f} s ago): wait for it, or stop "
+                "it and run the same command again"
             )
 
     def _refuse_if_lost(self) -> None:

@@ -66,7 +66,6 @@ def test_the_lease_of_a_dead_process_is_taken_over(store):
         assert holder(store)["pid"] == os.getpid()
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
 def test_a_process_that_only_has_the_number_of_the_holder_does_not_count(store):
     """A living process of that number which started at another time is not the holder."""
     put(store, host=socket.gethostname(), pid=os.getpid(), started="12")
