@@ -8,7 +8,7 @@ import typer
 
 from lusgan_cli import options
 from lusgan_cli.console import err, out
-from lusgan_cli.pools import Gpu, Image, Job, Type, parse_job, pool_kind
+from lusgan_cli.pools import Gpu, Image, JobVariables, Type, parse_job, pool_kind
 from lusgan_core.presets import DEFAULT_PRESET
 
 
@@ -22,7 +22,7 @@ def deploy(
     kind: Type = "process",
     gpu: Gpu = False,
     image: Image = "",
-    job: Job = None,
+    job: JobVariables = None,
     trainings: Annotated[
         int | None,
         typer.Option(

@@ -20,7 +20,7 @@ Image = Annotated[
     str, typer.Option(help="Image of runs in containers; lusgan:gpu or lusgan:cpu by default",
                       envvar="LUSGAN_IMAGE", show_default=False)
 ]  # fmt: skip
-Job = Annotated[
+JobVariables = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from lusgan_cli.console import err, visible
-from lusgan_cli.pools import Gpu, Image, Job, Type, parse_job, pool_kind
+from lusgan_cli.pools import Gpu, Image, JobVariables, Type, parse_job, pool_kind
 
 
 def work(
     kind: Type = "process",
     gpu: Gpu = False,
     image: Image = "",
-    job: Job = None,
+    job: JobVariables = None,
     exams: Annotated[
         str, typer.Option(help="Exams that must be readable", envvar="LUSGAN_EXAMS")
     ] = "",

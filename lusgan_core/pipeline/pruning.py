@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.domain import Record
-from lusgan_core.pipeline import index as traces
+from lusgan_core.pipeline import index
 from lusgan_core.pipeline.withdrawal import withdrawals
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion.current import current_model
@@ -67,14 +67,14 @@ def carry_out(store: Store, plan: PrunePlan) -> None:
         store: Store to delete from.
         plan: A plan of ``plan_withdrawn`` or ``plan_old``.
     """
-    traces.erase(store, [key for item in plan.items for key in item.keys])
+    index.erase(store, [key for item in plan.items for key in item.keys])
 
 
 def plan_withdrawn(store: Store) -> PrunePlan:
     """Plan for models that saw a withdrawn exam, and for all that was made of them or shows it."""
     why = "it comes from an exam that was withdrawn"
-    marked = {f for f in traces.model_folders(store) if mark_of(store, f) is not None}
-    busy = {folder for folder in marked if traces.in_training(store, folder)}
+    marked = {f for f in index.model_folders(store) if mark_of(store, f) is not None}
+    busy = {folder for folder in marked if index.in_training(store, folder)}
     plan = _Planner(store)
     plan.models(marked - busy, why)
     for record in withdrawals(store):
@@ -90,10 +90,10 @@ def plan_withdrawn(store: Store) -> PrunePlan:
 def plan_old(store: Store) -> PrunePlan:
     """Plan for models that were replaced, and for datasets and shards that nothing kept needs."""
     plan = _Planner(store)
-    trained = [m for m in traces.manifests(store, "models/") if m.stage == "train"]
+    trained = [m for m in index.manifests(store, "models/") if m.stage == "train"]
     kept = _kept_models(store, trained)
     old = {_folder(m) for m in trained} - kept
-    busy = {folder for folder in old if traces.in_training(store, folder)}
+    busy = {folder for folder in old if index.in_training(store, folder)}
     plan.models(old - busy, "another model of its score and options is newer, or current")
     plan.reports(
         lambda stages: any(_folder_of(key) in old for key in stages),
@@ -126,9 +126,9 @@ def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:
 def _old_datasets(store: Store, plan: _Planner, models: Iterable[Manifest]) -> set[str]:
     """Plan for datasets that nothing needs; returns the keys of the other datasets' shards."""
     frames = {manifest.inputs["frames"] for manifest in models}
-    evaluations = traces.manifests(store, "evaluations/")
+    evaluations = index.manifests(store, "evaluations/")
     real = {m.inputs["real"] for m in evaluations if m.manifest_key not in plan.taken}
-    every = list(traces.datasets(store))
+    every = list(index.datasets(store))
     newest = _newest(
         (m for m, _ in every), lambda m: (m.inputs["score"], digest_json(m.options))
     )  # fmt: skip
@@ -145,7 +145,7 @@ def _old_datasets(store: Store, plan: _Planner, models: Iterable[Manifest]) -> s
 
 def _old_shards(store: Store, plan: _Planner, needed: set[str]) -> None:
     """Plan for shards and exam records that are neither the newest of their exam nor needed."""
-    every = list(traces.manifests(store, "shards/"))
+    every = list(index.manifests(store, "shards/"))
     newest = _newest(every, lambda m: (_folder(m), digest_json(m.options)))
     latest = {manifest.manifest_key for manifest in newest}
     owned: set[str] = set()
@@ -159,7 +159,7 @@ def _old_shards(store: Store, plan: _Planner, needed: set[str]) -> None:
         if item.key.endswith(".h5") and item.key not in owned:
             name = item.key.rpartition("-")[2].removesuffix(".h5")
             plan.add("shards", name, "no manifest names it: a run was cut off", item.key)
-    records = list(traces.manifests(store, "exams/"))
+    records = list(index.manifests(store, "exams/"))
     kept = {m.manifest_key for m in _newest(records, _folder)}
     for manifest in records:
         if manifest.manifest_key not in kept:
@@ -198,7 +198,7 @@ class _Planner:
 
     def reports(self, chosen: Callable[[tuple[str, ...]], bool], why: str) -> None:
         """Add the reports for which ``chosen`` says so, given the manifests that they show."""
-        for manifest in traces.manifests(self.store, "reports/"):
+        for manifest in index.manifests(self.store, "reports/"):
             if chosen(data_of(manifest, ReportRecord).stages):
                 folder = _folder(manifest)
                 self.add("report", folder, why, f"{folder}/")

@@ -24,7 +24,7 @@ from lusgan_core.calls.ledger import ExamLedger, LedgerEntry
 from lusgan_core.domain import Record
 from lusgan_core.errors import ExamError, MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery, no_exam
-from lusgan_core.pipeline import index as traces
+from lusgan_core.pipeline import index
 from lusgan_core.promotion.current import current_model, empty
 from lusgan_core.promotion.withdrawal_marks import mark, unmark
 from lusgan_core.reporting.stage import ReportRecord
@@ -146,7 +146,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     for score in emptied:
         empty(store, score, "withdrawal", f"it saw exam {record.exam}, which was withdrawn")
     _reopen(store, scores)
-    traces.erase(store, [*traces.below(store, *own), *found.datasets])
+    index.erase(store, [*index.below(store, *own), *found.datasets])
     return record
 
 
@@ -168,18 +168,18 @@ class _Found:
 
 def _find(store: Store, own: tuple[str, str]) -> _Found:
     found, real = _Found(), set()
-    for manifest, dataset in traces.datasets(store):
+    for manifest, dataset in index.datasets(store):
         if any(clip.key.startswith(own[1]) for clip in (*dataset.training, *dataset.held_out)):
             found.datasets.append(manifest.manifest_key)
             real.add(dataset.real_digest)
-    for folder, score in traces.model_folders(store).items():
-        seen = traces.seen_shards(store, folder)
+    for folder, score in index.model_folders(store).items():
+        seen = index.seen_shards(store, folder)
         if seen is None or any(key.startswith(own[1]) for key in seen):
             found.models[folder] = score  # without a list of what it saw, it may have seen it
-    for manifest in traces.manifests(store, "evaluations/"):
+    for manifest in index.manifests(store, "evaluations/"):
         if manifest.inputs.get("real") in real:
             found.evaluations.append(_folder(manifest.manifest_key))
-    for manifest in traces.manifests(store, "reports/"):
+    for manifest in index.manifests(store, "reports/"):
         if any(key.startswith(own) for key in data_of(manifest, ReportRecord).stages):
             found.reports.append(_folder(manifest.manifest_key))
     return found
@@ -192,8 +192,8 @@ def _is_current(store: Store, score: int, folders: Iterable[str]) -> bool:
 
 def _reopen(store: Store, scores: Iterable[int]) -> None:
     """Take back decisions on these scores: models held back beside a marked one may pass now."""
-    keys = traces.below(store, *(f"models/score-{score}/" for score in scores))
-    traces.erase(store, [key for key in keys if key.split("/")[3] == "promotion"])
+    keys = index.below(store, *(f"models/score-{score}/" for score in scores))
+    index.erase(store, [key for key in keys if key.split("/")[3] == "promotion"])
 
 
 def _merged(store: Store, record: Withdrawal) -> Withdrawal:

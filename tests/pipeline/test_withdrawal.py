@@ -258,7 +258,7 @@ def test_a_withdrawal_that_was_cut_off_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lusgan_core.pipeline.withdrawal.traces.erase", killed)
+        patch.setattr("lusgan_core.pipeline.withdrawal.index.erase", killed)
         with pytest.raises(KeyboardInterrupt):
             settle(hospital.store, hospital.source.uri, found)
     assert hospital.naming(TRAINING)

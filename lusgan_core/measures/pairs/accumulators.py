@@ -216,7 +216,7 @@ class Nearest:
         self.keys, self.indices = state["keys"], state["indices"]
 
 
-class Tally:
+class Accumulators:
     """The accumulators of one metric.
 
     Args:

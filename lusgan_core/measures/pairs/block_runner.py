@@ -14,7 +14,7 @@ from lusgan_core.measures.pairs.memory import free_cache, out_of_memory
 from lusgan_core.measures.pairs.runners import KernelRunner, PlainRunner, Values
 
 
-class Workbench:
+class BlockRunner:
     """Computes the values of blocks of pairs with all runners.
 
     When memory runs out, blocks are cut into pieces of half the size, each prepared anew: this is

@@ -18,7 +18,7 @@ import numpy as np
 
 from lusgan_core.calls.provenance import digest_bytes, digest_json
 from lusgan_core.errors import ConfigError
-from lusgan_core.measures.pairs.accumulators import State, Tally
+from lusgan_core.measures.pairs.accumulators import Accumulators, State
 from lusgan_core.measures.pairs.frameset import FrameSet
 
 SAMPLED = 64
@@ -62,20 +62,20 @@ def job_digest(sets: Sequence[FrameSet], settings: dict[str, Any]) -> str:
     return digest_json(parts)
 
 
-def save(path: Path, progress: Progress, tallies: dict[str, Tally]) -> None:
+def save(path: Path, progress: Progress, accumulators: dict[str, Accumulators]) -> None:
     """Write a checkpoint in place of the one before it, whole or not at all.
 
     Args:
         path: File to write; its folder is made if missing.
         progress: Progress of the job.
-        tallies: Accumulated values by metric.
+        accumulators: Accumulated values by metric.
 
     Raises:
         OSError: The file cannot be written; the one before it is kept.
     """
     arrays: State = {}
-    for number, tally in enumerate(tallies.values()):
-        arrays |= {f"{number}.{name}": part for name, part in tally.state().items()}
+    for number, of_metric in enumerate(accumulators.values()):
+        arrays |= {f"{number}.{name}": part for name, part in of_metric.state().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
     try:
@@ -89,13 +89,13 @@ def save(path: Path, progress: Progress, tallies: dict[str, Tally]) -> None:
         raise
 
 
-def load(path: Path, job: str, tallies: dict[str, Tally]) -> Progress | None:
+def load(path: Path, job: str, accumulators: dict[str, Accumulators]) -> Progress | None:
     """Read a checkpoint.
 
     Args:
         path: File that `save` wrote.
         job: Digest of the job that is to be resumed.
-        tallies: Tallies of the job by metric, in the same order; restored in place.
+        accumulators: Accumulators of the job by metric, in the same order; restored in place.
 
     Returns:
         Progress of the job; None if there is no such file.
@@ -115,11 +115,11 @@ def load(path: Path, job: str, tallies: dict[str, Tally]) -> Progress | None:
                     for name in arrays.files
                     if name.partition(".")[0] == str(number)
                 }
-                for number in range(len(tallies))
+                for number in range(len(accumulators))
             ]
             if progress.job == job:
-                for tally, state in zip(tallies.values(), states, strict=True):
-                    tally.restore(state)
+                for of_metric, state in zip(accumulators.values(), states, strict=True):
+                    of_metric.restore(state)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(
             f"checkpoint {path} cannot be read ({error}): delete it to start over"

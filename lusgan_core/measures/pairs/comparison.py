@@ -1,4 +1,4 @@
-"""One comparison under way: adds blocks to the tallies, saves its progress, and can resume."""
+"""One comparison under way: adds blocks to the accumulators, saves its progress, and can resume."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError
 from lusgan_core.measures.pairs import checkpoint as checkpoints
-from lusgan_core.measures.pairs.accumulators import Tally
-from lusgan_core.measures.pairs.block_runner import Workbench
+from lusgan_core.measures.pairs.accumulators import Accumulators
+from lusgan_core.measures.pairs.block_runner import BlockRunner
 from lusgan_core.measures.pairs.blocks import Block, Plan
 from lusgan_core.measures.pairs.engines import note_compiled
 from lusgan_core.measures.pairs.formulas import Compat, Floats
@@ -51,18 +51,20 @@ class Comparison:
 
     def __post_init__(self) -> None:
         count = len(self.b)
-        self.tallies = {m.name: Tally(count, self.top, m.better, self.bins) for m in self.metrics}
+        self.accumulators = {
+            m.name: Accumulators(count, self.top, m.better, self.bins) for m in self.metrics
+        }
         self.codes = group_codes(self.a, self.b) if self.exclude else None
         self.files: dict[str, MatrixFile] = {}
         self.notes: list[str] = []
         self.done, self.seconds, self.digest = 0, 0.0, ""
         self.between_blocks = True
-        """False while a block is being counted: the tallies are then worth no checkpoint."""
+        """False while a block is being counted: the accumulators are then worth no checkpoint."""
 
     def resume(self, path: Path) -> None:
         """Resume from a checkpoint, if there is one; raises ConfigError for another job's."""
         self.digest = checkpoints.job_digest([self.a, self.b], self._settings())
-        found = checkpoints.load(path, self.digest, self.tallies)
+        found = checkpoints.load(path, self.digest, self.accumulators)
         if found is not None:
             first, second, same = self.plan.first, self.plan.second, self.plan.same
             self.plan = Plan(first, second, found.rows, found.columns, same)
@@ -84,7 +86,7 @@ class Comparison:
         """Compute all blocks that are not done yet; ``progress`` gets the pairs done and in all."""
         if self.checkpoint is not None:
             self.resume(self.checkpoint)
-        bench = Workbench(self.a, self.b, self.runners, self.plan.same, self.notes)
+        blocks = BlockRunner(self.a, self.b, self.runners, self.plan.same, self.notes)
         counted, saved = 0, time.monotonic()
         try:
             self._open_matrix()
@@ -96,7 +98,7 @@ class Comparison:
                 if self._excluded(block):
                     self.done += 1
                 else:
-                    self._take(block, *bench.values(block))
+                    self._take(block, *blocks.values(block))
                 self.seconds += time.perf_counter() - began
                 if progress is not None:
                     progress(counted, self.plan.pairs)
@@ -141,14 +143,14 @@ class Comparison:
             return found if everything else np.where(keep, found, np.nan)
 
         for metric in self.metrics:
-            tally, straight = self.tallies[metric.name], values[metric.name]
-            tally.count(kept(straight))
-            tally.nearest.offer(hidden(straight), rows, block.j0)
+            found, straight = self.accumulators[metric.name], values[metric.name]
+            found.count(kept(straight))
+            found.nearest.offer(hidden(straight), rows, block.j0)
             if self.plan.same:
                 turned = back[metric.name]
                 if not metric.symmetric:
-                    tally.count(kept(turned))
-                tally.nearest.offer(hidden(turned).T, columns, block.i0)
+                    found.count(kept(turned))
+                found.nearest.offer(hidden(turned).T, columns, block.i0)
         self.done += 1
         self.between_blocks = True
 
@@ -192,7 +194,7 @@ class Comparison:
         if self.checkpoint is not None and self.between_blocks:
             rows, columns = self.plan.rows, self.plan.columns
             state = checkpoints.Progress(self.digest, rows, columns, self.done, self.seconds)
-            checkpoints.save(self.checkpoint, state, self.tallies)
+            checkpoints.save(self.checkpoint, state, self.accumulators)
 
     def _failure(self, error: BaseException) -> PairsError:
         """The error to raise instead of the system's, after saving what is done."""
@@ -229,8 +231,8 @@ class Comparison:
         )
 
     def _result(self, metric: PairMetric) -> MetricResult:
-        tally, file = self.tallies[metric.name], self.files.get(metric.name)
-        nearest = tally.nearest
+        found, file = self.accumulators[metric.name], self.files.get(metric.name)
+        nearest = found.nearest
         return MetricResult(
-            metric, tally.summary(), nearest.values, nearest.indices, file.path if file else None
+            metric, found.summary(), nearest.values, nearest.indices, file.path if file else None
         )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lusgan_core.measures.pairs.accumulators import Histogram, Moments, Nearest, Tally
+from lusgan_core.measures.pairs.accumulators import Accumulators, Histogram, Moments, Nearest
 
 numbers = st.lists(
     st.floats(-1e6, 1e6, allow_nan=False, allow_subnormal=False)
@@ -18,12 +18,12 @@ numbers = st.lists(
 )
 
 
-def fed(values: np.ndarray, pieces: int) -> Tally:
-    """A tally that got the values in so many pieces."""
-    tally = Tally(1, 1, "lower", 16)
+def fed(values: np.ndarray, pieces: int) -> Accumulators:
+    """Accumulators that got the values in so many pieces."""
+    accumulators = Accumulators(1, 1, "lower", 16)
     for part in np.array_split(values, pieces):
-        tally.count(part)
-    return tally
+        accumulators.count(part)
+    return accumulators
 
 
 class TestMoments:
@@ -104,14 +104,18 @@ class TestNearest:
         assert (nearest.indices[np.isnan(wanted)] == -1).all()
 
 
-def test_a_restored_tally_goes_on_as_if_nothing_had_happened():
-    """State put into another tally gives the same summary after the same further values."""
+def test_restored_accumulators_go_on_as_if_nothing_had_happened():
+    """State put into other accumulators gives the same summary after the same further values."""
     values = np.random.default_rng(1).normal(size=(40, 6))
-    whole, first, second = (Tally(6, 3, "higher", 16) for _ in range(3))
+    whole, first, second = (Accumulators(6, 3, "higher", 16) for _ in range(3))
     rows = np.arange(40)
-    for tally, part in ((whole, slice(0, 20)), (whole, slice(20, 40)), (first, slice(0, 20))):
-        tally.count(values[part])
-        tally.nearest.offer(values[part], rows[part], 0)
+    for accumulators, part in (
+        (whole, slice(0, 20)),
+        (whole, slice(20, 40)),
+        (first, slice(0, 20)),
+    ):
+        accumulators.count(values[part])
+        accumulators.nearest.offer(values[part], rows[part], 0)
     second.restore(first.state())
     second.count(values[20:])
     second.nearest.offer(values[20:], rows[20:], 0)
@@ -122,4 +126,4 @@ def test_a_restored_tally_goes_on_as_if_nothing_had_happened():
 def test_an_empty_stream_has_no_moments():
     """Nothing counted leaves None, not zeros that look like values."""
     assert Moments().add(np.array([np.nan])).size == 0
-    assert Tally(1, 1, "lower", 8).summary().mean is None
+    assert Accumulators(1, 1, "lower", 8).summary().mean is None
