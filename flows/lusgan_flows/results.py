@@ -58,7 +58,15 @@ class StoreResults(WritableFileSystem):
         return await asyncio.to_thread(self.read_path, path)
 
     async def awrite_path(self, path: str, content: bytes) -> None:
-        """As ``write_path``."""
+        """Keep a result without blocking the event loop.
+
+        Args:
+            path: Name of the result, below the store's ``results/``.
+            content: The result as Prefect serialised it.
+
+        Raises:
+            StoreError: The result cannot be written.
+        """
         await asyncio.to_thread(self.write_path, path, content)
 
 
