@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # One thread for each of two test processes beats two threads in one, and results repeat.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 
-.PHONY: help install demo test live containers lint bench clean
+.PHONY: help install demo test live containers golden lint bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ live: install  ## Tests with a real S3 server, Prefect server and worker on this
 
 containers: install  ## Build the images and test them, for real; starts a Docker engine of its own if none answers
 	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run
+
+golden: install  ## Write the golden tables anew; results that changed under the same version are refused
+	$(BIN)/python tests/golden/renew.py
 
 lint: install  ## Style, types and layers
 	$(BIN)/ruff check
