@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # One thread for each of two test processes beats two threads in one, and results repeat.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 
-.PHONY: help install demo test live containers lint bench clean
+.PHONY: help install demo test golden live containers lint bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: install  ## Phantom exams through the whole pipeline on the CPU; prints th
 
 test: install  ## Run the tests
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+golden: install  ## Write the tables of results anew, after a version was raised
+	$(BIN)/python tests/golden/renew.py
 
 live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
