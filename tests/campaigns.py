@@ -1,8 +1,8 @@
 """Campaigns: tests of chance, of which the gate runs a sample and a person any length.
 
-A test belongs to a campaign by ``@pytest.mark.campaign("NAME")`` and takes the fixture ``campaign``,
-which says how much to do and gives it chance; what it writes into the table is shown at the end. A
-test that takes ``number`` as well is run once for each unit. ``make campaign`` lists the names;
+A test marked ``@pytest.mark.campaign("NAME")`` belongs to a campaign. Its fixture ``campaign`` says
+how much to do and gives it chance; the rows it adds to the table are shown at the end. A test that
+takes ``number`` as well is run once for each unit. ``make campaign`` lists the names, and
 ``make campaign NAME=kills N=50 SEED=7`` runs one, which is all that the options below are for.
 """
 

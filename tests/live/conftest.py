@@ -17,6 +17,7 @@ import pytest
 from seaweed import Seaweed
 from stack import TRAINERS, Stack, lenient
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in this folder as live."""
     here = Path(__file__).parent

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from campaigns import Campaign
 from faulty_proxy import FaultyProxy
 from seaweed import ADMIN, Seaweed
 
+from campaigns import Campaign
 from lusgan_core.errors import AlreadyExistsError, MissingArtifactError, StoreError
 from lusgan_core.store import Store, open_store
 

@@ -33,6 +33,7 @@ CODES = tuple(str(code) for code in range(9001, 9017))
 HELD_OUT = "9016"
 """Its place by the seed of the split; 9015 trains."""
 
+
 @pytest.fixture(scope="module")
 def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write exams of sixteen patients; from the fourth on, all frames have score 2."""
@@ -203,7 +204,7 @@ def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     runs = len(stack.runs("pipeline"))
     stack.stop()
     assert stack.processes("prefect") == stack.processes("weed mini") == []
-    stack.start()
+    stack.start(*TRAINERS)
     assert len(stack.runs("pipeline")) >= runs
     doctor = stack.lusgan("doctor", f"--home={stack.home}", "--json")
     findings = json.loads(doctor.stdout)
@@ -229,7 +230,7 @@ def test_news_reach_people(stack: Stack) -> None:
         assert stack.process is not None
         stack.process.kill()
         stack.process.wait()
-        stack.start("--notify=custom-webhook/ops")
+        stack.start("--notify=custom-webhook/ops", *TRAINERS)
         key = "9016/1/convex_9016_1_2.mat"
         stack.s3().put_object(Bucket="exams", Key=key, Body=b"no score file beside it")
         stack.until(lambda: heard, 240, "the notification")
