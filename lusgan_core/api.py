@@ -1,4 +1,4 @@
-"""Everything a plugin may import, and nothing else is promised to stay.
+"""Everything that a plugin may import; nothing else is guaranteed to stay.
 
 A plugin is a module (or package) that an entry point of the group ``lusgan`` names. It holds one
 or more functions marked ``@hookimpl``, each returning records of one kind::
@@ -12,8 +12,8 @@ or more functions marked ``@hookimpl``, each returning records of one kind::
 ``lusgan_core.hookspecs`` shows a whole example for every hook. A plugin may state the version of
 this boundary it was written for as ``LUSGAN_API = 1``.
 
-Shapes: B batch (images), C channels, H height, W width, D latent size, L logits an input,
-P pack (images a discriminator sees side by side).
+Shapes: B batch (images), C channels, H height, W width, D latent size, L logits per input,
+P pack (images that a discriminator sees at once).
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class NoOptions(Options):
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What a network must fit: sizes that the run decides, not the backbone.
+    """Sizes that a network must fit; the run decides them, not the backbone.
 
-    Raises ConfigError for a size that no backbone need support.
+    Raises ConfigError for a size that backbones need not support.
     """
 
     image_size: int
@@ -83,7 +83,7 @@ class NetworkSpec:
     channels: int
     """1 for grey, 3 for RGB."""
     latent_size: int
-    """D, numbers in a noise vector."""
+    """D, the length of a noise vector."""
     pack: int
     """Images the discriminator sees at once, stacked as channels (PacGAN); 1 is the usual GAN."""
 
@@ -116,14 +116,14 @@ class Backbone:
     pack: int = 1
     """The default of ``training.pack``."""
     version: str = ""
-    """Goes up when the same options would give something else. A cache key holds it; where it is
+    """Goes up when the same options would give another result. A cache key holds it; where it is
     empty, the key holds a digest of all files of the distribution's packages instead, so that any
     change of these counts."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the discriminator should say of real and fake logits, each shaped as its logits.
+    """The discriminator's targets for real and fake inputs, each of the shape of its logits.
 
     1 and 0 unless label smoothing or flipping changed them; for a generator step always 1 and 0.
     """
@@ -153,11 +153,11 @@ class Loss:
     generator_needs_real: bool = True
     """Whether the generator's loss reads real logits (relativistic losses do)."""
     version: str = ""
-    """Goes up when the same options would give something else; see ``Backbone.version``."""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 class PenaltyOptions(Options):
-    """What every penalty can be told."""
+    """Options of every penalty."""
 
     weight: float = Field(1.0, ge=0, description="Factor of the penalty in the discriminator loss")
     every: int = Field(
@@ -179,12 +179,12 @@ class Penalty:
     value: Callable[[nn.Module, Tensor, Tensor, torch.Generator, Any], Tensor]
     options: type[PenaltyOptions] = PenaltyOptions
     version: str = ""
-    """Goes up when the same options would give something else; see ``Backbone.version``."""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 @dataclass(frozen=True)
 class PairMetric:
-    """How alike two frames are.
+    """A measure of how alike two frames are.
 
     ``value(a, b)`` on two uint8 frames of equal shape is enough. A metric that can share work
     between pairs also gives ``prepare`` (frames (N, H, W) or (N, H, W, 3) uint8 -> anything) and
@@ -212,12 +212,12 @@ class PairMetric:
     compare: Callable[[Any, Any], NDArray[np.float64]] | None = None
     kernel: str | None = None
     version: str = ""
-    """Goes up when the same options would give something else; see ``Backbone.version``."""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 @dataclass(frozen=True)
 class SetMetric:
-    """How alike two sets of frames are, from their features.
+    """A measure of how alike two sets of frames are, from their features.
 
     ``value(features_a, features_b)`` takes (N, D) and (M, D) float64 arrays.
     """
@@ -231,7 +231,7 @@ class SetMetric:
     unit: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     version: str = ""
-    """Goes up when the same options would give something else; see ``Backbone.version``."""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 Metric = PairMetric | SetMetric

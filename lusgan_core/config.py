@@ -1,7 +1,7 @@
 """The options of a whole run: those of every stage put together, presets, and how they are set.
 
 A run starts from a preset, then takes a file of options, then single settings; each may name only
-options that exist. What comes out is checked whole, plugins' own options included.
+options that exist. The result is validated as a whole, including the plugins' own options.
 """
 
 from __future__ import annotations
@@ -69,9 +69,22 @@ def resolve(
     settings: Sequence[str] = (),
     scores: Sequence[int] | None = None,
 ) -> RunConfig:
-    """The options of a run: a preset, then files (TOML or JSON), then ``a.b=c`` settings.
+    """Resolve the options of a run: a preset, then files, then single settings.
 
-    Raises ConfigError, in one line that says which option, what was expected and what to do.
+    Args:
+        preset: Name of the preset to start from.
+        registry: Installed plugins; their own options are validated and their defaults filled in.
+        files: Files of options, JSON where the suffix is ``.json``, else TOML; a later one wins.
+        settings: ``NAME=VALUE`` texts such as ``training.batch_size=32``; VALUE is JSON or, where
+            it is not valid JSON, text. They win over files.
+        scores: Severity scores to work on; None keeps those of preset, files and settings.
+
+    Returns:
+        The options, complete and validated.
+
+    Raises:
+        ConfigError: An option, file, preset, score or plugin cannot be used; one line says which,
+            what was expected and what to do.
     """
     values = preset_values(preset)
     for path in files:
@@ -91,18 +104,38 @@ def resolve(
 
 
 def completed(config: RunConfig, registry: Registry) -> RunConfig:
-    """Options that did not come through ``resolve`` (a form's), checked as those that did.
+    """Validate options that did not come through ``resolve``, such as those of a form.
 
-    Raises ConfigError for an unknown score, UnknownPluginError, and ConfigError for options that a
-    plugin refuses; the plugins' own defaults are filled in.
+    Args:
+        config: The options; those of plugins may be incomplete.
+        registry: Installed plugins.
+
+    Returns:
+        The options, with the plugins' own defaults filled in.
+
+    Raises:
+        ConfigError: A score is unknown, or a plugin refuses its options.
+        UnknownPluginError: A plugin is named that is not installed.
     """
     return _checked(config.model_dump(mode="json"), registry)
 
 
 def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescription:
-    """A run's options in words: each beside what its preset says, and the command that asks for it.
+    """Describe a run's options, each beside its preset's value, for the report.
 
-    How a run was run (device, threads) is left out, since it changes no result.
+    Device, threads and processes are left out, since they change no result.
+
+    Args:
+        config: Options of the run, complete.
+        preset: Name of the preset they started from.
+        registry: Installed plugins.
+
+    Returns:
+        The options with their descriptions, the preset's deviations from its reference, and the
+        command that asks for the same run.
+
+    Raises:
+        UnknownNameError: There is no such preset.
     """
     chosen = flatten(config.model_dump(mode="json", exclude={"runtime"}))
     usual = flatten(resolve(preset, registry).model_dump(mode="json", exclude={"runtime"}))
@@ -128,7 +161,7 @@ def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescripti
 
 
 def _description(name: str) -> str:
-    """What the option of that dotted name is for."""
+    """Description of the option of that dotted name; empty where it belongs to a plugin."""
     model: type[BaseModel] = RunConfig
     *sections, last = name.split(".")
     for section in sections:
@@ -147,7 +180,15 @@ def preset_values(name: str) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested options as ``{"training.batch_size": 32}``."""
+    """Flatten nested options to ``{"training.batch_size": 32}``.
+
+    Args:
+        values: Options, nested by section. Sections that belong to plugins (``OPEN``) stay whole.
+        above: What to put before every name, ending in a dot.
+
+    Returns:
+        Values by dotted name.
+    """
     flat: dict[str, Any] = {}
     for name, value in values.items():
         path = f"{above}{name}"
@@ -179,9 +220,9 @@ def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
 
 
 def _empty_nones(values: dict[str, Any], model: type[BaseModel]) -> None:
-    """Take the word ``none`` for an empty value wherever an option can be empty.
+    """Replace the text ``none`` by None wherever an option may be empty, in place.
 
-    Of an option that has a choice of that name (``preprocessing.intensity``) it is the choice.
+    Where an option has a choice of that name (``preprocessing.intensity``) the text stays.
     """
     for name, field in model.model_fields.items():
         value, kind = values.get(name), field.annotation
@@ -227,7 +268,7 @@ def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[st
 
 
 def _one_line(error: ValidationError, model: type[BaseModel], above: str = "") -> str:
-    """The first thing wrong, in one line."""
+    """Describe the first validation error in one line."""
     first = error.errors()[0]
     path = above + ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -252,9 +293,9 @@ def _known(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
 
 
 def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Lay options over others; another backbone or loss starts from its own defaults.
+    """Lay options over others, in place; another backbone or loss starts from its own defaults.
 
-    An open section that is given as a whole, or empty, takes the place of what was there.
+    An open section that is given as a whole, or empty, replaces the one that was there.
     """
     for name, value in sorted(more.items()):  # a plugin's name comes before its options
         below = values.get(name)
@@ -275,7 +316,7 @@ def _nested(name: str, value: Any) -> dict[str, Any]:
 
 
 def _literal(text: str) -> Any:
-    """A value as JSON spells it; anything else is text."""
+    """Read a value as JSON; anything that is not JSON is text, and empty text is None."""
     try:
         value = json.loads(text)
         return _Whole(value) if isinstance(value, dict) else value

@@ -18,7 +18,7 @@ SCORES: tuple[int, ...] = (0, 1, 2, 3)
 """Severity scores, from A-lines on healthy lung (0) to white lung (3)."""
 
 UNLABELLED = -1
-"""Stands for the score of a frame that nobody scored."""
+"""In place of a score: nobody scored this frame."""
 
 AREAS = range(1, 15)
 """Chest areas of the standardised protocol."""
@@ -88,7 +88,7 @@ class ExamFiles(Record):
     clips: tuple[ClipFiles, ...]
     rejected: tuple[Rejection, ...] = ()
     digest: str
-    """Over the names and digests of all its clips, score matrices and masks."""
+    """sha256 over the names and digests of all its clips, score matrices and masks, in hex."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -111,7 +111,7 @@ class Rejection(Record):
 
 
 class ClipRecord(Record):
-    """What is in one clip, without its pixels."""
+    """The content of one clip, without its pixels."""
 
     files: ClipFiles
     mat_version: Literal["v5", "v7.3"]
@@ -132,7 +132,7 @@ class ClipRecord(Record):
 
 
 class ExamRecord(Record):
-    """What is in one exam: its usable clips, and those rejected with the reason."""
+    """The content of one exam: its usable clips, and those rejected with the reason."""
 
     patient: str
     exam: str

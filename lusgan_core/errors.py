@@ -1,7 +1,7 @@
 """What can go wrong, by kind. Every message says what, where, what was expected and what to do.
 
-Each error has a standard base beside ``LusganError``, so that code which knows nothing of lusgan
-can still catch it by its meaning.
+Each error has a standard base class beside ``LusganError``, so that code which does not know lusgan
+can catch it too.
 """
 
 from __future__ import annotations
@@ -78,4 +78,4 @@ class TrainingStopped(LusganError, RuntimeError):  # noqa: N818 - a stop is no e
 
 
 class LeaseError(LusganError, RuntimeError):
-    """Somebody else is training this very model at the moment."""
+    """Another process is training this very model at the moment."""

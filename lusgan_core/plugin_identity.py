@@ -1,11 +1,11 @@
-"""What a plugin computes, as a digest: of all files of the packages that it comes from.
+"""What a plugin computes, as a digest of all files of the packages that it comes from.
 
 A cache key holds the identity of every plugin that a stage uses. For a record that states a
 ``version`` that is its distribution and version. For any other it is the digest of all files of the
 distribution's top-level packages on disk, whether they were installed as a wheel or are edited in
-place: of Python sources without comments, docstrings and layout, so that only what is executed
-counts; of all others by content. What no code reads is left out: metadata of the installation,
-caches, tests.
+place: Python sources count without comments, docstrings and layout, so that only executed code
+matters; all other files count by content. Files that no code reads are left out: metadata of the
+installation, caches, tests.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _digest(packages: tuple[str, ...]) -> str:
 
 
 def forget() -> None:
-    """Look at files again the next time: for long-lived processes and tests."""
+    """Drop digests held in memory, so that files are read again: for long processes and tests."""
     _digest.cache_clear()
 
 
@@ -157,7 +157,7 @@ def _places(package: str) -> list[Path]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of what a file means: of Python without comments, docstrings and layout."""
+    """sha256 of a file's content; of Python sources without comments, docstrings and layout."""
     if path.suffix == ".py":
         try:
             source = path.read_bytes()
@@ -171,7 +171,12 @@ def file_digest(path: Path) -> str:
 
 
 def normalised(source: bytes) -> str:
-    """Python source as it is executed. Raises SyntaxError, ValueError for what is none."""
+    """Return Python source without comments, docstrings and layout.
+
+    Raises:
+        SyntaxError: It is not Python.
+        ValueError: It holds null bytes.
+    """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,4 +1,4 @@
-"""Tells whoever listens how far long work has come; knows nothing of terminals or servers.
+"""Reports the progress of long work to listeners; depends on no terminal and no server.
 
 A stage opens a ``Task`` and advances it; listeners (a bar on a terminal, plain lines in a log, an
 artifact in the Prefect UI) are added once a process.
@@ -26,7 +26,12 @@ class Task:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def advance(self, by: int = 1, note: str | None = None) -> None:
-        """Count units as done, from any thread."""
+        """Count units as done, from any thread, and tell the listeners.
+
+        Args:
+            by: Units done since the last call; may be negative.
+            note: Text for people, such as a rate; None keeps the one before.
+        """
         with self._lock:
             self.done += by
             if note is not None:
@@ -34,15 +39,20 @@ class Task:
         _tell(self)
 
     def update(self, done: int, note: str | None = None) -> None:
-        """Set the number of units done."""
+        """Set the number of units done, and tell the listeners.
+
+        Args:
+            done: Units done since the beginning.
+            note: Text for people, such as a rate; None keeps the one before.
+        """
         self.advance(done - self.done, note)
 
 
 class Listener(Protocol):
-    """Hears of every task: when it starts, after each advance, and when it is ``finished``."""
+    """Is called for every task: when it starts, after each advance, and when it is ``finished``."""
 
     def __call__(self, task: Task) -> None:
-        """Take notice; must be quick and must not raise."""
+        """Take the state of a task; must be quick and must not raise."""
 
 
 _listeners: list[Listener] = []
@@ -50,7 +60,7 @@ _listeners: list[Listener] = []
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let a listener hear of all work in this process for the length of a block."""
+    """Add a listener to all work in this process for the length of a block."""
     _listeners.append(listener)
     try:
         yield
@@ -60,7 +70,16 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def track(label: str, total: int, unit: str = "") -> Iterator[Task]:
-    """Open a task; it counts as finished when the block ends, however it ends."""
+    """Open a task for the length of a block; it counts as finished even if the block raises.
+
+    Args:
+        label: What is done, for people; must not name a patient.
+        total: Units to do; 0 where the number is not known yet.
+        unit: What is counted, in the plural, e.g. ``frames``.
+
+    Yields:
+        The task, to advance.
+    """
     task = Task(label, total, unit)
     _tell(task)
     try:

@@ -1,7 +1,7 @@
 """Finds plugins, checks them, and hands out what they offer by name.
 
-Built-in plugins come through the same entry points as anyone's. A plugin that cannot be used is
-kept as *broken*, with the reason: it stops nobody who does not ask for it.
+Built-in plugins are found by the same entry points as all others. A plugin that cannot be used is
+kept as *broken*, with the reason; it affects only those who ask for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.plugin_identity import GROUP, files_identity
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
-"""Variable that our images set."""
+"""Environment variable that lusgan's container images set."""
 BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
 }
-"""Kind -> the hook that offers it and the types of its records."""
+"""Kind of plugin -> the hook that offers it and the types of its records."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,16 @@ class Registry:
     broken: list[Broken] = field(default_factory=list)
 
     def add(self, plugin: object, provider: Provider) -> None:
-        """Take in one plugin: all that it offers, or, if anything is wrong, nothing.
+        """Add one plugin: all that it offers or, if anything is wrong, nothing.
 
-        Raises PluginError for a wrong API version, an unknown hook or none at all, a record of the
-        wrong type, and a name that is unfit or taken; the message names both sides.
+        Args:
+            plugin: The module (or other object) whose hook implementations are called.
+            provider: Where it comes from, for messages and cache keys.
+
+        Raises:
+            PluginError: The API version is wrong, a hook is unknown or there is none at all, a
+                record is of the wrong type, or a name is malformed or taken; the message names both
+                sides.
         """
         version = getattr(plugin, "LUSGAN_API", API_VERSION)
         if version != API_VERSION:
@@ -145,13 +151,22 @@ class Registry:
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
     def provider_of(self, label: str) -> str:
-        """Who offers a record, as text; ``label`` is ``kind/name``."""
+        """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")
         provider = self.providers.get((kind, name))
         return f"{provider.distribution} {provider.version}" if provider else "not installed"
 
     def identity(self, kind: str, name: str) -> str:
-        """What a record computes, as a text that cache keys hold; see ``plugin_identity``."""
+        """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
+
+        Args:
+            kind: ``backbone``, ``loss``, ``penalty`` or ``metric``.
+            name: Name of the record; it must be in the registry.
+
+        Returns:
+            Distribution and the record's version; where it states none, a sha256 in hex over the
+            files of its distribution.
+        """
         record, provider = self.records[kind][name], self.providers[kind, name]
         if record.version:
             return f"{provider.distribution or provider.module} {record.version}"
@@ -168,7 +183,7 @@ class Registry:
 
 
 def _install_hint() -> str:
-    """How a plugin that is not installed comes to be, here or in an image."""
+    """How to make a plugin available that is not installed, here or in an image."""
     if os.environ.get(IN_CONTAINER):
         return (
             "No package in this image offers it: build the image with it "
@@ -188,7 +203,7 @@ def _call(manager: pluggy.PluginManager, hook: str, provider: Provider) -> Itera
 
 
 def discover() -> Registry:
-    """Load every installed plugin, built-in ones first so that they keep their names."""
+    """Load every installed plugin, built-in ones first, so that their names cannot be taken."""
     registry = Registry()
     points = sorted(
         metadata.entry_points(group=GROUP), key=lambda p: (p.value not in BUILT_IN, p.name)

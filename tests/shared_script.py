@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import tiny
-from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.registry import installed
 from lusgan_core.training.shared.process_group import ALONE, Group, joined
 
@@ -47,20 +45,10 @@ CASES: dict[str, dict[str, Any]] = {
 ITERATIONS = 8
 
 
-class DoubleMap(ValueMap):
-    """Images in double precision."""
-
-    def to_model(self, frames: Tensor) -> Tensor:
-        return super().to_model(frames).double()
-
-
 def history(changes: dict[str, Any], group: Group) -> list[list[float]]:
     """Return the history of a training, a row an iteration, and at last sums over its weights."""
     chosen = tiny.options(tiny.PLAIN | PLAIN | changes)
-    trainer, state = tiny.begin(chosen, installed(), group=group)
-    record = trainer.recipe.record
-    values = DoubleMap(**record.values.model_dump())
-    object.__setattr__(trainer.recipe, "record", record.model_copy(update={"values": values}))
+    trainer, state = tiny.begin_double(chosen, installed(), group=group)
     rows = [trainer.iterate(state).tolist() for _ in range(ITERATIONS)]
     weights = [
         sum(float(value.double().abs().sum()) for value in network.state_dict().values())

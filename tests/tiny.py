@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lusgan_core.api import Loss, hookimpl
 from lusgan_core.calls.interrupts import StopFlag
 from lusgan_core.calls.runtime import Runtime
-from lusgan_core.networks.value_range import value_map
+from lusgan_core.networks.value_range import ValueMap, value_map
 from lusgan_core.registry import Provider, Registry, discover
 from lusgan_core.store import LocalStore
 from lusgan_core.training.job import Job, Trained
@@ -85,6 +86,27 @@ def begin(
     device = torch.device("cpu")
     state = fresh_state(chosen, made, device, registry, group)
     return Trainer(chosen, made, given, group), state
+
+
+class DoubleMap(ValueMap):
+    """Images in double precision."""
+
+    def to_model(self, frames: Tensor) -> Tensor:
+        return super().to_model(frames).double()
+
+
+def begin_double(
+    chosen: TrainingOptions,
+    registry: Registry,
+    frames: NDArray[np.uint8] | None = None,
+    group: Group = ALONE,
+) -> tuple[Trainer, TrainingState]:
+    """The same with images in double precision, where that is torch's default type."""
+    trainer, state = begin(chosen, registry, frames, group)
+    record = trainer.recipe.record
+    values = DoubleMap(**record.values.model_dump())
+    object.__setattr__(trainer.recipe, "record", record.model_copy(update={"values": values}))
+    return trainer, state
 
 
 def job(folder: Path, identity: str = "this training") -> Job:

@@ -1,4 +1,4 @@
-"""The command line: a module a command.
+"""The command line: a module for each command.
 
 Exit codes: 0 done; 1 the work failed, the reason on the last line of stderr; 2 bad usage or
 configuration; 130 stopped by Ctrl-C, a checkpoint is left.
@@ -49,7 +49,7 @@ class _Command(TyperCommand):
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Hand over to the real one."""
+        """Load the command's module and pass the arguments on to it."""
         return load(str(self.name)).make_context(info_name, args, parent, **extra)
 
 

@@ -1,4 +1,4 @@
-"""``lusgan check``: what is in the exams, what would be rejected, and why."""
+"""``lusgan check``: the content of exams, and what would be rejected, with reasons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedExam:
-    """What is in one exam: clips that can be used, and what was rejected."""
+    """The content of one exam: clips that can be used, and what was rejected."""
 
     patient: str
     exam: str
@@ -31,7 +31,7 @@ class CheckedExam:
 
     @property
     def found(self) -> int:
-        """Clips there are, rejected ones included."""
+        """Number of clips, rejected ones included."""
         names = {rejection.file for rejection in self.rejected}
         return len(self.clips) + sum(is_clip(name) for name in names)
 
@@ -103,7 +103,15 @@ def _check(source: ExamSource, exam: ExamFiles, quick: bool, task: Task) -> Chec
 
 
 def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> dict[str, Any]:
-    """Counts for a program to read."""
+    """Count clips, frames and rejections, for ``--json``.
+
+    Args:
+        checked: All exams.
+        rejected: All rejections, those outside of exams included.
+
+    Returns:
+        A JSON object: totals, rejections with file and reason, and counts by exam.
+    """
     exams = list(checked)
     scores = _scores(clip for exam in exams for clip in exam.clips)
     return {

@@ -28,17 +28,17 @@ out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 LINE_EVERY_S = 15.0
-"""Seconds between two lines on the same work where there is no terminal to draw bars on."""
+"""Seconds between two lines on the same work where there is no terminal for bars."""
 
 
 def visible(text: str) -> str:
-    """Text from outside, safe to print: control characters shown, markup not interpreted."""
+    """Text from outside, safe to print: control characters are escaped, markup is not followed."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return escape(shown.encode("utf-8", "backslashreplace").decode())
 
 
 def print_json(value: Any) -> None:
-    """Print a value for a program to read."""
+    """Print a value as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
@@ -84,7 +84,7 @@ class _Bars:
 
 
 class _Lines:
-    """A line when a task has been at it for a while, and when it ends."""
+    """A line when a task has run for a while, and when it ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

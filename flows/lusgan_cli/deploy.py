@@ -1,4 +1,4 @@
-"""``lusgan deploy``: registers runs on other machines, in containers and on clusters."""
+"""``lusgan deploy``: registers deployments for other machines, containers and clusters."""
 
 from __future__ import annotations
 

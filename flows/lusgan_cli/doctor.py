@@ -1,4 +1,4 @@
-"""``lusgan doctor``: what is wrong, and what to do."""
+"""``lusgan doctor``: checks of the local stack, with what to do."""
 
 from __future__ import annotations
 

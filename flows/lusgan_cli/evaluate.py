@@ -1,4 +1,4 @@
-"""``lusgan evaluate``: one score's synthetic frames beside real ones."""
+"""``lusgan evaluate``: compares one score's synthetic frames with real ones."""
 
 from __future__ import annotations
 

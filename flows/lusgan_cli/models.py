@@ -1,4 +1,4 @@
-"""``lusgan models``: which models a store holds, and which is the one to use."""
+"""``lusgan models``: the models of a store, and which are current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lusgan notify``: an exam has arrived completely."""
+"""``lusgan notify``: announces that an exam has arrived completely."""
 
 from __future__ import annotations
 

@@ -82,7 +82,20 @@ Notify = Annotated[
 def chosen(
     preset: str, config: list[Path] | None, settings: list[str] | None, scores: str | None
 ) -> RunConfig:
-    """The options of a run: a preset, a file over it, then single ones. Raises ConfigError."""
+    """Resolve the options of a run from those of the command line.
+
+    Args:
+        preset: Name of the preset to start from.
+        config: Files of options, TOML or JSON, laid over the preset; None for none.
+        settings: Single options as ``NAME=VALUE``, which win over files; None for none.
+        scores: Severity scores such as ``0,3``; None keeps those of preset and files.
+
+    Returns:
+        The options, complete and validated.
+
+    Raises:
+        ConfigError: An option, file, preset or score cannot be used.
+    """
     from lusgan_core.config import resolve
     from lusgan_core.registry import installed
 
@@ -90,7 +103,7 @@ def chosen(
 
 
 def parse_scores(text: str | None) -> list[int] | None:
-    """``"0,3"`` as numbers. Raises ConfigError for anything but numbers."""
+    """Read scores such as ``0,3``; None stays None. Raises ConfigError for anything but numbers."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""``lusgan pairs``: how alike the images of two folders are, every one with every one."""
+"""``lusgan pairs``: compares every image of one folder with every image of another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lusgan_core.measures.pairs.results import PairResults
 
 CLOSEST = 5
-"""Pairs shown of all."""
+"""Number of the closest pairs that are shown."""
 
 
 def pairs(
@@ -132,7 +132,7 @@ def _with_clips(a: FrameSet, b: FrameSet | None) -> tuple[FrameSet, FrameSet | N
 
 
 def _progress(task: Task) -> Callable[[int, int], None]:
-    """Shows pairs done and pairs a second, which a resumed run counts from where it began."""
+    """Show pairs done and pairs per second, counted from where a resumed run began."""
     began: list[float] = []
 
     def progress(done: int, total: int) -> None:
@@ -149,7 +149,7 @@ def _progress(task: Task) -> Callable[[int, int], None]:
 def _write(
     path: Path, found: PairResults, a: FrameSet, b: FrameSet | None, other_clips: bool
 ) -> None:
-    """Write the Parquet file; what was computed is not lost where that fails."""
+    """Write the Parquet file; where that fails, the error carries the computed results."""
     from lusgan_core.measures.pairs.parquet import write_parquet
     from lusgan_core.measures.pairs.results import PairsError
 
@@ -160,7 +160,7 @@ def _write(
 
 
 def _checkpoint(a: Path, b: Path | None, *settings: object) -> Path:
-    """Where an interrupted comparison of these folders, under these settings, is kept."""
+    """Path of the checkpoint of a comparison of these folders under these settings."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
 
 
 def _show_closest(found: PairResults, second: FrameSet) -> None:
-    """The pairs that are most alike, by the first likeness metric there is."""
+    """Print the closest pairs, by the first metric of likeness that was computed."""
     import numpy as np
 
     from lusgan_core.measures.pairs.results import LIKENESS

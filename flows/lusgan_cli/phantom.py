@@ -56,7 +56,18 @@ def phantom(
 
 
 def make(folder: Path, chosen: PhantomOptions = _DEFAULTS) -> PhantomTree:
-    """Write phantom exams and tell the progress."""
+    """Write phantom exams and show the progress.
+
+    Args:
+        folder: Folder to write to; it must be empty or not exist.
+        chosen: Number, size and kind of the exams, and the seed.
+
+    Returns:
+        Numbers of what was written.
+
+    Raises:
+        ConfigError: The folder is not empty.
+    """
     from lusgan_core.phantom.tree import write_phantoms
 
     with track("phantom exams", 0, "clips") as task:

@@ -26,10 +26,10 @@ def run_pipeline(
     task_runner: str = "threads",
     verbose: bool = False,
 ) -> Outcome:
-    """Run the flow, unless a look into the store shows that nothing is new.
+    """Run the flow, unless the store shows that nothing is new.
 
-    Exams that were withdrawn from the source are taken out of the store before; where none is left,
-    that is all.
+    Exams that were withdrawn from the source are first removed from the store; where none is left,
+    nothing else is done.
 
     Args:
         exams: Address of the exam source.
@@ -46,8 +46,8 @@ def run_pipeline(
         The result of the run.
 
     Raises:
-        ConfigError: ``task_runner`` cannot be had, or this machine has fewer GPUs than the training
-            asks for.
+        ConfigError: The task runner cannot be used, or this machine has fewer GPUs than the
+            training asks for.
         ExamError: None of the known exams is in the source any more.
         TrainingStopped: Ctrl-C; what is finished is kept.
     """
@@ -112,7 +112,13 @@ def _run_flow(
 
 
 def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
-    """Print the result of a run."""
+    """Print the result of a run: counts, models, warnings, failures, and where the report is.
+
+    Args:
+        outcome: The result.
+        store: Address of the store, as the user gave it.
+        as_json: Whether to print JSON rather than text.
+    """
     report = f"{store}/{outcome.report.artifacts['page'].key}" if outcome.report else None
     if as_json:
         print_json(
@@ -152,7 +158,7 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
 
 
 def done(outcome: Outcome) -> dict[int, dict[str, Any]]:
-    """The scores that have a model."""
+    """The manifests of the scores that have a model."""
     return {s: m for s, m in outcome.scores.items() if "train" in m and s not in outcome.failures}
 
 
@@ -168,7 +174,24 @@ def run_until(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Run the pipeline for one score up to a stage, and print where its artifact is."""
+    """Run the pipeline for one score up to a stage, and print where the stage's artifact is.
+
+    Args:
+        stage: Last stage to run: ``train``, ``generate`` or ``evaluate``.
+        artifact: Name of the artifact in the stage's manifest.
+        exams: Address of the exam source.
+        score: Severity score, 0..3.
+        store: Address of the store.
+        preset: Name of the preset to start from.
+        config: Files of options; None for none.
+        settings: Single options as ``NAME=VALUE``; None for none.
+        verbose: Whether to show Prefect's own log.
+        as_json: Whether to print the stage's manifest as JSON instead.
+
+    Raises:
+        ScoresFailedError: The score has no model.
+        LusganError: As ``run_pipeline`` and ``options.chosen``.
+    """
     resolved = options.chosen(preset, config, settings, str(score))
     outcome = run_pipeline(exams, store, resolved, preset=preset, until=stage, verbose=verbose)
     outcome.check()

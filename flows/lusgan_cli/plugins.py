@@ -1,4 +1,4 @@
-"""``lusgan plugins``: what is installed, from where, what is broken."""
+"""``lusgan plugins``: the installed plugins, where they come from, and which are broken."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def plugins(json: options.Json = False) -> None:
 
 
 def options_of(record: Record) -> dict[str, Any] | None:
-    """The schema of a plugin's options by name; None for a kind that has none."""
+    """The JSON schema of a plugin's options by name; None for a kind that has none."""
     model = getattr(record, "options", None)
     return None if model is None else model.model_json_schema().get("properties", {})

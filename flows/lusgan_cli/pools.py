@@ -1,4 +1,4 @@
-"""What ``lusgan deploy`` and ``lusgan work`` share: where runs are executed."""
+"""Shared by ``lusgan deploy`` and ``lusgan work``: options on where runs are executed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Job = Annotated[
 
 
 def pool_kind(text: str) -> Kind:
-    """What a run becomes, from the option's text. Raises ConfigError."""
+    """How a run is executed, from the option's text. Raises ConfigError."""
     from lusgan_ops.pools import Kind
 
     try:
@@ -40,7 +40,10 @@ def pool_kind(text: str) -> Kind:
 
 
 def parse_job(settings: list[str] | None) -> dict[str, Any]:
-    """``NAME=VALUE`` settings as values: JSON where it is, text elsewhere. Raises ConfigError."""
+    """``NAME=VALUE`` settings as values: JSON where they are valid JSON, else text.
+
+    Raises ConfigError for a setting without an equals sign.
+    """
     found: dict[str, Any] = {}
     for setting in settings or ():
         name, equals, text = setting.partition("=")

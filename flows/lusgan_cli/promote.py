@@ -1,4 +1,4 @@
-"""``lusgan promote`` and ``lusgan rollback``: which model of a score is the one to use, by hand."""
+"""``lusgan promote`` and ``lusgan rollback``: choose the current model of a score by hand."""
 
 from __future__ import annotations
 

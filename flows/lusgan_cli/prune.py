@@ -1,4 +1,4 @@
-"""``lusgan prune``: what a store could do without."""
+"""``lusgan prune``: lists and deletes what a store no longer needs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _show(plan: PrunePlan, yes: bool) -> None:
 
 
 def _count(items: list[Doomed]) -> None:
-    """Shards and exam records are counted: their names hold patients' codes."""
+    """Print counts of shards and exam records, whose names hold patients' codes."""
     for why in dict.fromkeys(item.why for item in items):
         alike = [item for item in items if item.why == why]
         count = sum(len(item.keys) for item in alike)

@@ -1,4 +1,4 @@
-"""``lusgan run``: the pipeline."""
+"""``lusgan run``: the whole pipeline."""
 
 from __future__ import annotations
 
@@ -61,7 +61,21 @@ def run(
 
 
 def plan_run(exams: str, store: str, config: RunConfig, preset: str) -> Plan:
-    """Work out what a run would do; nothing is written but digests of the exams' files."""
+    """Work out what a run would do; only digests of the exams' files are written.
+
+    Args:
+        exams: Address of the exam source.
+        store: Address of the store.
+        config: Options of every stage.
+        preset: Preset that they started from.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ExamError: The exam source cannot be read.
+        StoreError: The store cannot be read or written.
+    """
     from lusgan_core.calls.ledger import ExamLedger
     from lusgan_core.pipeline.exam_digests import find_exams
     from lusgan_core.pipeline.plan import make_plan
@@ -80,7 +94,7 @@ def plan_run(exams: str, store: str, config: RunConfig, preset: str) -> Plan:
 
 
 def show_plan(plan: Plan) -> None:
-    """Print a plan: what is alike in one line, with why, and the time of last time."""
+    """Print a plan: one line for all calls of a stage with the same reasons, and last times."""
     if plan.withdrawn:
         out.print(f"[yellow]{plan.withdrawn} exams are gone: they would be taken out[/]")
     alike: dict[tuple[str, tuple[str, ...]], list[PlannedCall]] = {}

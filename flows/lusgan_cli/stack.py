@@ -1,4 +1,4 @@
-"""What commands about a running ``lusgan up`` share."""
+"""Shared by the commands about a running ``lusgan up``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_HOME = Path("~/.lusgan")
 
 
 def stack_settings(home: Path) -> UpSettings:
-    """What the stack was started with; this process's environment leads to its S3 server."""
+    """The settings of the stack; this process's environment is set to reach its S3 server."""
     from lusgan_ops.up.home import Home
     from lusgan_ops.up.services import s3_environment
 

@@ -1,4 +1,4 @@
-"""The ``lusgan`` command: sets up the process, then hands over to ``lusgan_cli``.
+"""The ``lusgan`` command: sets up the process, then calls ``lusgan_cli``.
 
 It comes before everything else because libraries read the environment when they are imported.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 
 DEFAULTS = {
-    # Threads that have nothing to do sleep rather than spin. On a machine with anything else to do,
-    # spinning makes training on the CPU some 20 times slower (benchmarks/shared_machine.py).
+    # Idle threads sleep rather than spin: where the machine has other work, spinning makes
+    # training on the CPU some 20 times slower (benchmarks/shared_machine.py).
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-"""Environment variables, unless the user has set them."""
+"""Environment variables that are set unless the user has set them."""
 
 
 def main() -> None:

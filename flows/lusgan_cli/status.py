@@ -1,4 +1,4 @@
-"""``lusgan status``: what a running stack is doing."""
+"""``lusgan status``: the state of a running stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lusgan work``: a worker for runs in processes, in containers or on a cluster."""
+"""``lusgan work``: a worker whose runs are processes, containers or jobs of a cluster."""
 
 from __future__ import annotations
 

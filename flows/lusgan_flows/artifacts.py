@@ -1,4 +1,4 @@
-"""Draws the result of a run for the UI: what went in, samples and pairs, the report."""
+"""Shows the result of a run in the Prefect UI: its data, samples, nearest pairs, the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lusgan_core.store import Store
 from lusgan_flows.board import Board
 
 REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
-"""Names the address under which reports are served; `lusgan up` sets it."""
+"""Environment variable with the address under which reports are served; `lusgan up` sets it."""
 COLUMNS = 8
 PAIRS = 6
 SIDE = 96
@@ -29,7 +29,13 @@ SIDE = 96
 
 
 def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
-    """Put all of an outcome on the board."""
+    """Show the whole result of a pipeline run: data, rejected clips, frames, the report.
+
+    Args:
+        board: Where to show it.
+        outcome: The result.
+        context: Names the store, where frames are read.
+    """
     board.table("data", data_rows(outcome), "What each score learns from")
     if outcome.rejected:
         reasons = sorted({rejection.reason for rejection in outcome.rejected})
@@ -43,7 +49,7 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
         if "generate" in stages and score not in outcome.failures:
             try:
                 sections = score_sections(stages, context.store)
-            except LusganError as error:  # an artifact that is gone ends no run
+            except LusganError as error:  # a missing artifact must not end the run
                 get_run_logger().warning("score %d cannot be shown: %s", score, error)
                 continue
             for section in sections:
@@ -53,7 +59,7 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
 
 
 def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
-    """A row a score: training frames and patients, those held out, and the model or why none."""
+    """A row for each score: frames and patients on both sides, and the model or its absence."""
     rows: list[dict[str, str | int]] = []
     for score in SCORES:
         stages = outcome.scores.get(score, {})
@@ -74,7 +80,14 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
 
 
 def show_section(board: Board, score: int, section: Section, pictures: Pictures) -> None:
-    """Show a section's sheets of frames and its nearest pairs, as pictures."""
+    """Show a section's sheets of frames and its nearest pairs, as pictures; leave out the rest.
+
+    Args:
+        board: Where to show them.
+        score: Severity score, 0..3, for keys and titles.
+        section: The section, as a stage made it.
+        pictures: Reads frames from the store and draws them.
+    """
     for figure in (figure for group in section.groups for figure in group.figures):
         if isinstance(figure, Sheet) and figure.frames:
             uri = pictures.sheet(figure, COLUMNS)
@@ -88,7 +101,16 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
 
 
 def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
-    """Markdown: a row a pair, the synthetic frame on the left."""
+    """Write nearest pairs as a Markdown table, the synthetic frame on the left.
+
+    Args:
+        score: Severity score, 0..3, for the title.
+        figure: The pairs, closest first; the first ``PAIRS`` are shown.
+        pictures: Reads frames from the store and draws them.
+
+    Returns:
+        Markdown with embedded pictures.
+    """
     lines = [
         f"### Score {score}: nearest pairs by {figure.metric}",
         "",
@@ -102,7 +124,16 @@ def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
 
 
 def report_text(report: Manifest, store: Store) -> str:
-    """Markdown: a link to the report, and its address in the store."""
+    """Write where the report is.
+
+    Args:
+        report: Manifest of the report.
+        store: The store that holds it.
+
+    Returns:
+        Markdown: a link, where an address is set under which reports are served, and the report's
+        address in the store.
+    """
     key = report.artifacts["page"].key
     base = os.environ.get(REPORTS_VARIABLE, "")
     link = f"[Open the report]({base}/{key})\n\n" if base else ""
@@ -110,7 +141,16 @@ def report_text(report: Manifest, store: Store) -> str:
 
 
 def retraining(scores: Collection[int], new: int, withdrawn: int = 0) -> str:
-    """A run's name: which scores it trains, and why."""
+    """Make a run's name from the scores it trains and the reasons.
+
+    Args:
+        scores: Severity scores that are trained, in any order.
+        new: Number of new or changed exams.
+        withdrawn: Number of withdrawn exams.
+
+    Returns:
+        The name, e.g. ``retrain scores 0, 2 (1 new exam)``.
+    """
     which = ", ".join(map(str, sorted(scores)))
     reasons = [f"{new} new exam{'s' * (new != 1)}"] if new else []
     reasons += [f"{withdrawn} withdrawn"] if withdrawn else []

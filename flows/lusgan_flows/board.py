@@ -1,8 +1,8 @@
 """What the UI shows of a flow run: its name and tags, tables, pictures, progress, the report.
 
-Keys of artifacts stay the same from run to run, so that the UI keeps a history of each. Nothing in
-here may name a patient, and nothing in here can make a run fail: what the UI does not take is
-logged as a warning.
+Keys of artifacts are the same in every run, so that the UI keeps a history of each. Nothing here
+may name a patient, and nothing here can make a run fail: what the UI does not accept is logged as a
+warning.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from prefect.logging import get_run_logger
 from lusgan_core.progress import Task, listening
 
 PROGRESS_S = 2.0
-"""Seconds between two looks at how far tracked work is."""
+"""Interval between two updates of progress artifacts, seconds."""
 
 
 class Board:
-    """Where one flow run shows what it does."""
+    """Shows the work of one flow run in the UI."""
 
     def __init__(self, run: UUID, client: SyncPrefectClient) -> None:
         self.run, self._client = run, client
@@ -34,22 +34,45 @@ class Board:
         self._logger = get_run_logger()
 
     def name(self, name: str, *tags: str) -> None:
-        """Call the run something that says what it does, and add tags."""
+        """Name the run after its work, and add tags.
+
+        Args:
+            name: The new name; must not name a patient.
+            tags: Added to the tags that the run has.
+        """
         self._tags |= set(tags)
         with self._surviving("its name"):
             known = set(self._client.read_flow_run(self.run).tags)
             self._client.update_flow_run(self.run, name=name, tags=sorted(known | self._tags))
 
     def table(self, key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-        """Show rows of cells, keyed by column."""
+        """Show a table.
+
+        Args:
+            key: Key of the artifact, the same in every run.
+            rows: Rows of cells, keyed by column; cells are JSON values.
+            description: Heading of the table.
+        """
         self._show(key, "table", json.dumps(list(rows)), description)
 
     def markdown(self, key: str, text: str, description: str) -> None:
-        """Show text; pictures in it may be ``data:`` URIs."""
+        """Show a text.
+
+        Args:
+            key: Key of the artifact, the same in every run.
+            text: Markdown; its pictures may be ``data:`` URIs.
+            description: Heading of the text.
+        """
         self._show(key, "markdown", text, description)
 
     def image(self, key: str, data_uri: str, description: str) -> None:
-        """Show one picture."""
+        """Show one picture.
+
+        Args:
+            key: Key of the artifact, the same in every run.
+            data_uri: The picture as a ``data:`` URI.
+            description: Heading of the picture.
+        """
         self._show(key, "image", data_uri, description)
 
     def _show(self, key: str, kind: str, data: str, description: str) -> None:
@@ -70,7 +93,10 @@ class Board:
 
 @contextmanager
 def board() -> Iterator[Board]:
-    """The board of the flow run that this is called in, with progress shown by itself."""
+    """The board of the current flow run, for the length of a block, with progress shown by itself.
+
+    Raises RuntimeError outside of a flow run.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError("a board belongs to a flow run")
@@ -80,7 +106,7 @@ def board() -> Iterator[Board]:
 
 
 class _Progress:
-    """Shows tracked work as progress artifacts, from a thread: listeners must be quick."""
+    """Shows tracked work as progress artifacts, from a thread, since listeners must be quick."""
 
     def __init__(self, run: UUID) -> None:
         self._run = run
@@ -112,9 +138,9 @@ class _Progress:
             percent = round(100 * task.done / task.total, 1)
             finished = task.finished
             try:
-                if number in self._shown or not finished:  # what is over at once is not worth it
+                if number in self._shown or not finished:  # work that ends at once is not shown
                     self._tell(client, number, task, percent)
-            except Exception:  # the server may be away for a while; the next look tells it
+            except Exception:  # the server may be away for a while; the next update is sent again
                 continue
             if finished:
                 self._tasks.pop(number, None)

@@ -1,4 +1,4 @@
-"""Tells the Prefect server of what a run found; see ``event_names``."""
+"""Emits Prefect events about the findings of a run; see ``lusgan_core.pipeline.events``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from lusgan_core.pipeline.events import HELD_BACK, REJECTED, resource
 
 
 def tell_rejected(source: str, digest: str, reasons: Iterable[str]) -> None:
-    """Say that clips of an exam cannot be used."""
+    """Emit an event: clips of an exam cannot be used.
+
+    Args:
+        source: Address of the exam source.
+        digest: Digest of the exam; eight digits of it name the exam in the event.
+        reasons: A reason for each rejected clip.
+    """
     listed = list(reasons)
     emit_event(
         REJECTED,
@@ -20,5 +26,11 @@ def tell_rejected(source: str, digest: str, reasons: Iterable[str]) -> None:
 
 
 def tell_held_back(source: str, score: int, reason: str) -> None:
-    """Say that a gate holds a score's new model back."""
+    """Emit an event: a gate holds back a score's new model.
+
+    Args:
+        source: Address of the exam source.
+        score: Severity score, 0..3.
+        reason: What the gate found.
+    """
     emit_event(HELD_BACK, resource(source), payload={"score": score, "reason": reason})

@@ -1,9 +1,9 @@
-"""Which runs are under way, which were cancelled, and which only seem to run.
+"""Which runs are under way, which were cancelled, and which have lost their process.
 
 A killed process cannot report its end, and the server would go on counting its run, which holds a
 place that others wait for. A run of a deployment sends a heartbeat (Prefect's, at the interval that
-``lusgan up`` and ``lusgan work`` set); one without any for three intervals is marked as crashed.
-Whoever waits for runs, and every look of ``watch``, does so here.
+``lusgan up`` and ``lusgan work`` set); a run without a heartbeat for three intervals is marked as
+crashed. That is done here, by every run of ``watch`` and by every flow that waits for runs.
 """
 
 from __future__ import annotations
@@ -28,35 +28,36 @@ from prefect.states import Crashed
 SOON = timedelta(minutes=1)
 """A scheduled run that is due within this time counts as under way."""
 STARTING = timedelta(minutes=5)
-"""A process that has not begun so long after its worker took the run is lost."""
+"""A run counts as lost if its process has not begun so long after a worker took it."""
 PULLING = timedelta(minutes=30)
-"""The same where an image may have to be pulled first."""
+"""The same, where an image may have to be pulled first."""
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
 UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 BY_THE_SERVER = "Deployment concurrency"
-"""How the server's own reason begins where it cancels a run that found no place."""
+"""Beginning of the server's message where it cancels a run for which there was no place."""
 
 
 def silence() -> timedelta:
-    """How long a run may be silent before it counts as lost: three intervals of its heartbeat."""
+    """Time without a heartbeat after which a run counts as lost: three intervals."""
     return timedelta(seconds=3 * (get_current_settings().flows.heartbeat_frequency or 180))
 
 
 def pipeline_is_active() -> bool:
-    """Whether a run of the pipeline is under way or about to start, lost ones aside."""
+    """Whether a pipeline run is under way or about to start; lost ones do not count."""
     return bool(_living("pipeline", _active))
 
 
 def mark_lost(flow: str) -> None:
-    """Mark runs of a flow as crashed whose process is gone."""
+    """Mark the runs of a flow whose process is gone as crashed."""
     _living(flow, lambda _, state: state.type is not StateType.SCHEDULED)
 
 
 def looks_under_way(own: str | None) -> bool:
-    """Whether a run of ``watch`` that began before one's own is under way, lost ones aside.
+    """Whether an earlier run of ``watch`` is still under way; lost ones do not count.
 
-    No limit of the server does this: a run that is killed together with the server keeps its place.
+    A concurrency limit of the server cannot do this: a run that is killed together with the server
+    keeps its place.
     """
     running = _living("watch", lambda _, state: state.type in RUNNING)
     began = {str(run.id): run.start_time or run.created for run in running}
@@ -65,9 +66,10 @@ def looks_under_way(own: str | None) -> bool:
 
 
 def pipeline_cancelled(exams: str) -> datetime | None:
-    """When the last run of the pipeline over these exams ended, if a person cancelled it.
+    """When the last pipeline run over these exams ended, if a person cancelled it.
 
-    A run that ended after it, however it did, shows that work was taken up again.
+    None if the last run ended in any other way: a run after the cancelled one shows that work was
+    taken up again.
     """
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
@@ -85,7 +87,7 @@ def pipeline_cancelled(exams: str) -> datetime | None:
 
 
 def _living(flow: str, counts: Callable[[FlowRun, State], bool]) -> list[FlowRun]:
-    """Runs of a flow that count as under way and are; those that only seem to be have crashed."""
+    """Runs of a flow that are under way; those whose process is gone are marked as crashed."""
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),

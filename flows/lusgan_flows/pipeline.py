@@ -12,7 +12,7 @@ from lusgan_core.pipeline.chain import Outcome
 from lusgan_flows.pipeline_run import run_flow
 
 WORKERS = 4
-"""Exams ingested and preprocessed side by side."""
+"""Number of exams that are ingested or preprocessed at the same time."""
 THREADS: Any = ThreadPoolTaskRunner(max_workers=WORKERS)
 
 
@@ -49,6 +49,9 @@ def pipeline(
         withdraw_all: Treat all missing exams as withdrawn, even if none is left.
         train_on: Deployment that trains the scores, several at once, as FLOW/DEPLOYMENT
             ("training/training" of `lusgan up`). Empty: one after the other, in this run.
+
+    Returns:
+        The result of the run.
     """
     return run_flow(
         exams,

@@ -1,4 +1,4 @@
-"""What all flows over the chain share: finding exams, naming the run, showing its result."""
+"""Shared by all flows over the pipeline: finding exams, naming the run, showing its result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from lusgan_flows.remote_training import RemoteTraining
 from lusgan_flows.tasks import Place, PrefectRunner
 
 TRANSIENT = (ExamError, StoreError, StillChangingError, TrainingStopped, httpx.HTTPError)
-"""Errors that say nothing about the exams: those of the run stay untried and are tried again."""
+"""Errors with other causes than the exams, which stay untried and are tried again."""
 
 
 def run_flow(
@@ -46,10 +46,32 @@ def run_flow(
     withdraw_all: bool = False,
     train_on: str = "",
 ) -> Outcome:
-    """Run the chain in a flow. Deployments look first: a run that finds nothing new is short.
+    """Run the pipeline inside a flow. In a deployment, a run that finds nothing new ends early.
 
-    Raises ScoresFailedError, in a run of a deployment, where a score has no model; on the command
-    line the caller says so.
+    Args:
+        exams: Address of the exam source.
+        store: Address of the store.
+        config: Options of every stage.
+        preset: Preset that they started from.
+        strict: Whether a clip that cannot be used ends the run.
+        until: Last stage to run.
+        settle_s: Seconds without a change after which an exam counts as completely uploaded; exams
+            that are still arriving are left for the next run. 0 takes all of them.
+        withdraw_all: Treat all missing exams as withdrawn, even if none is left.
+        train_on: Deployment that trains the scores, as FLOW/DEPLOYMENT; empty trains in this run.
+
+    Returns:
+        The result of the run.
+
+    Raises:
+        ScoresFailedError: A score has no model; raised in runs of deployments alone. On the command
+            line the caller reports it.
+        ConfigError: An option cannot be used.
+        ExamError: The exam source cannot be read, holds no exam, or has lost all known ones.
+        StillChangingError: A known exam goes on changing.
+        StoreError: The store cannot be read or written.
+        MissingError: The device is not available.
+        TrainingStopped: A training was cancelled; what is finished is kept.
     """
     registry = installed()
     config = completed(config, registry)
@@ -91,13 +113,13 @@ def run_flow(
 
 
 def is_deployed() -> bool:
-    """Whether the flow run that this is called in was started by the server."""
+    """Whether the current flow run is one of a deployment."""
     context = FlowRunContext.get()
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
 class _FlowRunner(PrefectRunner):
-    """Names the run once it shows which scores it trains, and may train them elsewhere."""
+    """Names the run after the scores that it trains, and may train them in another deployment."""
 
     def __init__(
         self, place: Place, shown: Board, store: Store, why: tuple[int, int], train_on: str
@@ -107,7 +129,7 @@ class _FlowRunner(PrefectRunner):
         self._train_on = train_on
         self._scores: set[int] = set()
         self.decided: list[Manifest] = []
-        """Decisions on promotion that were taken in this run."""
+        """Decisions on promotion that were made in this run."""
 
     def one(self, call: StageCall) -> Manifest:
         """See PrefectRunner.one."""
@@ -120,9 +142,9 @@ class _FlowRunner(PrefectRunner):
         return made
 
     def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
-        """Send trainings to the deployment that they are to run on, if there is one.
+        """Train in the deployment that was named, if any.
 
-        Those that were done before, and then all, are tasks of this run as well.
+        Each training is then made as a task of this run too, which finds its result in the store.
         """
         new = {s: call for s, call in calls.items() if lookup(call, self._kept) is None}
         if not self._train_on or not new:
@@ -143,7 +165,7 @@ class _FlowRunner(PrefectRunner):
 def _remembering(
     store: Store, source: str, found: Discovery, new: Iterable[ExamFiles]
 ) -> Iterator[None]:
-    """Note that the exams were tried; a run that was stopped or cut off has tried none."""
+    """Record that the exams were tried, unless the run was stopped or lost its connections."""
     try:
         yield
     except TRANSIENT:
@@ -172,7 +194,7 @@ def _tell_held_back(source: str, decided: Iterable[Manifest]) -> None:
 
 
 def _tell_rejected(source: str, new: Iterable[ExamFiles], outcome: Outcome) -> None:
-    """An event for each new exam of which something cannot be used."""
+    """Emit an event for each new exam with something that cannot be used."""
     reasons: dict[ExamCodes, list[str]] = {}
     for rejection in outcome.rejected:
         reasons.setdefault(rejection.codes, []).append(rejection.reason)

@@ -1,8 +1,8 @@
 """Sends trainings to a deployment, several at once, and waits for them.
 
-What is sent is the stage call itself; the model comes back through the store. A training whose
-worker is gone is sent again and goes on from its last checkpoint, wherever that may be. While
-Prefect's server is away trainings go on, and are looked at once it is back.
+The stage call itself is sent; the model comes back through the store. A training whose worker is
+gone is sent again and resumes from its last checkpoint, on any worker. While Prefect's server is
+unreachable trainings go on, and are polled once it is back.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ T = TypeVar("T")
 POLL_S = 2.0
 LOOK_FOR_LOST_S = 30.0
 SENDS = 4
-"""A training is sent so many times at most."""
+"""Largest number of times that a training is sent."""
 OUTAGES = {kind.__name__: kind for kind in (StoreError, MissingArtifactError, AlreadyExistsError)}
-"""Errors of a training that say nothing about its score, by the name that Prefect tells."""
+"""Errors of a training with other causes than its score, by the name in Prefect's message."""
 
 
 @dataclass
@@ -57,18 +57,18 @@ class _Sent:
 
 
 class RemoteTraining:
-    """Trainings by a deployment, named FLOW/DEPLOYMENT."""
+    """Trains in a deployment, named FLOW/DEPLOYMENT."""
 
     def __init__(self, deployment: str, place: Place, store: Store) -> None:
         self.deployment, self.place, self.store = deployment, place, store
         self._look_for_lost = 0.0
-        """When to look next for trainings whose worker is gone."""
+        """Time (monotonic) of the next check for trainings whose worker is gone."""
 
     def trainings(self, calls: Mapping[int, StageCall]) -> dict[int, Manifest | LusganError]:
-        """See ``chain.Runner.trainings``; all at once, as many as the pool has places for.
+        """See ``Runner.trainings``; all are sent at once, and the pool's workers take them up.
 
-        Raises ConfigError where the server has no such deployment, TrainingStopped where a
-        training was cancelled, and StoreError, once all have ended, where one lost the store.
+        Raises ConfigError where the server has no such deployment, TrainingStopped where a training
+        was cancelled, and StoreError, once all have ended, where one could not use the store.
         """
         under_way: list[_Sent] = []
         made: dict[int, Manifest | LusganError] = {}
@@ -86,7 +86,7 @@ class RemoteTraining:
                     if found is not None:
                         made[sent.score] = found
                         under_way.remove(sent)
-        except BaseException:  # a cancellation, too, is theirs as well as ours
+        except BaseException:  # a cancellation of this run cancels them as well
             for sent in under_way:
                 _cancel(sent.run)
             raise
@@ -118,7 +118,7 @@ class RemoteTraining:
         return run.id
 
     def _look(self, sent: _Sent) -> Manifest | LusganError | None:
-        """What became of a training; None while it is under way."""
+        """The result of a training, or the error it ended with; None while it is under way."""
         state = self._answered(lambda: _state(sent.run))
         if state is None or not state.is_final():
             return None
@@ -138,10 +138,10 @@ class RemoteTraining:
         return OUTAGES[kind](text) if kind in OUTAGES else TrainingError(reason)
 
     def _answered(self, ask: Callable[[], T]) -> T:
-        """What Prefect's server answers; it is asked again while it is away.
+        """Ask Prefect's server, again and again while it is unreachable.
 
-        Prefect's client fails at once where its first request finds nobody. Those who live need
-        time after an outage to say so, before any of them is taken for lost.
+        Prefect's client fails at once where its first request finds no server. After an outage,
+        runs get time to send a heartbeat before any of them counts as lost.
         """
         away = False
         while True:

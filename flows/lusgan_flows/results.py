@@ -1,7 +1,7 @@
-"""Keeps Prefect's task results in the store, beside the artifacts they tell of.
+"""Keeps Prefect's task results in the store, beside the artifacts they refer to.
 
-Any worker then hits the cache, whatever machine it runs on. The block that Prefect saves knows the
-store's address and nothing else: credentials come from the environment of whoever opens it.
+Any worker then finds cached results, on any machine. The block that Prefect saves holds the store's
+address and nothing else: credentials come from the environment of each process.
 """
 
 from __future__ import annotations
@@ -33,13 +33,24 @@ class StoreResults(WritableFileSystem):
         return open_store(self.uri)
 
     def read_path(self, path: str, **_: Any) -> bytes:  # type: ignore[override]
-        """The result of that name. Raises MissingArtifactError, StoreError."""
+        """The result of that name, with ``path`` below the store's ``results/``.
+
+        Raises MissingArtifactError, StoreError.
+        """
         return self._store.get(f"{FOLDER}/{path}")
 
     def write_path(  # type: ignore[override]
         self, path: str, content: bytes, **_: Any
     ) -> None:
-        """Keep a result, whole or not at all. Raises StoreError."""
+        """Keep a result, whole or not at all.
+
+        Args:
+            path: Name of the result, below the store's ``results/``.
+            content: The result as Prefect serialised it.
+
+        Raises:
+            StoreError: The result cannot be written.
+        """
         self._store.put(f"{FOLDER}/{path}", content)
 
     async def aread_path(self, path: str) -> bytes:
@@ -52,7 +63,7 @@ class StoreResults(WritableFileSystem):
 
 
 def results_of(store: Store) -> StoreResults:
-    """The block of a store on Prefect's server; whoever uses it first makes it."""
+    """The block of a store on Prefect's server, created at its first use."""
     block = StoreResults(uri=store.uri)
     block.save(f"lusgan-{short_digest(store.uri)}", overwrite=True)
     return block

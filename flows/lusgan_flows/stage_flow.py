@@ -1,4 +1,4 @@
-"""The flow that ends before the report: the pipeline up to one stage, one score or all."""
+"""The flow ``stage``: the pipeline up to one stage, for one score or all."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ def stage(
         until: Last stage to run.
         score: Severity score to work on; empty: those of the options.
         preset: Preset that the options started from.
+
+    Returns:
+        The result of the run.
     """
     chosen = config if score is None else config.model_copy(update={"scores": (score,)})
     return run_flow(exams, store, chosen, preset=preset, until=until)

@@ -1,6 +1,6 @@
 """Where the tasks of ingestion run: in threads of this process, or on Dask workers.
 
-Training and what follows is called in the flow's main thread, whatever is chosen here.
+Training and later stages always run in the flow's main thread.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_S = 10.0
-"""Seconds to wait for a scheduler."""
+"""Longest time to wait for a scheduler, seconds."""
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
 def opened(text: str) -> Iterator[TaskRunner[Any] | None]:
-    """The task runner of that name; None for ``threads``, which flows have already.
+    """The task runner of that name; None for ``threads``, which flows use by default.
 
-    To be called when Prefect's server runs. Raises ConfigError where a scheduler cannot be reached,
-    has no workers, or has workers with other code than this process or no way to the server.
+    To be called while Prefect's server runs. Raises ConfigError where a scheduler cannot be
+    reached, has no workers, or has workers with another version of lusgan or no way to the server.
     """
     kind, _, address = text.partition("=")
     if kind != "dask":
@@ -54,7 +54,7 @@ def opened(text: str) -> Iterator[TaskRunner[Any] | None]:
 
 
 def _check_server(address: str) -> None:
-    """Raise ConfigError where workers elsewhere would look for Prefect's server on themselves."""
+    """Raise ConfigError where workers on other machines could not reach Prefect's server."""
     server = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname or "localhost"
     scheduler = urlsplit(address if "://" in address else f"tcp://{address}").hostname
     if server in HERE and scheduler not in HERE:
@@ -67,9 +67,9 @@ def _check_server(address: str) -> None:
 
 @contextmanager
 def _local_cluster() -> Iterator[Any]:
-    """A process a core, out of reach of Ctrl-C and of other users; gone when the block ends.
+    """A process per core, out of reach of Ctrl-C and of other users; ended with the block.
 
-    Dask gives code to whoever can connect, so connections are encrypted with a key of this run.
+    Whoever can connect to Dask can execute code, so connections take a key of this run.
     """
     from distributed import LocalCluster
 
@@ -131,15 +131,15 @@ def _check_workers(client: Client, address: str) -> None:
 
 
 def versions_here() -> dict[str, int]:
-    """The version of every stage, as it is where this is called."""
+    """The version of every stage in the process that calls this."""
     return dict(VERSIONS)
 
 
 @contextmanager
 def server_told() -> Iterator[None]:
-    """Have Prefect tell other processes where its temporary server is, for the length of a block.
+    """Tell processes that Prefect starts where its temporary server is, for the length of a block.
 
-    A process that is not told starts another one. To be called when it has been started.
+    A process that does not know it starts another server. To be called when the server has started.
     """
     if get_current_settings().api.url:
         yield

@@ -1,7 +1,7 @@
-"""One cached Prefect task a stage.
+"""One cached Prefect task for each stage.
 
-A task is handed a stage call and where to make it. Its cache key is the call's, its result the
-manifest as JSON in the store; a result whose artifacts are gone does not count.
+A task gets a stage call and the addresses to make it with. Its cache key is the call's, its result
+the manifest as JSON in the store; a result whose artifacts are gone does not count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lusgan_flows.results import results_of
 
 
 class Place(Record):
-    """Where calls are made: addresses alone, so that another machine can follow."""
+    """Where calls are made: addresses alone, which mean the same on another machine."""
 
     store: str
     exams: str

@@ -1,4 +1,4 @@
-"""One training as a flow of its own, which a pipeline sends to the pool of the GPUs."""
+"""The flow ``training``: trains one score where a pipeline sends it, such as a pool with GPUs."""
 
 from __future__ import annotations
 

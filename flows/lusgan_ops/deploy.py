@@ -1,4 +1,4 @@
-"""Registers work pools, deployments and automations with a Prefect server, wherever it is."""
+"""Registers work pools, deployments and automations with a Prefect server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lusgan_ops.up.home import UpSettings
 TRAINING = "training/training"
 """Flow and deployment that a pipeline sends trainings to."""
 THAT_TRAIN = ("training", "train-score")
-"""Deployments that go to a pool of their own, where there is one."""
+"""Deployments that train, and run in the pool for trainings where there is one."""
 DEPLOYMENTS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate", "training")
 """Names of all deployments."""
 DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
@@ -31,12 +31,12 @@ DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
 
 
 def prefect_file(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
-    """``prefect.yaml`` with addresses, options, times and pools filled in.
+    """Read ``prefect.yaml`` with addresses, options, times and pools filled in.
 
     Args:
         settings: Exams, store, options, times.
-        kind: What a run becomes.
-        gpu: Whether what trains asks for a GPU.
+        kind: How runs are executed: as processes, containers or jobs of a cluster.
+        gpu: Whether deployments that train ask for a GPU.
 
     Returns:
         The file's content.
@@ -77,7 +77,7 @@ def _fill(deployment: dict[str, Any], settings: UpSettings, gpu: bool) -> None:
     """Fill in the parameters of one deployment."""
     name = deployment["name"]
     parameters = dict(deployment.get("parameters", {}))
-    if name != "training":  # a training is told everything by the pipeline
+    if name != "training":  # a training gets its parameters from the pipeline
         parameters |= {"exams": settings.exams, "store": settings.store}
     if "config" in parameters:
         config = dict(settings.config)
@@ -97,7 +97,22 @@ def _fill(deployment: dict[str, Any], settings: UpSettings, gpu: bool) -> None:
 def pool_templates(
     kind: Kind, gpu: bool, image: str, job: Mapping[str, Any], apart: bool
 ) -> dict[str, Template]:
-    """The templates of all pools wanted, by name; what concerns GPUs is for the GPUs' alone."""
+    """Make the templates of all pools that the deployments need.
+
+    Args:
+        kind: How runs are executed.
+        gpu: Whether trainings ask for a GPU.
+        image: Image of runs in containers; empty: ``DEFAULT_IMAGE``.
+        job: Defaults of the templates' variables, by name. With ``gpu``, those that concern GPUs
+            apply to the pool for trainings alone.
+        apart: Whether trainings have a pool of their own.
+
+    Returns:
+        Templates by the name of their pool.
+
+    Raises:
+        ConfigError: A variable does not exist or cannot have that value.
+    """
     without = {k: v for k, v in job.items() if k not in WITHOUT_GPU[kind]} if gpu else job
     return {
         pool_name(kind, trains): template(
@@ -122,19 +137,20 @@ def deploy(
 
     Args:
         settings: Exams, store, options, times, notification blocks.
-        kind: What a run becomes.
-        gpu: Whether what trains asks for a GPU.
-        image: Image of runs in containers.
-        job: Variables of the pools' templates, by name.
-        trainings: How many trainings are executed at a time, whatever the number of workers. It
-            takes ``gpu``: without one they share a pool with the pipelines that wait for them.
+        kind: How runs are executed: as processes, containers or jobs of a cluster.
+        gpu: Whether deployments that train ask for a GPU.
+        image: Image of runs in containers; empty: ``DEFAULT_IMAGE``.
+        job: Defaults of the pools' variables, by name.
+        trainings: Largest number of trainings at a time, over all workers; None sets no limit. It
+            needs ``gpu``: without one, trainings share a pool with the pipelines that wait for
+            them.
 
     Returns:
         Names of deployments, each with its pool.
 
     Raises:
-        ConfigError: Options that do not go together.
-        MissingError: The server lacks something.
+        ConfigError: Options contradict each other.
+        MissingError: The server cannot be used, or rejects something.
     """
     if trainings is not None and not gpu:
         raise ConfigError(
@@ -155,7 +171,7 @@ def deploy(
 
 
 def _deploy_all(file: Mapping[str, Any]) -> None:
-    """Let Prefect's own command read a ``prefect.yaml``. Raises MissingError where it cannot."""
+    """Have Prefect's own command read a ``prefect.yaml``. Raises MissingError where it fails."""
     with tempfile.TemporaryDirectory(prefix="lusgan-") as folder:
         path = Path(folder, "prefect.yaml")
         path.write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), "utf-8")

@@ -1,4 +1,4 @@
-"""Work pools: what kinds there are, what they are called, and the template of their runs.
+"""Work pools: their kinds, their names, and the template of their runs.
 
 The templates (``deployments/pools/KIND.json``) ask for a GPU; a pool for the CPU drops that.
 """
@@ -19,7 +19,7 @@ Template = dict[str, Any]
 
 
 class Kind(StrEnum):
-    """What a run becomes: a process beside the worker, a container, or a job of a cluster."""
+    """How a run is executed: as a process beside the worker, a container, or a job of a cluster."""
 
     PROCESS = "process"
     DOCKER = "docker"
@@ -31,11 +31,19 @@ WITHOUT_GPU: dict[Kind, dict[str, Any]] = {
     Kind.DOCKER: {"device_requests": []},
     Kind.KUBERNETES: {"gpus": 0, "node_selector": {}, "tolerations": []},
 }
-"""What a pool for the CPU has in place of the templates' defaults."""
+"""Values that replace the templates' defaults in a pool for the CPU."""
 
 
 def pool_name(kind: Kind, gpu: bool) -> str:
-    """Name of a pool, e.g. ``lusgan-gpu`` (processes) or ``lusgan-docker-gpu``."""
+    """Name a pool.
+
+    Args:
+        kind: How its runs are executed.
+        gpu: Whether its runs have a GPU.
+
+    Returns:
+        The name, e.g. ``lusgan-gpu`` (processes) or ``lusgan-docker-gpu``.
+    """
     device = "gpu" if gpu else "cpu"
     return f"lusgan-{device}" if kind is Kind.PROCESS else f"lusgan-{kind}-{device}"
 
@@ -43,10 +51,20 @@ def pool_name(kind: Kind, gpu: bool) -> str:
 def template(
     kind: Kind, gpu: bool, image: str = "", job: Mapping[str, Any] | None = None
 ) -> Template:
-    """The template of a pool's runs; ``job`` sets defaults of its variables, by name.
+    """Make the template of a pool's runs.
 
-    Raises UnknownNameError for a variable that there is none of, ConfigError for a value that the
-    variable cannot have.
+    Args:
+        kind: How its runs are executed.
+        gpu: Whether its runs ask for a GPU.
+        image: Image of its containers; empty keeps the template's. Processes have none.
+        job: Defaults of the template's variables, by name; those of ``env`` are added to its own.
+
+    Returns:
+        A base job template, as Prefect's work pools take it.
+
+    Raises:
+        UnknownNameError: The template has no such variable.
+        ConfigError: The variable cannot have that value.
     """
     text = (files("lusgan_ops") / "deployments" / "pools" / f"{kind}.json").read_text("utf-8")
     made: Template = json.loads(text)
@@ -70,11 +88,21 @@ def template(
 def make_pool(
     name: str, kind: Kind, made: Template, *, overwrite: bool, limit: int | None = None
 ) -> bool:
-    """Make a pool on the server; returns whether anything was made.
+    """Create a pool on the server, or bring it up to date.
 
-    A pool that is there stays as it is, unless ``overwrite``: then its template is made anew, and
-    its limit of runs at a time is that of ``limit``, if any. Raises MissingError where it is of
-    another kind.
+    Args:
+        name: Name of the pool.
+        kind: How its runs are executed.
+        made: Template of its runs.
+        overwrite: Whether to replace the template and the limit of an existing pool; what else was
+            changed in the UI stays. Otherwise an existing pool stays as it is.
+        limit: Largest number of runs at a time; None leaves the limit as it is.
+
+    Returns:
+        Whether the pool was created or overwritten.
+
+    Raises:
+        MissingError: A pool of that name exists and is of another kind.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate

@@ -1,4 +1,4 @@
-"""Questions to a Prefect server over HTTP, without importing Prefect, which takes seconds."""
+"""Requests to a Prefect server over HTTP, without importing Prefect, which takes seconds."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lusgan_core.errors import MissingError
 
 TIMEOUT_S = 30
 ATTEMPTS = 5
-"""A server that is too busy (its SQLite file is locked) is asked so many times."""
+"""Attempts while the server is too busy (its SQLite file is locked)."""
 
 
 def ask(api: str, path: str, body: object | None = None) -> Any:
-    """Ask the server whose API is at that address.
+    """Make a request to a Prefect server.
 
     Args:
-        api: Address of the API, e.g. ``http://127.0.0.1:4200/api``.
-        path: What is asked for, beginning with a slash.
+        api: Address of its API, e.g. ``http://127.0.0.1:4200/api``.
+        path: Path of the request, beginning with a slash.
         body: A JSON value to post; without one the request is a GET.
 
     Returns:
         The JSON value of the answer; None where it is empty.
 
     Raises:
-        MissingError: It does not answer, refuses, or is not Prefect.
+        MissingError: The server does not answer, refuses, or is not Prefect.
     """
     method = "GET" if body is None else "POST"
     for again in range(ATTEMPTS, 0, -1):
@@ -66,7 +66,7 @@ def _another_program(api: str) -> MissingError:
 
 
 def answers(url: str) -> bool:
-    """Whether something answers at an address with success."""
+    """Whether a request to an address succeeds."""
     try:
         return httpx.get(url, auth=_password(), timeout=5, trust_env=False).is_success
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""How Prefect is set up for a run. Whatever the user has set stays as it is."""
+"""Prefect's settings for a run. Settings of the user are kept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import signal
 from lusgan_ops.preflight.server import prefect_server
 
 HEARTBEAT_S = 30
-"""Seconds between two heartbeats of a run on a worker; Prefect has no fewer."""
+"""Interval of a run's heartbeat on a worker, seconds; the shortest that Prefect allows."""
 
 
 def prepare_prefect(verbose: bool = False) -> None:
-    """Send nothing home, and be quiet on the terminal. To be called before Prefect is imported."""
+    """Switch off Prefect's analytics and, unless ``verbose``, its log on the terminal.
+
+    To be called before Prefect is imported.
+    """
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
@@ -27,11 +30,12 @@ def prepare_prefect(verbose: bool = False) -> None:
 def start_server() -> None:
     """Start Prefect's temporary server, out of reach of Ctrl-C, unless the user has one.
 
-    Raises MissingError where the user's own cannot be used.
+    A terminal sends Ctrl-C to all processes in the foreground. The server must outlive it, or a
+    flow that is about to save a checkpoint could not report that it stopped. A process starts with
+    the signals blocked that are blocked where it is started.
 
-    A terminal sends Ctrl-C to all processes in the foreground. The server must outlive it, or the
-    flow that is about to save a checkpoint has nobody to tell that it stopped. A process starts
-    with the signals blocked that are blocked where it is started.
+    Raises:
+        MissingError: The user's own server cannot be used.
     """
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import get_current_settings

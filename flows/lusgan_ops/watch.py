@@ -1,4 +1,4 @@
-"""The flow ``watch``: compares the exam source with what is known, and tells of what is new."""
+"""The flow ``watch``: compares the exam source with the ledger, and announces what is new."""
 
 from __future__ import annotations
 
@@ -36,16 +36,19 @@ NONE_LEFT = (
 def watch(
     exams: parameters.Exams, store: parameters.Store, settle_s: parameters.Seconds = 60.0
 ) -> int:
-    """Emit an event for each exam that is new, changed or withdrawn; returns how many.
+    """Emit an event for each exam that is new, changed or withdrawn.
 
-    Exams that are still arriving wait for a later look, and with them those that came shortly
-    before, so that one run takes all of an upload. What was announced is announced again only
-    if no run has tried it, none is under way, and nobody has cancelled the last one.
+    Exams that are still arriving wait for a later run of this flow, and with them those that came
+    shortly before, so that one pipeline run takes all of an upload. What was announced is announced
+    again only if no run has tried it, none is under way, and nobody has cancelled the last one.
 
     Args:
         exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
         store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
         settle_s: Seconds without a change after which an exam counts as completely uploaded.
+
+    Returns:
+        Number of events emitted.
     """
     active = pipeline_is_active()
     for flow_name in ("stage", "training"):

@@ -1,4 +1,4 @@
-"""A worker: what it needs is checked first, then Prefect's own takes over this process."""
+"""A worker: its needs are checked first, then Prefect's worker replaces this process."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from lusgan_ops.preflight.server import prefect_server
 
 
 def worker_checks(kind: Kind, gpu: bool, store: str, exams: str) -> Iterator[tuple[str, str]]:
-    """Check what a worker needs, one thing after the other; yields its name and what was found.
+    """Check what a worker needs, one thing after the other.
 
-    Only processes see this place's GPU and credentials; runs elsewhere check for themselves when
-    they start.
+    Only runs as processes use this machine's GPU and credentials; runs elsewhere make their own
+    checks when they start.
 
     Args:
-        kind: What its runs become.
+        kind: How its runs are executed.
         gpu: Whether they need a GPU.
         store: Address of a store that must be writable; empty to leave that out.
         exams: Address of exams that must be readable; empty to leave that out.
+
+    Yields:
+        Name and result of each check.
 
     Raises:
         LusganError: The first thing that is missing, with what to do.
@@ -45,10 +48,17 @@ def worker_checks(kind: Kind, gpu: bool, store: str, exams: str) -> Iterator[tup
 
 
 def trainings_at_once(kind: Kind, gpu: bool) -> int | None:
-    """How many runs a worker takes at a time where nobody says: one a GPU; None: any number.
+    """Choose how many runs a worker takes at a time where the user sets no limit.
 
-    Processes share the GPUs out among themselves (``training.device.free_gpu``). A container sees
-    all of its machine's, and would take the first.
+    Processes share the GPUs among themselves (``networks.device.free_gpu``). A container sees all
+    of its machine's, and would take the first.
+
+    Args:
+        kind: How its runs are executed.
+        gpu: Whether they need a GPU.
+
+    Returns:
+        Number of this machine's GPUs for processes, 1 for containers; None for no limit.
     """
     if not gpu or kind is Kind.KUBERNETES:  # a cluster has places of its own
         return None
@@ -60,15 +70,36 @@ def trainings_at_once(kind: Kind, gpu: bool) -> int | None:
 
 
 def ensure_pool(kind: Kind, gpu: bool, image: str, job: Mapping[str, Any]) -> str:
-    """Make the pool if there is none; returns its name."""
+    """Create the worker's pool if it does not exist.
+
+    Args:
+        kind: How its runs are executed.
+        gpu: Whether they ask for a GPU.
+        image: Image of its containers; empty keeps the template's.
+        job: Defaults of the template's variables, by name.
+
+    Returns:
+        Name of the pool.
+
+    Raises:
+        ConfigError: A variable does not exist or cannot have that value.
+        MissingError: A pool of that name exists and is of another kind.
+    """
     name = pool_name(kind, gpu)
     make_pool(name, kind, template(kind, gpu, image, job), overwrite=False)
     return name
 
 
 def become_worker(pool: str, kind: Kind, limit: int | None, health: bool) -> NoReturn:
-    """Replace this process by Prefect's worker, so that signals reach it."""
-    # the server takes a run for lost after three signs of life that did not come
+    """Replace this process by Prefect's worker, so that signals reach it.
+
+    Args:
+        pool: Name of the pool that it takes runs from.
+        kind: How its runs are executed.
+        limit: Largest number of runs at a time; None sets no limit.
+        health: Whether it answers at ``:8080/health``.
+    """
+    # a run counts as lost after three heartbeats that did not come
     os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_S)
     command = ["worker", "start", "--pool", pool, "--type", kind.value, "--install-policy", "never"]
     command += ["--limit", str(limit)] if limit else []

@@ -3,7 +3,7 @@
 A *call* says which stage, on what (references with digests), with which options. Its cache key is
 the digest of all that can change the result: the stage's name and version, the digests of its
 inputs, the options it reads and the plugins it uses. ``execute`` makes a call unless the store
-already holds what it would leave.
+already holds its result.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class StageCall(Record):
     """For people: progress bars, task names. Never names a patient."""
     cache_key: str
     inputs: dict[str, str]
-    """Digests of what goes in."""
+    """Digests of the inputs, by name."""
     options: dict[str, Any]
-    """Resolved, those alone that this stage reads."""
+    """Resolved options, only those that this stage reads."""
     arguments: dict[str, Any]
     """What the stage needs to run: records of earlier stages."""
     version: int
-    """Of the stage: it goes up when the same call would leave something else."""
+    """Version of the stage; it goes up when the same call would give another result."""
     plugins: dict[str, str]
-    """``kind/name`` of each plugin used -> what identifies what it computes."""
+    """``kind/name`` of each plugin used -> its identity, see ``Registry.identity``."""
     manifest: str
     """Key of the manifest in the store."""
     unkeyed: tuple[str, ...] = ()
-    """Options that change no result, and are in no key."""
+    """Names of options that change no result and are left out of the cache key."""
 
     @property
     def short_key(self) -> str:
@@ -68,7 +68,7 @@ class StageCall(Record):
 
 @dataclass
 class StageContext:
-    """Where a stage runs: what it may use beside the call itself."""
+    """What a stage may use beside the call itself: store, exam source, plugins, runtime options."""
 
     store: Store
     source: ExamSource | None = None
@@ -79,7 +79,7 @@ class StageContext:
 
 @dataclass
 class Product:
-    """What a stage leaves: artifacts by name (keys in the store) and facts for the next stage."""
+    """The result of a stage: artifacts in the store, by name, and facts for the next stage."""
 
     data: BaseModel
     artifacts: dict[str, ArtifactRef] = field(default_factory=dict)
@@ -105,11 +105,22 @@ def new_call(
     registry: Registry | None = None,
     unkeyed: Set[str] = frozenset(),
 ) -> StageCall:
-    """Put a call together and work out its cache key.
+    """Put a call together and compute its cache key.
 
-    ``version`` is the stage's; ``manifest`` gives the manifest's key in the store from the cache
-    key; ``plugins`` are (kind, name) pairs that ``registry`` hands out; ``unkeyed`` options change
-    no result.
+    Args:
+        stage: Name of the stage, e.g. ``train``.
+        version: Version of the stage; it goes up when the same call would give another result.
+        label: Text for progress bars and task names; must not name a patient.
+        inputs: Digests of the inputs, by name.
+        options: The options that the stage reads; None for a stage without options.
+        arguments: What the stage needs to run, as JSON; not part of the cache key.
+        manifest: Gives the manifest's key in the store from the cache key (64 hex digits).
+        plugins: (kind, name) of each plugin that the stage uses.
+        registry: Where the plugins' identities come from; without it ``plugins`` are ignored.
+        unkeyed: Names of options that change no result and are left out of the cache key.
+
+    Returns:
+        The call.
     """
     used = {
         f"{kind}/{name}": registry.identity(kind, name)
@@ -136,22 +147,31 @@ def new_call(
 def lookup(
     call: StageCall, store: Store, size: Callable[[str], int | None] | None = None
 ) -> Manifest | None:
-    """What the call left when it was made before, if all of it is still there.
+    """Return the manifest that an earlier run of this call left, if its artifacts are still there.
 
     Args:
-        call: The call.
+        call: The call to look for.
         store: Where its manifest would be.
-        size: Answers for the store how large an object is, if somebody knows without asking.
+        size: Gives the size in bytes of an object by its key, None where it is missing; pass it
+            where sizes are known from a listing. The store is asked otherwise.
 
     Returns:
-        Its manifest; None where there is none, or an artifact is missing or of another size.
+        The manifest; None where there is none, or where an artifact is missing or of another size.
     """
     found = left_by(call, store)
     return None if found is None or damaged(found, size or store.size) else found
 
 
 def left_by(call: StageCall, store: Store) -> Manifest | None:
-    """The manifest that the call left when it was made before, whatever became of artifacts."""
+    """Return the manifest that an earlier run of this call left, whether or not artifacts remain.
+
+    Args:
+        call: The call to look for.
+        store: Where its manifest would be.
+
+    Returns:
+        The manifest; None where there is none, it cannot be parsed, or it is of another cache key.
+    """
     try:
         found = Manifest.model_validate_json(store.get(call.manifest))
     except (MissingArtifactError, ValueError):
@@ -160,17 +180,34 @@ def left_by(call: StageCall, store: Store) -> Manifest | None:
 
 
 def damaged(manifest: Manifest, size: Callable[[str], int | None]) -> str:
-    """Name of the first artifact that is missing or of another size; empty if none is."""
+    """Find an artifact that is missing or of another size than recorded.
+
+    Args:
+        manifest: Names the artifacts and their sizes.
+        size: Gives the size in bytes of an object by its key; None where it is missing.
+
+    Returns:
+        Name of the first such artifact; empty if there is none.
+    """
     artifacts = manifest.artifacts.items()
     return next((name for name, ref in artifacts if size(ref.key) != ref.size), "")
 
 
 def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
-    """Make the call, or hand out what it left before. The manifest is written last."""
+    """Make a call, or return the result of an earlier run. The manifest is written last.
+
+    Args:
+        call: The call to make.
+        context: Store, exam source, plugins and runtime options.
+        stage: The function that does the work; what it raises is passed on.
+
+    Returns:
+        The manifest as it is in the store. Where another run wrote one meanwhile, that one counts.
+    """
     found = lookup(call, context.store)
     if found is not None:
         return found
-    context.store.delete(call.manifest)  # one that names artifacts that are gone, if any
+    context.store.delete(call.manifest)  # if there is one, it names artifacts that are gone
     started = time.monotonic()
     product = stage(call, context)
     seconds = {"total": round(time.monotonic() - started, 3), **product.timings_s}
@@ -199,7 +236,7 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
 
 
 def _write(manifest: Manifest, call: StageCall, store: Store) -> Manifest:
-    """Write a manifest unless another run was first: then its result counts."""
+    """Write a manifest, or return the one that another run has written first."""
     data = manifest.model_dump_json(indent=1).encode()
     try:
         store.put(call.manifest, data, if_absent=True)
@@ -212,13 +249,37 @@ def _write(manifest: Manifest, call: StageCall, store: Store) -> Manifest:
 
 
 def stored(store: Store, key: str, data: bytes) -> ArtifactRef:
-    """Put bytes into the store and return the reference to them."""
+    """Put bytes into the store.
+
+    Args:
+        store: Where to put them.
+        key: Key of the object; one that exists is replaced.
+        data: Its content.
+
+    Returns:
+        The reference to the object: key, digest and size.
+
+    Raises:
+        StoreError: The object cannot be written.
+    """
     store.put(key, data)
     return reference(key, data)
 
 
 def stored_once(store: Store, key: str, data: bytes) -> ArtifactRef:
-    """The same for bytes that differ from run to run: whoever is first counts."""
+    """Put bytes into the store unless the key is taken: for content that differs from run to run.
+
+    Args:
+        store: Where to put them.
+        key: Key of the object.
+        data: Its content.
+
+    Returns:
+        The reference to the object that the store holds, which may be another run's.
+
+    Raises:
+        StoreError: The object cannot be written or read.
+    """
     try:
         store.put(key, data, if_absent=True)
     except AlreadyExistsError:
@@ -232,21 +293,59 @@ def exam_folder(exam: ExamFiles | ExamRecord | ClipFiles) -> str:
 
 
 def reference(key: str, data: bytes) -> ArtifactRef:
-    """The reference to bytes that are in the store under ``key``."""
+    """Make the reference to bytes that are in the store already.
+
+    Args:
+        key: Key of the object.
+        data: Its whole content, for digest and size.
+
+    Returns:
+        The reference.
+    """
     return ArtifactRef(key=key, digest=digest_bytes(data), size=len(data))
 
 
 def reference_to(store: Store, key: str) -> ArtifactRef:
-    """The reference to an object of the store, read once for its digest."""
+    """Make the reference to an object of the store, which is read once for its digest.
+
+    Args:
+        store: Where the object is.
+        key: Its key.
+
+    Returns:
+        The reference.
+
+    Raises:
+        MissingArtifactError: There is no such object.
+    """
     with store.local_copy(key) as path:
         return ArtifactRef(key=key, digest=digest_file(path), size=path.stat().st_size)
 
 
 def earlier(context: StageContext, key: str) -> Manifest:
-    """A manifest that an earlier stage left under that key."""
+    """Read the manifest of an earlier stage.
+
+    Args:
+        context: Names the store.
+        key: Key of the manifest.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        MissingArtifactError: There is no such manifest.
+    """
     return Manifest.model_validate_json(context.store.get(key))
 
 
 def data_of(manifest: Manifest, kind: type[T]) -> T:
-    """The facts a manifest carries, as the type that the stage left."""
+    """Read the facts that a stage recorded in its manifest.
+
+    Args:
+        manifest: The manifest of the stage.
+        kind: The type that the stage recorded; its fields are validated.
+
+    Returns:
+        The facts, as that type.
+    """
     return kind.model_validate(manifest.data)

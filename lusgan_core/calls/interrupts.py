@@ -1,4 +1,4 @@
-"""Asks training to stop between two steps: Ctrl-C, SIGTERM, or whoever calls ``request``."""
+"""Asks a training to stop between two steps: on Ctrl-C, on SIGTERM, or by ``StopFlag.request``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopFlag:
-    """Set once, read between steps."""
+    """A request to stop, set once and read between steps; safe to set from another thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -21,7 +21,7 @@ class StopFlag:
 
     @property
     def requested(self) -> bool:
-        """Whether anybody asked."""
+        """Whether a stop was asked for."""
         return self._event.is_set()
 
 
@@ -29,9 +29,14 @@ class StopFlag:
 def stop_on_signals(flag: StopFlag | None = None) -> Iterator[StopFlag]:
     """Turn the first SIGINT or SIGTERM into a request for the length of a block.
 
-    ``flag`` is the one to set, a new one unless given.
-    A second one goes to whoever handled the signal before. Outside the main thread signals
+    A second signal goes to the handler that was installed before. Outside the main thread signals
     cannot be caught, and the flag is only set by ``request``.
+
+    Args:
+        flag: The flag to set; None makes a new one.
+
+    Yields:
+        The flag.
     """
     flag = flag or StopFlag()
     if threading.current_thread() is not threading.main_thread():

@@ -31,12 +31,12 @@ class LedgerEntry(Record):
     patient: str
     exam: str
     digest: str
-    """Of its content when it was tried last, as ``ExamFiles.digest``."""
+    """Digest of its content when it was last tried, as ``ExamFiles.digest``."""
     state: State
-    """``failed``: the run that tried it last ended with an error."""
+    """``failed``: the last run that tried it ended with an error."""
     first_seen: datetime
     changed: datetime
-    """Since when it has this digest and this state."""
+    """When it got this digest and this state."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -51,14 +51,14 @@ class LedgerEntry(Record):
 
 @dataclass(frozen=True)
 class Changes:
-    """How a source differs from its ledger; false where it does not."""
+    """How a source differs from its ledger; false where there is no difference."""
 
     new: tuple[ExamFiles, ...] = ()
-    """Never tried, or there again after it was withdrawn."""
+    """Never tried, or back in the source after it was withdrawn."""
     changed: tuple[ExamFiles, ...] = ()
-    """Tried with other content."""
+    """Tried before, with other content."""
     withdrawn: tuple[LedgerEntry, ...] = ()
-    """In the ledger, and gone."""
+    """In the ledger, and no longer in the source."""
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.withdrawn)
@@ -67,7 +67,7 @@ class Changes:
 class ExamLedger(Record):
     """The exams of one source that runs have tried, sorted by patient and exam.
 
-    One that was withdrawn is forgotten: nothing goes on naming its patient.
+    A withdrawn exam is removed, so that nothing names its patient any more.
     """
 
     source: str
@@ -76,10 +76,19 @@ class ExamLedger(Record):
 
     @classmethod
     def load(cls, store: Store, source: str) -> ExamLedger:
-        """The ledger of the source of that address; empty where it was never run.
+        """Read the ledger of a source.
 
-        Raises StoreError where the record cannot be understood: taken for empty, it would hide
-        that an exam was withdrawn.
+        Args:
+            store: Where ledgers are kept.
+            source: Address of the exam source, e.g. a folder's absolute path or
+                ``s3://BUCKET/PREFIX``.
+
+        Returns:
+            The ledger; an empty one where no run has tried an exam of this source.
+
+        Raises:
+            StoreError: The record cannot be parsed. Treated as empty, it would hide that an exam
+                was withdrawn.
         """
         key = ledger_key(source)
         try:
@@ -97,15 +106,15 @@ class ExamLedger(Record):
         store.put(ledger_key(self.source), self.model_dump_json(indent=1).encode())
 
     def compare(self, exams: Sequence[ExamFiles], rejected: Sequence[Rejection]) -> Changes:
-        """What is new, changed or withdrawn in a *whole* discovery of the source.
+        """Find what is new, changed or withdrawn in a *whole* discovery of the source.
 
         Args:
-            exams: All exams there are. One that is left out for any other reason than that it is
-                gone would be taken for withdrawn.
-            rejected: What could not be read; exams in such a folder count as there.
+            exams: All exams of the source. An exam that is missing here for any other reason than
+                that it is gone would be treated as withdrawn.
+            rejected: What could not be read; exams in such a folder are not treated as withdrawn.
 
         Returns:
-            The changes.
+            The differences.
         """
         known = {entry.codes: entry for entry in self.exams}
         there = {exam.codes for exam in exams}
@@ -124,7 +133,15 @@ class ExamLedger(Record):
         )
 
     def tried(self, exams: Iterable[ExamFiles], failed: Set[ExamCodes] = frozenset()) -> ExamLedger:
-        """The ledger after a run over those exams; ``failed`` names exams that it ended with."""
+        """Record a run over some exams.
+
+        Args:
+            exams: The exams that the run has tried.
+            failed: Codes of those for which it ended with an error.
+
+        Returns:
+            The new ledger; entries whose digest and state are unchanged keep their times.
+        """
         now, known = datetime.now(UTC), {entry.codes: entry for entry in self.exams}
         for exam in exams:
             state: State = "failed" if exam.codes in failed else "tried"
@@ -144,9 +161,18 @@ def record_tried(
     exams: Iterable[ExamFiles],
     failed: Set[ExamCodes] = frozenset(),
 ) -> None:
-    """Note that a run has tried exams, see ``ExamLedger.tried``; writes only what is new.
+    """Record in the store that a run has tried exams; nothing is written where nothing changed.
 
-    What other runs have noted meanwhile stays: the ledger is read here, not when a run begins.
+    The ledger is read here, not when a run begins, so entries of other runs are kept.
+
+    Args:
+        store: Where the ledger is kept.
+        source: Address of the exam source.
+        exams: The exams that the run has tried.
+        failed: Codes of those for which it ended with an error.
+
+    Raises:
+        StoreError: The ledger cannot be read or written.
     """
     ledger = ExamLedger.load(store, source)
     after = ledger.tried(exams, failed)
@@ -160,7 +186,7 @@ def ledger_key(source: str) -> str:
 
 
 def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datetime) -> LedgerEntry:
-    """An exam's entry; the very same one where nothing changed, so that nothing is written."""
+    """Return an exam's entry: the same object where nothing changed, so that nothing is written."""
     if before and (before.digest, before.state) == (exam.digest, state):
         return before
     return LedgerEntry(

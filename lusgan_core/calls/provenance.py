@@ -1,7 +1,7 @@
-"""Where an artifact came from: digests, versions, and the manifest that tells it all.
+"""Where an artifact came from: digests, versions, and the manifest that records all of it.
 
-A manifest is the last thing a stage writes. It names what went in (by digest), what was asked for
-(resolved options), by which code, and what came out, so that the artifact can be made again.
+A manifest is the last thing a stage writes. It names the inputs (by digest), the resolved options,
+the version of the code and the artifacts, so that they can be made again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_stream(stream: BinaryIO) -> str:
-    """sha256 of all that is left in a stream, in hex; memory stays bounded."""
+    """sha256 of the rest of a stream, in hex, in bounded memory."""
     state = hashlib.sha256()
     while chunk := stream.read(CHUNK):
         state.update(chunk)
@@ -63,7 +63,7 @@ class ArtifactRef(Record):
 
 
 class Manifest(Record):
-    """What one run of one stage left, and everything needed to make it again."""
+    """The result of one run of one stage, and everything needed to make it again."""
 
     stage: str
     cache_key: str
@@ -71,22 +71,22 @@ class Manifest(Record):
     label: str = ""
     """For people; never names a patient."""
     manifest_key: str = ""
-    """Where the manifest itself is in the store."""
+    """Key of the manifest itself in the store."""
     created: datetime | None = None
-    """When it was written."""
+    """When it was written, UTC."""
     inputs: dict[str, str] = Field(default_factory=dict)
-    """Digests of what went in."""
+    """Digests of the inputs, by name."""
     options: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     version: int = 0
-    """Of the stage; 0 in what lusgan 0.1 left, which has ``code`` instead."""
+    """Version of the stage; 0 in manifests of lusgan 0.1, which have ``code`` instead."""
     code: str = ""
-    """Digest of the stage's source, in what lusgan 0.1 left."""
+    """Digest of the stage's source, in manifests of lusgan 0.1."""
     git_commit: str | None = None
     plugins: dict[str, str] = Field(default_factory=dict)
     """``kind/name`` of each plugin used -> distribution and version."""
     identities: dict[str, str] = Field(default_factory=dict)
-    """``kind/name`` of each plugin used -> what its key holds of it."""
+    """``kind/name`` of each plugin used -> its identity in the cache key."""
     libraries: dict[str, str] = Field(default_factory=dict)
     device: str = "cpu"
     counts: dict[str, int] = Field(default_factory=dict)
@@ -94,7 +94,7 @@ class Manifest(Record):
     peak_rss_mb: float = 0.0
     artifacts: dict[str, ArtifactRef] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
-    """What the next stage needs to know; a JSON record without pixels."""
+    """Facts for the next stage: a JSON record without pixels."""
 
 
 @cache
@@ -111,9 +111,10 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str | None:
-    """Commit of the checkout that the code runs from, ``+`` behind it where files were changed.
+    """Commit of the checkout that the code runs from; ``+`` is appended where files were changed.
 
-    None where lusgan runs from an installed package.
+    Returns:
+        The commit in hex; None where lusgan runs from an installed package.
     """
     home = Path(__file__).resolve().parent.parent
     if not (home / ".git").exists():

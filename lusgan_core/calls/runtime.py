@@ -1,4 +1,4 @@
-"""How a call is made, as opposed to what: device, threads, processes."""
+"""How stages are run, as opposed to what they compute: device, threads, processes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from lusgan_core.api import Options
 
 
 class Runtime(Options):
-    """How to run, as opposed to what: none of these is in a cache key.
+    """How to run, as opposed to what to compute: none of these is in a cache key.
 
-    Results differ by rounding alone, with one exception: several processes draw other noise where
-    chance is within the networks (dropout, noise layers, gp), and on the CPU each takes the batch
+    Results differ by rounding alone, with one exception: several processes draw different random
+    numbers inside the networks (dropout, noise layers, gp), and on the CPU each takes the batch
     statistics of its own part of a batch.
     """
 

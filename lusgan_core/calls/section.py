@@ -1,8 +1,8 @@
 """What is shown of a stage, as data: measured values, verdicts, figures. Only reporting draws it.
 
-A *measured value* has one shape from the stage that measured it to whoever reads it: report, UI,
-``--json``, gates. A *section* is what a report shows of one stage. It names pictures by where they
-are in the store and patients by their codes; whoever draws it decides how either is shown.
+A *measured value* has one shape from the stage that measured it to its readers: report, UI,
+``--json``, gates. A *section* is what a report shows of one stage. It names pictures by their keys
+in the store and patients by their codes; the reader decides how either is shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Measured(Record):
     between: tuple[str, ...] = ()
     """The sides that were compared, e.g. ``("real", "synthetic")``; empty for none."""
     statistic: str = "value"
-    """What it is of many: ``mean``, ``sd``, ``min``, ``max``; or how many were ``infinite``."""
+    """Over many values: ``mean``, ``sd``, ``min``, ``max``, or the number that was ``infinite``."""
     value: float | None
     """None where it is undefined or infinite."""
     unit: str = ""
@@ -39,13 +39,13 @@ class Measured(Record):
     bounds: tuple[float | None, float | None] = (None, None)
     """Smallest and largest value that the metric can have; None for no bound."""
     number: int = 0
-    """Of pairs, frames or iterations that it is from."""
+    """Number of pairs, frames or iterations that the value is computed from."""
     floor: float | None = None
-    """The same between real frames: the best that synthetic ones could reach."""
+    """The same statistic between real frames: the best that synthetic ones could reach."""
     interval: tuple[float, float] | None = None
-    """Where the value would lie with other patients, 5 to 95 %."""
+    """Range of the value with other patients, 5 to 95 %."""
     ceilings: dict[str, float] = Field(default_factory=dict)
-    """The same for frames that are surely bad, by what they are."""
+    """The same statistic for frames that are known to be bad, by their kind."""
 
     @property
     def direction(self) -> str:
@@ -59,13 +59,31 @@ class Measured(Record):
 def find(
     values: Iterable[Measured], metric: str, between: tuple[str, ...] = (), statistic: str = "mean"
 ) -> Measured | None:
-    """The value of that metric, sides and statistic; None where it was not measured."""
+    """Find a measured value.
+
+    Args:
+        values: The values to search.
+        metric: Name of the metric, e.g. ``msssim``.
+        between: The sides that were compared, in order, e.g. ``("real", "synthetic")``.
+        statistic: ``mean``, ``sd``, ``min``, ``max``, ``infinite`` or ``value``.
+
+    Returns:
+        The first that fits all three; None where it was not measured.
+    """
     wanted = (metric, between, statistic)
     return next((v for v in values if (v.metric, v.between, v.statistic) == wanted), None)
 
 
 def plural(count: int, one: str) -> str:
-    """A count and what is counted, e.g. ``3 frames``."""
+    """Write a count with its noun, e.g. ``3 frames``.
+
+    Args:
+        count: The number, written with commas between thousands.
+        one: The noun in the singular; its plural is made with an s.
+
+    Returns:
+        The text.
+    """
     return f"{count:,} {one if count == 1 else one + 's'}"
 
 
@@ -75,18 +93,18 @@ class Distribution(Record):
     metric: str
     between: tuple[str, ...]
     edges: tuple[float, ...]
-    """Of the bins, ascending: one more than counts."""
+    """Edges of the bins, ascending: one more than counts."""
     counts: tuple[int, ...]
     """Pairs in each bin."""
 
 
 class FrameAt(Record):
-    """A frame, by where it is in the store."""
+    """A frame, by its place in the store."""
 
     key: str
     """Key of a shard, or of a file laid out as one."""
     row: int
-    """Its number among the frames of ``score`` in that file."""
+    """Its number among the frames of ``score`` in that file, from 0."""
     score: int | None = None
     """None: ``row`` counts all frames of the file."""
 
@@ -136,7 +154,7 @@ class FramePair(Record):
     value: float
     synthetic: FrameAt
     number: int
-    """Of the synthetic frame in its sample set, from 0."""
+    """Number of the synthetic frame in its sample set, from 0."""
     real: FrameAt
     patient: str
     """Code of the patient that the real frame is of."""
@@ -149,14 +167,14 @@ class FramePairs(Record):
     kind: Literal["pairs"] = "pairs"
     title: str
     metric: str
-    """Title of the metric that they are by."""
+    """Title of the metric by which they were matched."""
     unit: str = ""
     pairs: tuple[FramePair, ...]
     caption: str = ""
 
 
 class Series(Record):
-    """Numbers of one kind. ``a`` is what a model made or did, ``b`` what it is held against."""
+    """Numbers of one kind: ``a`` for what a model made or did, ``b`` for the reference."""
 
     name: str
     kind: Literal["a", "b"]
@@ -169,10 +187,10 @@ class Curves(Record):
     kind: Literal["curves"] = "curves"
     title: str
     label: str
-    """Of the vertical axis."""
+    """Label of the vertical axis."""
     iterations: tuple[float, ...]
     images_seen: tuple[float, ...]
-    """The same in images."""
+    """The horizontal axis in images seen, one for each of ``iterations``."""
     series: tuple[Series, ...]
 
 
@@ -184,7 +202,7 @@ class Histograms(Record):
     metric: str
     """Title of the metric, for the horizontal axis."""
     label: str
-    """Of the vertical axis."""
+    """Label of the vertical axis."""
     edges: tuple[float, ...]
     series: tuple[Series, ...]
     caption: str = ""
@@ -264,4 +282,4 @@ class Section(Record):
     """One paragraph before the figures."""
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
-    """What holds for the whole report and is said once."""
+    """Remarks that hold for the whole report; each is shown once."""

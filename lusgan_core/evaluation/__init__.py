@@ -1,1 +1,1 @@
-"""Stage 6: how a score's synthetic frames compare with each other and with real ones."""
+"""Stage 6: compares a score's synthetic frames with each other and with real ones."""

@@ -35,7 +35,20 @@ TABLE_ONE = 10
 
 
 def evaluate_score(call: StageCall, context: StageContext) -> Product:
-    """Compare synthetic frames with each other, with real ones, and real ones with each other."""
+    """Compare synthetic frames with each other, with real ones, and real ones with each other.
+
+    Args:
+        call: Call of the evaluation stage.
+        context: Store, registry and runtime.
+
+    Returns:
+        An ``EvaluationRecord``, which is also written beside the manifest as ``evaluation.json``.
+
+    Raises:
+        ConfigError: Frames or metrics cannot be compared, e.g. because no metric applies to frames
+            of this size.
+        PairsError: The comparison broke off: the disk is full or memory does not suffice.
+    """
     options = EvaluationOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
     samples = data_of(earlier(context, call.arguments["generated"]), SampleSet)
@@ -196,10 +209,18 @@ def _compare(
 def measured(
     metric: PairMetric, summaries: Mapping[tuple[str, str], Summary | None]
 ) -> Iterator[Measured]:
-    """The values of one metric: of each kind of pairs its mean, deviation and extremes.
+    """The values of one metric: for each kind of pairs its mean, deviation and extremes.
 
-    The mean between real frames is the floor of those with synthetic ones. Pairs whose value is
+    The mean between real frames is the floor of the means with synthetic ones. Pairs whose value is
     infinite or undefined are counted as statistics of their own, where there are any.
+
+    Args:
+        metric: The metric that was computed.
+        summaries: Summary of each kind of pairs, by the two sides compared, e.g. ``("real",
+            "synthetic")``; None where there is no pair.
+
+    Yields:
+        A value for each statistic of each kind of pairs.
     """
     real = summaries.get((REAL, REAL))
     floor = real.mean if real else None
@@ -219,7 +240,7 @@ def measured(
 
 
 def _of(metric: PairMetric, between: tuple[str, ...], number: int) -> Measured:
-    """A value of a metric, still without the value itself."""
+    """A measured value of a metric whose ``value`` is still to be filled in."""
     low, high = (bound if math.isfinite(bound) else None for bound in metric.bounds)
     return Measured(
         metric=metric.name,
@@ -234,7 +255,7 @@ def _of(metric: PairMetric, between: tuple[str, ...], number: int) -> Measured:
 
 
 def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
-    """At most so many real frames of all clips, at equal distances."""
+    """At most ``most`` real frames, evenly spaced over all clips."""
     sides = [side for side in real if side.where]
     total = sum(len(side.where) for side in sides)
     kept = np.linspace(0, total - 1, min(most, total)).round().astype(np.int64)
@@ -271,7 +292,7 @@ def _table_one(synthetic: FrameSet, metric: PairMetric) -> list[Measured]:
 def _nearest(
     sides: Sequence[tuple[PairResults, _Side]], metric: PairMetric
 ) -> tuple[NearestReal, ...]:
-    """For each synthetic frame the real one most like it, of whichever side."""
+    """For each synthetic frame the most similar real one, of either side."""
     sign = 1 if metric.better == "lower" else -1
     found = []
     for synthetic in range(len(sides[0][0].metrics[metric.name].values)):
@@ -288,9 +309,10 @@ def _nearest(
 
 
 def merged(summaries: Iterable[Summary]) -> Summary | None:
-    """One summary of the pairs of several, without a histogram; None without any pair.
+    """Merge summaries of different pairs into one, without a histogram; None if there is no pair.
 
-    Means and deviations are combined as Chan, Golub and LeVeque (1979) do.
+    Means and deviations are combined as by Chan, Golub and LeVeque (1979). A single summary is
+    returned as it is.
     """
     parts = [summary for summary in summaries if summary.count]
     if len(parts) < 2:

@@ -1,4 +1,4 @@
-"""What a report shows of a score's evaluation."""
+"""The report's section on a score's evaluation."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, Near
 PAIRS = 8
 """Nearest pairs that are shown."""
 BINS = 30
-"""Of the histogram of nearest values."""
+"""Bins of the histogram of nearest values."""
 
 
 def evaluation_section(record: EvaluationRecord) -> Section:
-    """The section of an evaluation."""
+    """Make the section of an evaluation from its record."""
     shown = tuple(value for value in record.values if FIRST_SYNTHETIC not in value.between)
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
@@ -55,7 +55,7 @@ def evaluation_section(record: EvaluationRecord) -> Section:
 
 
 def _collapse(record: EvaluationRecord, metric: Measured) -> list[Group]:
-    """How alike synthetic frames are among themselves: Table 1, and a histogram."""
+    """How similar synthetic frames are to each other: Table 1, and a histogram."""
     figures: list[Table | Histograms] = []
     caption = ""
     table = [v for v in record.values if v.between[:1] == (FIRST_SYNTHETIC,)]
@@ -123,7 +123,7 @@ def _rebinned(found: Distribution, width: float, first: int, last: int) -> tuple
 
 
 def _nearest(record: EvaluationRecord, metric: Measured) -> list[Group]:
-    """Which real frames synthetic ones are most like, and whether they were trained on."""
+    """Which real frames synthetic ones are most similar to, and whether these were trained on."""
     figures: list[Histograms | FramePairs] = []
     text = ""
     training, held_out = np.array(record.nearest_training), np.array(record.nearest_held_out)

@@ -1,4 +1,4 @@
-"""Stage 6: how a score's synthetic frames compare with each other and with real ones."""
+"""Stage 6: compares a score's synthetic frames with each other and with real ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Raised whenever the same call would give another result."""
 
 
 FIRST_SYNTHETIC = "first synthetic"
@@ -49,7 +49,7 @@ class EvaluationOptions(Options):
 
 
 class RealFrame(Record):
-    """A real frame, by where it is."""
+    """The place of a real frame in the store, and whose it is."""
 
     shard: str
     """Key of its clip's shard."""
@@ -60,7 +60,7 @@ class RealFrame(Record):
 
 
 class NearestReal(Record):
-    """The real frame that is most like a synthetic one."""
+    """The real frame that is most similar to a synthetic one."""
 
     synthetic: int
     value: float
@@ -68,7 +68,7 @@ class NearestReal(Record):
 
 
 class EvaluationRecord(Record):
-    """What was measured on one score."""
+    """The measurements of one score."""
 
     score: int
     samples: str
@@ -81,17 +81,17 @@ class EvaluationRecord(Record):
     among: int
     """Real frames compared with each other."""
     likeness: str | None
-    """Name of the metric that the neighbours are by; None where none applies."""
+    """Name of the metric by which nearest frames are found; None where none applies."""
     values: tuple[Measured, ...]
     distributions: tuple[Distribution, ...]
     absent: dict[str, str]
     """Title of a metric that does not apply -> why."""
     nearest: tuple[NearestReal, ...]
-    """One a synthetic frame."""
+    """One for each synthetic frame."""
     nearest_training: tuple[float, ...]
     """Each synthetic frame's best value with frames of training patients."""
     nearest_held_out: tuple[float, ...]
-    """The same with held-out patients; empty where nobody is held out."""
+    """The same with frames of held-out patients; empty if no patient is held out."""
     engine: str
     pairs: int
 
@@ -99,7 +99,17 @@ class EvaluationRecord(Record):
 def call(
     selected: Manifest, generated: Manifest, options: EvaluationOptions, registry: Registry
 ) -> StageCall:
-    """The call for one score's samples."""
+    """Make the call that evaluates one score's samples.
+
+    Args:
+        selected: Manifest of the selection of the score's real frames.
+        generated: Manifest of the generation of its synthetic frames.
+        options: Options of the evaluation.
+        registry: Registry that identifies the metrics for the cache key.
+
+    Returns:
+        The call, for ``run``.
+    """
     dataset, samples = data_of(selected, ScoreDataset), data_of(generated, SampleSet)
     return new_call(
         "evaluate",
@@ -120,14 +130,22 @@ def call(
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Compare synthetic frames with each other, with real ones, and real ones with each other."""
+    """Compare synthetic frames with each other, with real ones, and real ones with each other.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Store, registry and runtime.
+
+    Returns:
+        An ``EvaluationRecord`` with its artifact; see ``evaluate_score`` for errors.
+    """
     from lusgan_core.evaluation.score import evaluate_score
 
     return evaluate_score(call, context)
 
 
 def section(manifest: Manifest) -> Section:
-    """What a report shows of a score's evaluation."""
+    """Make the report's section on a score's evaluation."""
     from lusgan_core.evaluation.section import evaluation_section
 
     return evaluation_section(data_of(manifest, EvaluationRecord))

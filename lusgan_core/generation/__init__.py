@@ -1,1 +1,1 @@
-"""Stage 5: synthetic frames of a score, in the formats that users of them read."""
+"""Stage 5: synthetic frames of a score, in several file formats."""

@@ -1,8 +1,8 @@
 """Synthetic frames from a trained generator.
 
-Frame i of a seed is the same whatever else is generated: its noise depends on (seed, i) alone,
-the generator runs in eval mode, and always over a whole block of the same size, so that a library
-which rounds differently for other batch sizes has no say. Bit for bit on the CPU.
+Frame i of a seed is the same whatever else is generated: its noise depends on (seed, i) alone, the
+generator runs in eval mode, and always over a whole block of the same size, since libraries may
+round differently for other batch sizes. On the CPU frames are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lusgan_core.networks.seeding import latent
 from lusgan_core.networks.value_range import ValueMap
 
 BLOCK = 32
-"""Frames a pass through the generator."""
+"""Frames in one pass through the generator."""
 
 
 @torch.no_grad()
@@ -31,9 +31,20 @@ def generate(
     first: int = 0,
     batch_size: int = BLOCK,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield frames ``first`` to ``first + count - 1`` of a seed in batches (B, S, S[, 3]) uint8.
+    """Generate frames ``first`` to ``first + count - 1`` of a seed.
 
-    The last batch may be smaller than ``batch_size``.
+    Args:
+        generator: A trained generator, from noise (B, D) to images (B, C, S, S), on any device; it
+            is put into eval mode.
+        values: Maps network values to grey levels.
+        latent_size: D, numbers in a noise vector.
+        seed: Seed of the noise.
+        count: Number of frames.
+        first: Number of the first frame, from 0.
+        batch_size: Frames in a batch; changes no frame.
+
+    Yields:
+        Batches (B, S, S) or (B, S, S, 3) uint8 of ``batch_size`` frames; the last may be smaller.
     """
     device = next(generator.parameters()).device
     generator.eval()

@@ -1,4 +1,4 @@
-"""Makes the sample set that a call asks for: the HDF5 file, and each further format beside it."""
+"""Generates a sample set: the HDF5 file, and each further format beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,21 @@ Export = PngExport | MatExport
 
 
 def make_samples(call: StageCall, context: StageContext) -> Product:
-    """Make the frames that a call asks for and write them in each of its formats."""
+    """Generate the frames of a call and write them in each of its formats.
+
+    Args:
+        call: A call that ``generation.stage.call`` made.
+        context: Store with the model, plugins with its backbone, and the device to run on.
+
+    Returns:
+        A ``SampleSet``; its artifacts are the HDF5 file ``frames`` and what the exports wrote.
+
+    Raises:
+        MissingArtifactError: The model is not in the store.
+        MissingError: The device is not available.
+        UnknownPluginError: The model's backbone is not installed.
+        TrainingError: The model's weights are damaged or do not fit its backbone.
+    """
     options = GenerationOptions.model_validate(call.options)
     trained = earlier(context, call.arguments["trained"])
     model = data_of(trained, ModelRecord)
@@ -69,7 +83,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
 def _exported(
     batches: Iterable[Frame], exports: Iterable[Export], label: str, count: int
 ) -> Iterator[Frame]:
-    """Hand on every frame of every batch, and give it to each export on the way."""
+    """Pass on every frame of every batch, and give each to the exports as well."""
     with track(label, count, "frames") as task:
         for batch in batches:
             for frame in batch:

@@ -1,4 +1,4 @@
-"""Stage 5: synthetic frames of a score, in the formats that users of them read."""
+"""Stage 5: synthetic frames of a score, in several file formats."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Goes up when the same call would give another result."""
 
 
 SHOWN = 16
-"""Frames of each kind that a report shows."""
+"""Frames that a report shows of the real ones, and of the synthetic ones."""
 
 
 class GenerationOptions(Options):
@@ -51,7 +51,16 @@ class SampleSet(Record):
 
 
 def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> StageCall:
-    """The call for one trained model."""
+    """Make the call for one trained model.
+
+    Args:
+        trained: Manifest of its training.
+        options: How many frames to make, from which seed, in which formats.
+        registry: Installed plugins, with the model's backbone.
+
+    Returns:
+        The call; its result is a ``SampleSet``.
+    """
     model = data_of(trained, ModelRecord)
     return new_call(
         "generate",
@@ -70,14 +79,30 @@ def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> S
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Make the frames and write them in each format."""
+    """Generate the frames of a call; see ``samples.make_samples``.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Store with the model, plugins with its backbone, and the device to run on.
+
+    Returns:
+        A ``SampleSet``, with its files as artifacts.
+    """
     from lusgan_core.generation.samples import make_samples
 
     return make_samples(call, context)
 
 
 def section(manifest: Manifest, real: Sequence[FrameAt]) -> Section:
-    """What a report shows of a score's samples: the first ones, beside real frames to look at."""
+    """Make the section on a score's samples: the first ones, beside real frames.
+
+    Args:
+        manifest: Manifest of the generation.
+        real: Places of training frames; the first ``SHOWN`` are shown.
+
+    Returns:
+        The section.
+    """
     samples = data_of(manifest, SampleSet)
     first = tuple(
         FrameAt(key=samples.frames_key, row=number) for number in range(min(SHOWN, samples.count))

@@ -1,4 +1,4 @@
-"""How a file that cannot be read becomes a reason to reject its clip, or ends the run."""
+"""Decides whether a file that cannot be read rejects its clip or ends the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from lusgan_core.store.source import is_outage, outage, reason
 def clip_errors() -> Iterator[None]:
     """Turn a failure to read one file into a ClipError that names no file.
 
-    Raises ExamError where it is not the file that fails, but the disk or the network.
+    Raises:
+        ClipError: The file cannot be read, or does not fit into memory.
+        ExamError: Disk, network or store failed, rather than the file.
     """
     try:
         yield

@@ -6,12 +6,12 @@ The layout::
     PATIENT/EXAM/convex_PATIENT_EXAM_AREA_score.mat    its scores
     Binary-Masks/convex_PATIENT_EXAM_AREA_mask.png     its mask, if it has one
 
-Folders give the codes of patient and exam. Whatever looks like a clip but cannot be used is
+Folders give the codes of patient and exam. A file that looks like a clip but cannot be used is
 rejected with a reason; other files (videos, notes, hidden files, .mat files outside of exams) are
-no business of ours. Upper and lower case are alike in file names.
+ignored. Upper and lower case are alike in file names.
 
 Digests are sha256 of the content. They are remembered by key, size and stamp, so that each content
-is hashed once: give ``Discovery.digests`` back as ``known`` the next time.
+is hashed once: pass ``Discovery.digests`` as ``known`` the next time.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ MASKS = "Binary-Masks"
 PREFIX, SUFFIX, SCORE_SUFFIX, MASK_SUFFIX = "convex_", ".mat", "_score.mat", "_mask.png"
 
 Progress = Callable[[int, int], None]
-"""Called with the number of files whose digest is known, and of all files."""
+"""Called with the number of files whose digest is known, and the number of all files."""
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a source holds."""
+    """The exams of a source, and what cannot be used."""
 
     exams: tuple[ExamFiles, ...]
     """Sorted by patient and exam; an exam's unusable clips are in its ``rejected``."""
     rejected: tuple[Rejection, ...]
-    """What looks like a clip but is in no exam, and folders that cannot be read."""
+    """Files that look like a clip but are in no exam, and folders that cannot be read."""
     digests: dict[str, str]
-    """``"key|size|stamp"`` -> sha256 of the content, of every file of the exams."""
+    """``"key|size|stamp"`` of every file of the exams -> sha256 of its content, in hex."""
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """A clip and what belongs to it, as listed."""
+    """A clip and the files that belong to it, as listed."""
 
     area: int
     clip: SourceStat
@@ -78,7 +78,7 @@ class _Exam:
 
 @dataclass
 class _Listing:
-    """What a source lists, by its place."""
+    """The files of a source, sorted by their place in the layout."""
 
     exams: dict[tuple[str, str], _Exam] = field(default_factory=dict)
     masks: dict[str, SourceStat] = field(default_factory=dict)
@@ -93,10 +93,20 @@ def discover(
     *,
     empty_ok: bool = False,
 ) -> Discovery:
-    """List a source and sort what it holds into exams.
+    """List a source and sort its files into exams.
 
-    ``known`` are the digests of an earlier discovery. Raises ExamError where the source is missing
-    or unreadable or, unless ``empty_ok``, holds no exam at all.
+    Args:
+        source: Where to look; every file of an exam whose digest is not known is read once.
+        known: Digests of an earlier discovery, as ``Discovery.digests``; None to hash all files.
+        progress: Called after each file with (files done, files in all).
+        empty_ok: Whether a source without any exam is a result rather than an error.
+
+    Returns:
+        The exams, what was rejected, and all digests.
+
+    Raises:
+        ExamError: The source is missing, unreadable or fails meanwhile; or it holds no exam, unless
+            ``empty_ok``.
     """
     listing = _list(source)
     if not listing.exams and not empty_ok:
@@ -114,7 +124,15 @@ def discover(
 
 
 def no_exam(source: str, rejected: Sized) -> ExamError:
-    """The error for a source of that address without any exam."""
+    """Make the error for a source without any exam.
+
+    Args:
+        source: Address of the source.
+        rejected: What was rejected in it; its number goes into the text.
+
+    Returns:
+        The error, to raise.
+    """
     misplaced = f" ({len(rejected)} misplaced or unreadable)" if len(rejected) else ""
     return ExamError(
         f"no exam in {source}{misplaced}: expected clips at {LAYOUT}, each with its "
@@ -163,9 +181,9 @@ def _list(source: ExamSource) -> _Listing:
 
 
 def _may_be_folder(parts: list[str]) -> bool:
-    """Whether what cannot even be looked at has the place of a patient or an exam.
+    """Whether an unreadable entry is where the folder of a patient or an exam would be.
 
-    So does a link whose disk is away.
+    It may be a link to a disk that is not mounted.
     """
     of_exams = len(parts) == 1 or (len(parts) == 2 and parts[0] != MASKS)
     return of_exams and not parts[-1].lower().endswith(SUFFIX)
@@ -235,7 +253,7 @@ def _finish(draft: _Exam, digester: _Digester) -> ExamFiles:
         except ClipError as error:
             draft.reject(parts.clip, str(error))
     rejected = tuple(sorted(draft.rejected, key=lambda r: r.file))
-    # rejections count: an exam record tells them, so it has to be made again when they change
+    # rejections count: they are in the exam record, which has to be made again when they change
     names: list[tuple[str, str]] = [(r.file, r.reason) for r in rejected]
     names += [(o.key, o.digest) for c in clips for o in (c.clip, c.scores, c.mask) if o]
     return ExamFiles(
@@ -248,7 +266,7 @@ def _finish(draft: _Exam, digester: _Digester) -> ExamFiles:
 
 
 class _Digester:
-    """Computes digests, except those that are known, and tells how far it is."""
+    """Computes digests, except known ones, and reports the progress."""
 
     def __init__(
         self, source: ExamSource, known: Mapping[str, str], progress: Progress | None, total: int
@@ -283,7 +301,7 @@ def _name(stat: SourceStat) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether no part of a name had to be smuggled in as surrogates."""
+    """Whether a name is valid UTF-8, without surrogates for bytes that could not be decoded."""
     try:
         text.encode()
     except UnicodeEncodeError:

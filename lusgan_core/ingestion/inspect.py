@@ -1,6 +1,6 @@
-"""What is in an exam, as a record: headers, scores and masks, but no pixels of clips.
+"""Describes the content of an exam as a record: headers, scores and masks, but no pixels of clips.
 
-A clip that cannot be used is rejected with the reason, and the others go on.
+A clip that cannot be used is rejected with the reason; the others are kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,20 @@ from lusgan_core.store.source import ExamSource
 
 
 def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
-    """Look into the clips of an exam.
+    """Read the headers, score matrices and masks of an exam's clips.
 
-    What shows only in the pixels (a damaged frame, channels that differ) is found when the clip
-    is read; ``verify_clip`` looks for it on purpose.
+    Damage that shows in the pixels alone (an incomplete frame, channels that differ) is found when
+    the clip is read; ``verify_clip`` looks for it.
+
+    Args:
+        source: Where the exam is.
+        exam: Its files, as ``discover`` found them.
+
+    Returns:
+        The usable clips and those rejected, with the reasons.
+
+    Raises:
+        ExamError: Disk, network or store failed.
     """
     clips: list[ClipRecord] = []
     rejected = list(exam.rejected)
@@ -36,7 +46,19 @@ def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
 
 
 def inspect_clip(source: ExamSource, files: ClipFiles) -> ClipRecord:
-    """Look into one clip; raises ClipError where it, its scores or its mask cannot be used."""
+    """Read the header of one clip, its score matrix and its mask.
+
+    Args:
+        source: Where the clip is.
+        files: Its files, as ``discover`` found them.
+
+    Returns:
+        The clip's size, type, number of frames and scores.
+
+    Raises:
+        ClipError: The clip, its scores or its mask cannot be used.
+        ExamError: Disk, network or store failed.
+    """
     if files.scores is None:
         raise ClipError("no score file beside it")
     with open_clip(source, files.clip.key) as clip:

@@ -1,7 +1,7 @@
 """Masks: the part of a clip's frames that shows the patient, as a PNG picture.
 
-White keeps, black drops. A mask is grey, coloured or a palette; where it has one colour only but
-transparency, what is opaque is kept.
+White is kept, black is dropped. A mask is grey, coloured or a palette; where it has one colour only
+and transparency, the opaque part is kept.
 """
 
 from __future__ import annotations
@@ -18,14 +18,25 @@ from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.store.source import ExamSource, is_outage, outage, reason
 
 THRESHOLD = 127
-"""Of 0..255; what is brighter is kept."""
+"""Grey level, 0..255; brighter pixels are kept."""
 
 
 def read_mask(source: ExamSource, key: str, height: int, width: int) -> NDArray[np.bool_]:
-    """The mask of frames of that size: (height, width) bool, true where a pixel is kept.
+    """Read the mask of a clip.
 
-    Raises ClipError where the file is no readable PNG, of another size (which is found out before
-    anything is decoded), or keeps nothing.
+    Args:
+        source: Where the mask is.
+        key: Its key in the source.
+        height: Height of the clip's frames, pixels.
+        width: Width of the clip's frames, pixels.
+
+    Returns:
+        (height, width) bool, true where a pixel is kept.
+
+    Raises:
+        ClipError: The file is not a readable PNG picture, is of another size (which is checked
+            before anything is decoded), or keeps no pixel.
+        ExamError: Disk, network or store failed.
     """
     with clip_errors():
         file = source.open(key)

@@ -1,7 +1,7 @@
-"""Score matrices: a column a frame, and a column's sum is that frame's severity score.
+"""Score matrices: a column for each frame, whose sum is that frame's severity score.
 
-The rows are indicators (0 or 1), usually three cumulative ones: 000, 100, 110, 111 for scores
-0 to 3. A matrix may have fewer columns than the clip has frames: the last ones are unlabelled.
+The rows are indicators (0 or 1), usually three cumulative ones: 000, 100, 110, 111 for scores 0 to
+3. A matrix may have fewer columns than the clip has frames: the last ones are unlabelled.
 """
 
 from __future__ import annotations
@@ -15,15 +15,25 @@ from lusgan_core.ingestion.readers.mat_variable import sizes
 from lusgan_core.store.source import ExamSource
 
 MAX_ROWS = 8
-"""More rows than this are no indicators; most likely the matrix is transposed."""
+"""A matrix with more rows than this is most likely transposed."""
 
 
 def read_scores(source: ExamSource, key: str, frames: int) -> tuple[int, ...]:
-    """The score of each of a clip's ``frames``; ``UNLABELLED`` beyond the matrix's columns.
+    """Read the scores of a clip's frames.
 
-    The matrix (K, M) is the file's only numeric variable, of any numeric type. Raises ClipError
-    where it is missing, empty or unreadable, has more columns than the clip has frames, holds
-    anything but 0 and 1, or has a column that sums up to no score.
+    Args:
+        source: Where the score matrix is.
+        key: Its key in the source. The matrix (K, M) is the file's only numeric variable, of any
+            numeric type.
+        frames: Number of the clip's frames, at least M.
+
+    Returns:
+        A score 0..3 for each frame; ``UNLABELLED`` for frames beyond the matrix's columns.
+
+    Raises:
+        ClipError: The matrix is missing, empty or unreadable, has more columns than the clip has
+            frames, holds anything but 0 and 1, or has a column that sums up to no score.
+        ExamError: Disk, network or store failed.
     """
     matrix_KM = read_array(source, key)
     if matrix_KM.ndim != 2:

@@ -1,4 +1,4 @@
-"""Stage 1: what is in an exam, as a record without pixels."""
+"""Stage 1: the content of an exam, as a record without pixels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import ConfigError
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Goes up when the same call would give another result."""
 
 
 def call(exam: ExamFiles, number: int) -> StageCall:
-    """The call for one exam. ``number`` is how people are told of it."""
+    """Make the call for one exam.
+
+    Args:
+        exam: Its files, as ``discover`` found them.
+        number: Number of the exam in the run, for its label, which must not name a patient.
+
+    Returns:
+        The call; its result is an ``ExamRecord``.
+    """
     return new_call(
         "ingest",
         VERSION,
@@ -27,7 +35,19 @@ def call(exam: ExamFiles, number: int) -> StageCall:
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Read headers, score matrices and masks; a clip that cannot be used is rejected, with why."""
+    """Read headers, score matrices and masks; a clip that cannot be used is rejected with a reason.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Names the exam source.
+
+    Returns:
+        An ``ExamRecord``, with the numbers of usable and rejected clips.
+
+    Raises:
+        ConfigError: There is no exam source.
+        ExamError: Disk, network or store failed.
+    """
     from lusgan_core.ingestion.inspect import inspect_exam
 
     if context.source is None:
@@ -38,7 +58,7 @@ def run(call: StageCall, context: StageContext) -> Product:
 
 
 def section(rejected: Sequence[Rejection]) -> Section:
-    """What a report shows of clips that cannot be used, whichever stage found out."""
+    """Make the section of clips that cannot be used, whichever stage rejected them."""
     table = Table(
         title="Rejected clips",
         caption="Clips that could not be used, and why; `lusgan check` gives their true file names",

@@ -1,1 +1,1 @@
-"""What is measured on frames, whoever asks: no stage, used by training and evaluation."""
+"""Measurements on frames, used by training and evaluation; no stage."""

@@ -1,1 +1,1 @@
-"""What everything that runs networks shares: device, seeding, value range, weights, generators."""
+"""Shared by all that runs networks: device, seeding, value range, weights, generators."""

@@ -1,4 +1,4 @@
-"""Which processor runs the networks, and whether there are enough of them."""
+"""Which processor runs the networks, and whether enough of them are available."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lusgan_core.registry import IN_CONTAINER
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is a GPU where there is one.
+    """The device of that name; ``auto`` is a GPU where there is one, else the CPU.
 
-    Raises MissingError where it is not there, with what to do.
+    Raises MissingError, which says what to do, where the device is not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -35,7 +35,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def _advice() -> str:
-    """How a GPU comes to be seen here."""
+    """How to make a GPU available here."""
     if torch.version.cuda is None:
         return f"this PyTorch ({torch.__version__}) is built without CUDA: use the GPU image"
     if torch.cuda.is_available():
@@ -51,9 +51,9 @@ def _advice() -> str:
 
 @contextmanager
 def free_gpu(device: torch.device) -> Iterator[torch.device]:
-    """Of several GPUs, one on which no other training of this machine runs.
+    """Choose, of several GPUs, one on which no other training of this machine runs.
 
-    Where a GPU was asked for by number, or all of them are taken, it is the device given.
+    Where a GPU is asked for by number, or all of them are taken, it is the device given.
     """
     count = torch.cuda.device_count() if device == torch.device("cuda") else 0
     if count < 2:
@@ -66,16 +66,22 @@ def free_gpu(device: torch.device) -> Iterator[torch.device]:
 
 @contextmanager
 def first_free(names: Sequence[str]) -> Iterator[int | None]:
-    """Hold the first of these things that no other process of this machine holds, by number.
+    """Hold the first of some named things that no other process of this machine holds.
 
-    None where all are held. A process that is killed holds nothing any more.
+    A process that is killed holds nothing any more.
+
+    Args:
+        names: Names of the things, part of the names of lock files.
+
+    Yields:
+        The number of the thing in ``names``, from 0; None where all are held.
     """
     folder = Path(tempfile.gettempdir())
     for number, name in enumerate(names):
         lock = FileLock(folder / f"lusgan-{name}.lock", blocking=False)
         try:
             held = lock.acquire()
-        except (Timeout, OSError):  # held; or made by a user who does not share it
+        except (Timeout, OSError):  # held, or made by another user who does not share it
             continue
         with held:
             yield number
@@ -84,7 +90,7 @@ def first_free(names: Sequence[str]) -> Iterator[int | None]:
 
 
 def device_name(device: torch.device) -> str:
-    """``cpu``, or what the GPU calls itself."""
+    """``cpu``, or the model of the GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

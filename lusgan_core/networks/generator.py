@@ -1,4 +1,4 @@
-"""A trained generator as a record: all it takes to build it again and to read what it puts out."""
+"""A trained generator as a record: everything needed to build it again and to read its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GeneratorRecord(Record):
-    """All it takes to build a trained generator again and to read what it puts out."""
+    """Everything needed to build a trained generator again and to read its output."""
 
     backbone: str
     backbone_options: dict[str, Any]
@@ -26,7 +26,7 @@ class GeneratorRecord(Record):
 
     @property
     def spec(self) -> NetworkSpec:
-        """The sizes as a backbone takes them."""
+        """The sizes, in the form that backbones expect."""
         return NetworkSpec(self.image_size, self.channels, self.latent_size, self.pack)
 
     def build(self, registry: Registry) -> nn.Module:

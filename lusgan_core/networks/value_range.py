@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ValueRange = Literal["0..1", "-1..1"]
-"""Ranges that grey levels can be brought to."""
+"""Ranges that grey levels can be mapped to."""
 
 
 class RangeOptions(Protocol):
-    """The options that decide the range of network values."""
+    """The options that determine the range of network values."""
 
     @property
     def value_range(self) -> ValueRange:
-        """What grey levels 0..255 are brought to."""
+        """The range that grey levels 0..255 are mapped to."""
 
     @property
     def standardise(self) -> bool:
-        """Whether mean and standard deviation of the frames decide instead."""
+        """Whether mean and standard deviation of the frames determine the map instead."""
 
 
 class ValueMap(Record):
@@ -42,29 +42,29 @@ class ValueMap(Record):
         return self.offset
 
     def to_model(self, frames: Tensor) -> Tensor:
-        """Bring uint8 frames (B, H, W) or (B, H, W, 3) to float32 (B, C, H, W)."""
+        """Convert uint8 frames (B, H, W) or (B, H, W, 3) to float32 network values (B, C, H, W)."""
         images_BCHW = frames.unsqueeze(1) if frames.ndim == 3 else frames.permute(0, 3, 1, 2)
         return images_BCHW.float() * self.scale + self.offset
 
     def to_uint8(self, images_BCHW: Tensor) -> Tensor:
-        """Bring network values (B, C, H, W) to uint8 (B, H, W[, 3]), rounded and clipped."""
+        """Convert network values (B, C, H, W) to uint8 (B, H, W[, 3]), rounded and clipped."""
         levels = ((images_BCHW.float() - self.offset) / self.scale).clamp(0, 255).round()
         frames = levels.byte()
         return frames.squeeze(1) if frames.shape[1] == 1 else frames.permute(0, 2, 3, 1)
 
 
 def value_map(options: RangeOptions, frames: Tensor) -> ValueMap:
-    """The map to a range or, where options say ``standardise``, to mean 0 and deviation 1.
+    """Make the map to a range or, with the option ``standardise``, to mean 0 and deviation 1.
 
     Args:
-        options: The range that grey levels 0..255 are brought to.
-        frames: (N, ...) uint8; they give mean and deviation.
+        options: The range that grey levels 0..255 are mapped to, and whether to standardise.
+        frames: (N, ...) uint8; they give mean and deviation, and are not read otherwise.
 
     Returns:
         The map.
 
     Raises:
-        TrainingError: Frames without any contrast should be standardised.
+        TrainingError: Frames of a single grey level cannot be standardised.
     """
     import torch
 

@@ -16,13 +16,24 @@ HEADER = "lusgan"
 
 
 def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
-    """A safetensors file; equal content gives equal bytes."""
+    """Make a safetensors file; equal content gives equal bytes.
+
+    Args:
+        tensors: Tensors by name, on any device.
+        header: A JSON object kept beside them.
+
+    Returns:
+        The file's content.
+    """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return save(plain, {HEADER: json.dumps(header, sort_keys=True)})
 
 
 def from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file that ``to_bytes`` made. Raises TrainingError for any other."""
+    """Tensors (on the CPU) and header of a file that ``to_bytes`` made.
+
+    Raises TrainingError for any other file, and for a damaged one.
+    """
     try:
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size])["__metadata__"]
@@ -34,12 +45,31 @@ def from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def network_bytes(network: nn.Module, header: Mapping[str, Any]) -> bytes:
-    """A network's weights and buffers as a safetensors file."""
+    """Make a safetensors file of a network's weights and buffers.
+
+    Args:
+        network: The network, on any device.
+        header: A JSON object kept beside them.
+
+    Returns:
+        The file's content.
+    """
     return to_bytes(network.state_dict(), header)
 
 
 def load_network(network: nn.Module, data: bytes) -> dict[str, Any]:
-    """Put weights into a network and return the file's header. Raises TrainingError."""
+    """Load weights and buffers into a network, in place.
+
+    Args:
+        network: A network of the architecture that the file was made from.
+        data: Content of a file that ``network_bytes`` made.
+
+    Returns:
+        The file's header.
+
+    Raises:
+        TrainingError: The file is damaged, or does not fit the network.
+    """
     tensors, header = from_bytes(data)
     try:
         network.load_state_dict(tensors)

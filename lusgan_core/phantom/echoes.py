@@ -1,6 +1,6 @@
 """How strongly each point of the polar grid echoes, given the severity: the four score patterns.
 
-Air reflects nearly everything, so below the pleura nothing seen is anatomy. It is reverberation:
+Air reflects nearly everything, so nothing seen below the pleura is anatomy. It is reverberation:
 
 - score 0: sound bounces between pleura and probe, and the chest wall is seen again and again, with
   the pleural line at each multiple of its depth (A-lines);
@@ -9,11 +9,11 @@ Air reflects nearly everything, so below the pleura nothing seen is anatomy. It 
 - score 2: these are broad and run together, the pleura is broken and thickened;
 - score 3: white lung, and lung without air (consolidations) that is seen as it is, ragged below.
 
-After Soldati et al., "Proposal for international standardization of the use of lung ultrasound
-for patients with COVID-19", J Ultrasound Med 39 (2020) 1413, doi:10.1002/jum.15285.
+After Soldati et al., "Proposal for international standardization of the use of lung ultrasound for
+patients with COVID-19", J Ultrasound Med 39 (2020) 1413, doi:10.1002/jum.15285.
 
-Amplitudes are linear, 1 being the pleural line's (0 dB).
-Shapes: N frames, D depth samples, B beams, G points of the lateral grid.
+Amplitudes are linear, 1 being the pleural line's (0 dB). Shapes: N frames, D depth samples, B
+beams, G points of the lateral grid.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ORDERS = 7
 
 @dataclass(frozen=True)
 class Echoes:
-    """Amplitudes (N, D, B) by how they look: as speckle that keeps still, that moves, or smooth."""
+    """Amplitudes (N, D, B) by look: speckle that stays still, speckle that moves, smooth lines."""
 
     wall: Floats
     """Speckle that stays with the chest wall, its reverberations included."""
@@ -46,14 +46,22 @@ class Echoes:
 
 @dataclass(frozen=True)
 class Motion:
-    """Where the lung is in each frame, (N,) each."""
+    """The lung's displacement in each frame, (N,) float32 each."""
 
     slide_deg: Floats
     lift_mm: Floats
 
 
 def breathe(scene: Scene, frames: NDArray[np.int64]) -> Motion:
-    """The lung's displacement in frames of the given numbers (N,)."""
+    """Compute the lung's displacement over a breath.
+
+    Args:
+        scene: The clip's anatomy, with amplitude, period and phase of the breath.
+        frames: (N,) numbers of the frames in the clip, from 0.
+
+    Returns:
+        Lateral displacement in degrees and depth displacement in millimetres, (N,) each.
+    """
     phase = scene.phase + 2 * np.pi * frames / scene.period
     slide = scene.slide_deg * np.sin(phase)
     lift = scene.lift_mm * np.sin(phase + 0.6)  # depth lags behind sliding
@@ -61,20 +69,39 @@ def breathe(scene: Scene, frames: NDArray[np.int64]) -> Motion:
 
 
 def rise(values: NDArray[np.floating], start: float, end: float) -> Floats:
-    """Smooth step from 0 at ``start`` to 1 at ``end`` (3t^2 - 2t^3)."""
+    """Smooth step from 0 to 1: 3t^2 - 2t^3.
+
+    Args:
+        values: Numbers of any shape.
+        start: Value at and before which the step is 0.
+        end: Value at and beyond which it is 1; smaller than ``start`` for a falling step.
+
+    Returns:
+        0..1, float32, of the shape of ``values``.
+    """
     t = np.clip((values - start) / (end - start), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def db(level: float | Floats) -> Floats:
-    """Amplitude of a level in dB."""
+    """Linear amplitude of a level in dB; 0 dB is 1."""
     return np.power(10.0, np.asarray(level, np.float32) / 20, dtype=np.float32)
 
 
 def echo_amplitudes(
     scene: Scene, scanner: Scanner, severity: Floats, frames: NDArray[np.int64]
 ) -> Echoes:
-    """Amplitudes in frames of the given numbers (N,), at fractional severities 0..3 (N,)."""
+    """Compute the amplitudes of all points of the polar grid.
+
+    Args:
+        scene: The clip's anatomy and motion.
+        scanner: Gives the grid of depths and angles, and the depth gain.
+        severity: (N,) float32, severity of each frame, 0..3; fractions blend two scores.
+        frames: (N,) numbers of the frames in the clip, from 0.
+
+    Returns:
+        Linear amplitudes (N, D, B) float32, 1 being the pleural line's.
+    """
     motion = breathe(scene, frames)
     angle = scanner.angles_deg()
     moved = angle[None, :] - motion.slide_deg[:, None]  # (N, B): the lung's own coordinates

@@ -1,4 +1,4 @@
-"""Writes the files of a clip as a hospital's MATLAB leaves them, the same bytes every time.
+"""Writes the files of a clip in the format of a hospital's MATLAB, the same bytes every time.
 
 MATLAB has two formats: v5, in which variables are zlib-compressed (scipy writes it), and v7.3,
 which is HDF5 with a header in front, reversed axes and a ``MATLAB_class`` attribute. Both put the
@@ -21,20 +21,26 @@ from numpy.typing import NDArray
 from lusgan_core.phantom.scanner import Scanner, fan_mask
 
 HEADER_BYTES = 128
-"""Of any MATLAB file: 116 of text, 8 of subsystem offset, version, byte order."""
+"""Header of any MATLAB file: 116 bytes of text, 8 of subsystem offset, version, byte order."""
 HEADER_TEXT = "MATLAB {} MAT-file, Platform: PHANTOM, Created on: Thu Jan  1 00:00:00 1970"
 USER_BLOCK_BYTES = 512
-"""HDF5 begins after these in a v7.3 file."""
+"""Bytes before the HDF5 part of a v7.3 file."""
 V5_LIMIT_BYTES = 2**31
-"""Variables of v5 are smaller; MATLAB, too, asks for v7.3 above."""
+"""Variables of v5 are smaller; MATLAB too requires v7.3 from there on."""
 
 
 def write_clip(
     path: Path, frames: NDArray[np.uint8], name: str, *, v73: bool, wide_chunks: bool = False
 ) -> None:
-    """Write frames (N, H, W) as the variable ``name``: H x W x 3 x N, three equal channels.
+    """Write frames as a .mat file with one variable: H x W x 3 x N, three equal channels.
 
-    ``wide_chunks`` lets a chunk of a v7.3 file span all three channels, else it holds one.
+    Args:
+        path: Where to write.
+        frames: (N, H, W) uint8.
+        name: Name of the variable.
+        v73: Whether to write v7.3 rather than v5, as happens anyway from 2 GiB on.
+        wide_chunks: Whether a chunk of a v7.3 file holds all three channels of a frame, rather than
+            one.
     """
     # MATLAB stores columns first: its (H, W, 3, N) is (N, 3, W, H) here, byte for byte.
     stored = np.repeat(frames.transpose(0, 2, 1)[:, None], 3, axis=1)
@@ -46,9 +52,16 @@ def write_clip(
 
 
 def write_scores(path: Path, scores: list[int], name: str, *, v73: bool) -> None:
-    """Write M scores as the variable ``name``: 3 x M doubles, each column summing to its score.
+    """Write a score matrix as a .mat file with one variable: 3 x M doubles.
 
-    Row k of a column is 1 where the score is above k: 000, 100, 110, 111.
+    Row k (from 0) of a column is 1 where the score is above k, so that each column sums to its
+    score: 000, 100, 110, 111.
+
+    Args:
+        path: Where to write.
+        scores: M scores, 0..3.
+        name: Name of the variable.
+        v73: Whether to write v7.3 rather than v5.
     """
     matrix = (np.asarray(scores)[None, :] > np.arange(3)[:, None]).astype(np.float64)
     if v73:
@@ -58,7 +71,13 @@ def write_scores(path: Path, scores: list[int], name: str, *, v73: bool) -> None
 
 
 def write_mask(path: Path, scanner: Scanner, kind: Literal["box", "fan"]) -> None:
-    """Write the region to keep: the fan as a grey PNG, or its filled bounding box as RGBA."""
+    """Write the region to keep as a PNG picture.
+
+    Args:
+        path: Where to write.
+        scanner: Gives the fan and the size of the frame.
+        kind: ``fan`` writes the fan in grey; ``box`` its filled bounding box, as RGBA.
+    """
     region = fan_mask(scanner).astype(np.uint8) * 255
     if kind == "fan":
         image = region
@@ -71,12 +90,12 @@ def write_mask(path: Path, scanner: Scanner, kind: Literal["box", "fan"]) -> Non
 
 
 def write_movie_decoy(path: Path) -> None:
-    """Write what only looks like a movie beside a clip: an AVI's header without content."""
+    """Write a file that looks like a movie beside a clip: an AVI's header without content."""
     path.write_bytes(b"RIFF" + struct.pack("<I", 4) + b"AVI ")
 
 
 def write_table_decoy(path: Path) -> None:
-    """Write the table that lies at the top of the hospital's tree and belongs to no clip."""
+    """Write a table like the one at the top of the hospital's tree, which belongs to no clip."""
     _write_v5(path, np.arange(12, dtype=np.float64).reshape(3, 4), "SanMatteo")
 
 

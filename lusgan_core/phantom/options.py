@@ -1,4 +1,4 @@
-"""How many phantom exams, and what they are like."""
+"""The number and the kind of phantom exams."""
 
 from __future__ import annotations
 

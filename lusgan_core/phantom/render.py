@@ -28,15 +28,15 @@ Floats = NDArray[np.float32]
 BLOCK_FRAMES = 8
 """Frames rendered at a time: bounds memory to some 100 MB at 800 x 1068."""
 NOISE_DB = -58.0
-"""Level of the receiver's noise."""
+"""Level of the receiver's noise, relative to the pleural line."""
 MARGIN = 24
-"""Samples of speckle kept beyond each side of the grid, for motion."""
+"""Samples of speckle beyond each side of the grid, for motion."""
 FADE_FRAMES = 5
 """Frames over which artefacts come or go when the score changes; odd, to be centred on it."""
 
 
 def draw_wall_mm(rng: np.random.Generator) -> float:
-    """A patient's pleural depth, from a thin to a heavy chest wall."""
+    """Draw a patient's pleural depth, 14 to 27 mm: from a thin to a heavy chest wall."""
     return rng.uniform(14, 27)
 
 
@@ -50,9 +50,18 @@ def render_clip(
 ) -> NDArray[np.uint8]:
     """Render a clip whose frames show the patterns of the given scores.
 
-    ``scores`` holds N numbers 0..3; where they change, artefacts come or go over some frames.
-    ``wall_mm`` is the patient's pleural depth (drawn if None); ``annotated`` burns text and depth
-    ruler in. Returns (N, H, W) uint8. Raises ConfigError for scores that are none.
+    Args:
+        rng: Source of all random numbers of the clip.
+        scanner: The scanner as set for the exam.
+        scores: N scores, 0..3; where they change, artefacts come or go over some frames.
+        wall_mm: The patient's pleural depth, mm; None draws one.
+        annotated: Whether text and a depth ruler are burned in.
+
+    Returns:
+        (N, H, W) uint8.
+
+    Raises:
+        ConfigError: There are no scores, or one is not in 0..3.
     """
     if not len(scores) or not set(scores) <= set(SCORES):
         raise ConfigError(
@@ -77,8 +86,19 @@ def render_clip(
 def render_frames(score: int, count: int, size: int, seed: int) -> NDArray[np.uint8]:
     """Render single frames of one score, each of another patient and scanner, without text.
 
-    Returns (count, size, size) uint8; frame i depends on (score, size, seed, i) alone. Raises
-    ConfigError for a score that is none.
+    Frame i depends on (score, size, seed, i) alone.
+
+    Args:
+        score: Severity score, 0..3.
+        count: Number of frames.
+        size: Side of the square frames, pixels.
+        seed: Seed of the frames.
+
+    Returns:
+        (count, size, size) uint8.
+
+    Raises:
+        ConfigError: The score is not in 0..3.
     """
     frames = np.empty((count, size, size), np.uint8)
     native = max(size, 192)  # coarser grids cannot hold speckle: render, then shrink
@@ -98,7 +118,15 @@ def _fade(scores: ArrayLike) -> Floats:
 
 
 def speckle(rng: np.random.Generator, scanner: Scanner) -> Floats:
-    """(D + margins, B + margins, 2) real and imaginary part of speckle of mean power 1."""
+    """Draw a field of speckle, larger than the polar grid by ``MARGIN`` samples on each side.
+
+    Args:
+        rng: Source of the random numbers.
+        scanner: Gives the grid, and the size of pulse and beam, to which the noise is blurred.
+
+    Returns:
+        (D + 2 MARGIN, B + 2 MARGIN, 2) float32: real and imaginary part, of mean power 1.
+    """
     fwhm = 2.355  # full width at half maximum, in standard deviations
     axial = scanner.model.axial_mm / fwhm * scanner.samples_a_mm
     lateral = scanner.model.lateral_deg / fwhm * scanner.beams_a_degree

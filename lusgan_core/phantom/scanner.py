@@ -1,9 +1,9 @@
-"""A pretend ultrasound scanner: where the fan lies in the frame, and what surrounds it.
+"""A simulated ultrasound scanner: where the fan lies in the frame, and what surrounds it.
 
-A convex probe sends beams from a curved face, so echoes arrive on a *polar* grid: one column a
-beam (an angle), one row a depth. The scanner turns that grid into a fan in a rectangular frame
-(scan conversion) and burns text and a depth ruler in around it. Hospitals own several scanners,
-so size, angle, position, gain and dynamic range differ from exam to exam.
+A convex probe sends beams from a curved face, so echoes arrive on a *polar* grid: a column for each
+beam (an angle), a row for each depth. The scanner turns that grid into a fan in a rectangular frame
+(scan conversion) and burns text and a depth ruler in around it. Hospitals own several scanners, so
+size, angle, position, gain and dynamic range differ from exam to exam.
 
 Shapes: N frames, D depth samples, B beams, H height, W width.
 """
@@ -32,7 +32,7 @@ class ScannerModel:
     """Frame width over height."""
     half_angle_deg: float
     spread: float
-    """Largest width of the fan over the frame's; above 1 the frame cuts the fan's sides off."""
+    """Largest width of the fan over the frame's; above 1 the frame cuts off the fan's sides."""
     probe_radius_mm: float
     """Radius of the probe's face."""
     dynamic_range_db: float
@@ -73,7 +73,7 @@ class Scanner:
 
     @property
     def samples(self) -> int:
-        """D, depth samples a beam: about one a pixel."""
+        """D, depth samples along a beam: about one per pixel."""
         return max(48, round(self.fan.radius_far - self.fan.radius_near))
 
     @property
@@ -83,12 +83,12 @@ class Scanner:
 
     @property
     def samples_a_mm(self) -> float:
-        """Depth samples a millimetre."""
+        """Depth samples per millimetre."""
         return self.samples / self.depth_mm
 
     @property
     def beams_a_degree(self) -> float:
-        """Beams a degree of the fan."""
+        """Beams per degree of the fan."""
         return self.beams / math.degrees(self.fan.angle_right - self.fan.angle_left)
 
     def depths_mm(self) -> NDArray[np.float32]:
@@ -104,11 +104,17 @@ class Scanner:
 def draw_scanner(
     rng: np.random.Generator, size: int, *, square: bool = False, model: ScannerModel | None = None
 ) -> Scanner:
-    """Draw a scanner and the settings of an exam.
+    """Draw a scanner and its settings for an exam.
 
-    ``size`` is the nominal frame height in pixels; types of scanner differ by up to 15 %, except
-    the first of ``MODELS``, which keeps it (800 gives 800 x 1068). ``square`` gives exactly
-    size x size frames.
+    Args:
+        rng: Source of the random numbers.
+        size: Nominal frame height, pixels. Types of scanner differ from it by up to 15 %, except
+            the first of ``MODELS`` (800 gives 800 x 1068).
+        square: Whether frames are exactly ``size`` x ``size``.
+        model: Type of scanner; None draws one of ``MODELS``.
+
+    Returns:
+        The scanner, with depth, gain and the fan's geometry.
     """
     drawn = MODELS[int(rng.integers(len(MODELS)))]
     model = model or drawn
@@ -158,14 +164,22 @@ def polar_maps(scanner: Scanner) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 
 def fan_mask(scanner: Scanner) -> NDArray[np.bool_]:
-    """(H, W) the pixels that the probe paints."""
+    """(H, W) bool: the pixels that the probe paints."""
     beam, sample = polar_maps(scanner)
     across = (beam >= 0) & (beam <= scanner.beams - 1)
     return across & (sample >= 0) & (sample <= scanner.samples - 1)
 
 
 def scan_convert(polar: NDArray[np.uint8], scanner: Scanner) -> NDArray[np.uint8]:
-    """Turn polar grey levels (N, D, B) into frames (N, H, W), black outside the fan."""
+    """Turn the polar grid into frames, black outside the fan.
+
+    Args:
+        polar: (N, D, B) uint8 grey levels.
+        scanner: Gives the fan and the size of the frame.
+
+    Returns:
+        (N, H, W) uint8.
+    """
     beam, sample = polar_maps(scanner)
     outside = ~fan_mask(scanner)
     fixed = cv2.convertMaps(beam, sample, cv2.CV_16SC2)  # integer maps: twice as fast
@@ -177,7 +191,7 @@ def scan_convert(polar: NDArray[np.uint8], scanner: Scanner) -> NDArray[np.uint8
 
 
 def burned_in(scanner: Scanner) -> NDArray[np.uint8]:
-    """(H, W) burned-in text and depth ruler, all outside the fan; black elsewhere."""
+    """(H, W) uint8: burned-in text and depth ruler, all outside the fan; black elsewhere."""
     canvas = np.zeros((scanner.height, scanner.width), np.uint8)
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, scanner.height / 640
     line = max(9, round(scanner.height / 22))

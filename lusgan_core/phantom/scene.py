@@ -1,11 +1,11 @@
-"""What lies under the probe in one clip: chest wall, ribs, pleura, lung, and how they breathe.
+"""The anatomy under the probe in one clip: chest wall, ribs, pleura, lung, and how they breathe.
 
-Everything that is drawn by chance is drawn here, once a clip, whatever its scores: severity only
-decides how much of it shows (see ``echoes``). A clip whose score changes therefore stays the same
-chest, and artefacts fade in where they always were.
+All random properties are drawn here, once for each clip, whatever its scores: severity only decides
+how much of them shows (see ``echoes``). A clip whose score changes therefore stays the same chest,
+and artefacts fade in where they always were.
 
-Lateral positions are angles in degrees, depths are millimetres, time is counted in frames.
-Shapes: K rows of the wall texture, B beams, G points of a lateral grid.
+Lateral positions are angles in degrees, depths are millimetres, time is counted in frames. Shapes:
+K rows of the wall texture, B beams, D depth samples, G points of a lateral grid.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class BLine:
     width_deg: float
     level_db: float
     onset: float
-    """Severity at which it has come up halfway."""
+    """Severity at which it has half its strength."""
     flicker: float
     """Phase of its slow change in brightness, radians."""
 
@@ -70,7 +70,7 @@ class Scene:
     wall: Floats
     """(K, B) echo amplitude of the chest wall, from skin to pleura."""
     haze: Floats
-    """(K, B) the same, blurred: as its reverberations look."""
+    """(K, B) the same, blurred: the look of its reverberations."""
     wall_mm: float
     tilt: float
     bend: float
@@ -93,9 +93,9 @@ class Scene:
     b_lines: tuple[BLine, ...]
     consolidations: tuple[Consolidation, ...]
     period: float
-    """Frames a breath."""
+    """Frames per breath."""
     phase: float
-    """Of the breath in frame 0, radians."""
+    """Phase of the breath in frame 0, radians."""
     slide_deg: float
     """Amplitude of the lung's lateral sliding."""
     lift_mm: float
@@ -105,20 +105,47 @@ class Scene:
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], rows: float, columns: float
 ) -> Floats:
-    """Gaussian noise blurred by ``rows`` and ``columns`` cells, with mean 0 and deviation 1."""
+    """Draw Gaussian noise, blurred, with mean 0 and standard deviation 1.
+
+    Args:
+        rng: Source of the random numbers.
+        shape: (rows, columns) of the result.
+        rows: Standard deviation of the blur along a column, in cells.
+        columns: Standard deviation of the blur along a row, in cells.
+
+    Returns:
+        float32 of that shape.
+    """
     white = rng.standard_normal(shape, dtype=np.float32)
     noise = cv2.GaussianBlur(white, (0, 0), sigmaX=columns, sigmaY=rows).reshape(shape)
     return np.asarray((noise - noise.mean()) / noise.std(), np.float32)
 
 
 def lateral_noise(rng: np.random.Generator, sigma_deg: float) -> Floats:
-    """(G,) smooth noise over ``GRID_DEG``, mean 0, deviation 1."""
+    """Draw smooth noise over the lateral grid ``GRID_DEG``, with mean 0 and standard deviation 1.
+
+    Args:
+        rng: Source of the random numbers.
+        sigma_deg: Standard deviation of the blur, degrees.
+
+    Returns:
+        (G,) float32.
+    """
     noise: Floats = smooth_noise(rng, (1, len(GRID_DEG)), 1, sigma_deg / GRID_STEP_DEG)[0]
     return noise
 
 
 def draw_scene(rng: np.random.Generator, scanner: Scanner, wall_mm: float) -> Scene:
-    """Draw a clip's anatomy. ``wall_mm`` is the patient's pleural depth, varied a little."""
+    """Draw a clip's anatomy and motion.
+
+    Args:
+        rng: Source of the random numbers.
+        scanner: Gives the grid of depths and angles.
+        wall_mm: The patient's pleural depth, mm; the clip's varies by some 13 % around it.
+
+    Returns:
+        The scene.
+    """
     half = scanner.model.half_angle_deg
     across = scanner.angles_deg() / np.float32(half)
     facing = rng.uniform(-0.3, 0.3)
@@ -177,7 +204,7 @@ def _draw_contact(rng: np.random.Generator, across: Floats) -> Floats:
 
 
 def _draw_ribs(rng: np.random.Generator, half: float) -> tuple[Rib, ...]:
-    """None, one at a side, or the two of the "bat sign" with an intercostal space between."""
+    """No rib, one at a side, or the two of the "bat sign" with an intercostal space between."""
     count = int(rng.choice([0, 1, 2], p=[0.35, 0.35, 0.3]))
     sides = rng.permutation([-1.0, 1.0])[:count]
     return tuple(
@@ -191,7 +218,7 @@ def _draw_ribs(rng: np.random.Generator, half: float) -> tuple[Rib, ...]:
 
 
 def _draw_b_lines(rng: np.random.Generator, half: float) -> tuple[BLine, ...]:
-    """Two or three narrow ones come up at score 1, as many broad ones at score 2."""
+    """Two or three narrow B-lines that appear at score 1, and as many broad ones at score 2."""
     lines = []
     for onset, width, level in ((0.55, (0.5, 1.1), -23.0), (1.5, (3.0, 6.0), -25.0)):
         count = int(rng.integers(2, 4))
@@ -210,7 +237,7 @@ def _draw_b_lines(rng: np.random.Generator, half: float) -> tuple[BLine, ...]:
 
 
 def _draw_consolidations(rng: np.random.Generator, half: float) -> tuple[Consolidation, ...]:
-    """One to three, dark or tissue-like; the first is large."""
+    """One to three consolidations, dark or tissue-like; the first is large."""
     count = int(rng.integers(1, 4))
     places = rng.permutation((np.arange(count) + 0.5) / count * 1.3 - 0.65)
     return tuple(

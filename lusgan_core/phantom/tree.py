@@ -1,9 +1,9 @@
 """Plans and writes a tree of phantom exams in the hospital's layout.
 
-The plan comes first and costs nothing: which areas, which score in which frame, which files. What
-is drawn by chance for a clip comes from (seed, patient, exam, area) alone, and what its exam and
-patient share from (seed, patient, exam) and (seed, patient): more patients, exams or clips leave
-those that were there byte for byte as they were.
+The plan comes first and renders nothing: which areas, which score in which frame, which files.
+Random numbers of a clip depend on (seed, patient, exam, area) alone, and those that its exam and
+patient share on (seed, patient, exam) and (seed, patient): more patients, exams or clips leave the
+existing ones unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SCORE_VARIABLES = ("Score_matrix", "score", "labels")
 FIRST_PATIENT = 9001
 """Codes of phantom patients count up from here."""
 
-# What a random stream is for, its last key: 0 must not be used, numpy pads keys with zeros.
+# Purposes of random streams, the last number of their seeds: never 0, numpy pads with zeros.
 _ANATOMY, _PLAN, _PIXELS = 1, 2, 3
 
 
 class PhantomTree(Record):
-    """What was written."""
+    """Numbers of what was written."""
 
     patients: int
     exams: int
@@ -48,7 +48,7 @@ class PhantomTree(Record):
     by_score: dict[int, int]
     """Labelled frames of each score."""
     unlabelled: int
-    """Frames beyond their score matrix."""
+    """Frames that nobody scored, beyond the score matrix of their clip."""
     masks: int
 
 
@@ -60,9 +60,9 @@ class ClipPlan:
     exam: int
     area: int
     severities: tuple[int, ...]
-    """What each frame shows, 0..3, whether or not it is labelled."""
+    """Severity that each frame shows, 0..3, whether or not it is labelled."""
     labelled: int
-    """The first so many frames have a score."""
+    """Number of frames that have a score, counted from the first."""
     variable: str
     score_variable: str
     v73: bool
@@ -77,7 +77,7 @@ class ClipPlan:
 
 
 def plan_clips(options: PhantomOptions) -> Iterator[ClipPlan]:
-    """What ``write_phantoms`` would write, in its order."""
+    """The clips that ``write_phantoms`` would write, in its order."""
     for patient in range(FIRST_PATIENT, FIRST_PATIENT + options.patients):
         rng = np.random.default_rng((options.seed, patient, _PLAN))
         order = rng.permutation(SCORES)
@@ -123,9 +123,9 @@ def _plan_clip(
 def write_phantoms(
     out: Path, options: PhantomOptions, progress: Callable[[int, int], None] | None = None
 ) -> PhantomTree:
-    """Write phantom exams below ``out``, which must be empty or not exist yet.
+    """Write phantom exams in the hospital's layout.
 
-    ``progress(done, total)`` is called after each clip. Files::
+    The files::
 
         PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat         H x W x 3 x N uint8
         PATIENT/EXAM/convex_PATIENT_EXAM_AREA_score.mat   3 x M doubles, M <= N
@@ -133,7 +133,17 @@ def write_phantoms(
         Binary-Masks/convex_PATIENT_EXAM_AREA_mask.png    for most
         SanMatteo.mat                                     no clip either
 
-    Raises ConfigError if ``out`` is a file or holds anything; OSError if it cannot be written.
+    Args:
+        out: Folder to write to; it must be empty or not exist.
+        options: Number, size and kind of the exams, and the seed.
+        progress: Called after each clip with (clips done, clips in all).
+
+    Returns:
+        Numbers of patients, exams, clips, frames, labels and masks.
+
+    Raises:
+        ConfigError: ``out`` is a file, or a folder that is not empty.
+        OSError: It cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""The stages put together: the chain of calls, who makes them, and what hangs on what."""
+"""The pipeline: the chain of stage calls, the runners that make them, and what depends on what."""

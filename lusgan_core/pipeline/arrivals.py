@@ -1,9 +1,9 @@
-"""Which exams have arrived completely, and which were announced before.
+"""Finds out which exams have arrived completely, and which were announced before.
 
-An upload takes its time: clips come one after the other. An exam counts as complete once nothing
-in it changed for a *settle time*, or once somebody who knows (``lusgan notify``) says so. What was
+An upload takes its time: clips come one after the other. An exam counts as complete once nothing in
+it changed for a *settle time*, or once ``lusgan notify`` has declared it complete. What was
 announced is kept in the store, as ``exams/announced-<source8>.json``, so that an exam is not
-announced again at every look while a run is under way.
+announced again at every poll while a run is under way.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from lusgan_core.store import Store, open_store
 from lusgan_core.store.source import ExamSource, open_source
 
 AGAIN_S = 120.0
-"""Seconds until an exam that nobody took up is announced again; doubled each time."""
+"""Seconds until an exam that no run has tried is announced again; doubled each time."""
 LONGEST_AGAIN_S = 6 * 3600.0
 PATIENCE = 10
-"""Settle times to wait at most, for the end of a change or of an upload."""
+"""Longest wait for the end of a change or of an upload, in settle times."""
 
 
 class StillChangingError(LusganError, RuntimeError):
-    """A known exam is being changed all the time: neither its old nor its new content is whole."""
+    """A known exam keeps changing: neither its old nor its new content can be read whole."""
 
 
 class Announced(Record):
@@ -39,11 +39,11 @@ class Announced(Record):
     patient: str
     exam: str
     digest: str
-    """Of its content then; empty where it was withdrawn."""
+    """Digest of its content at that time; empty if it was withdrawn."""
     at: datetime
     times: int = 1
     complete: bool = False
-    """Somebody said that the upload has ended."""
+    """Whether its upload was declared complete."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -58,26 +58,58 @@ class Announcements(Record):
 
     @classmethod
     def load(cls, store: Store, source: str) -> Announcements:
-        """What was announced; nothing where the object is missing or damaged."""
+        """Read what was announced of a source.
+
+        Args:
+            store: Store with the record.
+            source: Address of the exam source.
+
+        Returns:
+            The record; empty if it is missing or damaged.
+        """
         try:
             return cls.model_validate_json(store.get(announced_key(source)))
         except (MissingArtifactError, ValueError):
             return cls()
 
     def save(self, store: Store, source: str) -> None:
-        """Write the record in one put."""
+        """Write the record in one put.
+
+        Args:
+            store: Store to write to.
+            source: Address of the exam source.
+        """
         store.put(announced_key(source), self.model_dump_json(indent=1).encode())
 
     def of(self, codes: ExamCodes, digest: str) -> Announced | None:
-        """What was said of an exam with that very content."""
+        """Look up the announcement of an exam with exactly this content.
+
+        Args:
+            codes: Codes of patient and exam.
+            digest: Digest of the exam's content; empty for a withdrawal.
+
+        Returns:
+            The announcement; None if there was none.
+        """
         return next((a for a in self.exams if a.codes == codes and a.digest == digest), None)
 
     def due(
         self, codes: ExamCodes, digest: str, run_active: bool, cancelled: datetime | None = None
     ) -> bool:
-        """Whether to tell of an exam (again): a run under way will take up what was told before.
+        """Whether an exam is to be announced, for the first time or again.
 
-        What was told before a person cancelled the run is not told again: it would begin anew.
+        It is announced again if no run is active and the last announcement is old enough (see
+        ``AGAIN_S``): an active run takes up what was announced before. What was announced before a
+        person cancelled a run is not announced again, for that would start the same run anew.
+
+        Args:
+            codes: Codes of patient and exam.
+            digest: Digest of the exam's content; empty for a withdrawal.
+            run_active: Whether a run over the source is under way.
+            cancelled: When a person cancelled the last run; None if nobody did.
+
+        Returns:
+            True if an announcement is due.
         """
         before = self.of(codes, digest)
         if before is None:
@@ -89,7 +121,17 @@ class Announcements(Record):
         return not run_active and datetime.now(UTC) - before.at > timedelta(seconds=pause)
 
     def told(self, codes: ExamCodes, digest: str, complete: bool = False) -> Announcements:
-        """The record after an exam was announced."""
+        """The record after an exam was announced.
+
+        Args:
+            codes: Codes of patient and exam.
+            digest: Digest of the exam's content; empty for a withdrawal.
+            complete: Whether its upload was declared complete; once declared, this content stays
+                so.
+
+        Returns:
+            A new record, in which the exam's entry replaces an earlier one.
+        """
         before = self.of(codes, digest)
         entry = Announced(
             patient=codes[0],
@@ -102,7 +144,7 @@ class Announcements(Record):
         return Announcements(exams=(*self._others([codes]), entry))
 
     def keeping(self, waiting: Iterable[ExamCodes]) -> Announcements:
-        """The record without exams that wait for nothing any more."""
+        """The record without the exams that wait for nothing any more."""
         kept = set(waiting)
         return Announcements(exams=tuple(a for a in self.exams if a.codes in kept))
 
@@ -112,12 +154,12 @@ class Announcements(Record):
 
 
 def announced_key(source: str) -> str:
-    """Where the store keeps what was announced of the source of that address."""
+    """Key of the announcements of the exam source at that address."""
     return f"exams/announced-{short_digest(source)}.json"
 
 
 def last_changes(source: ExamSource) -> dict[ExamCodes, float]:
-    """When anything in an exam changed last, seconds since 1970. Raises ExamError."""
+    """When anything in each exam changed last, seconds since 1970. Raises ExamError."""
     newest: dict[ExamCodes, float] = {}
     masks: dict[str, float] = {}
     for stat in source.objects():
@@ -140,7 +182,17 @@ def arriving(
     announced: Announcements,
     settle_s: float,
 ) -> dict[ExamCodes, ExamFiles]:
-    """Exams that may be incomplete: something changed lately, and nobody said they are whole."""
+    """Find exams that may be incomplete: changed lately, and not declared complete.
+
+    Args:
+        found: The exams of a source.
+        changes: Time of the last change in each exam, seconds since 1970, see ``last_changes``.
+        announced: What was announced of the source.
+        settle_s: Seconds without a change after which an exam counts as complete.
+
+    Returns:
+        These exams, by codes of patient and exam.
+    """
     since = time.time() - settle_s
     unsettled = {}
     for exam in found.exams:
@@ -156,21 +208,43 @@ def to_wait_for(
     announced: Announcements,
     settle_s: float,
 ) -> dict[ExamCodes, ExamFiles]:
-    """Exams that may be incomplete and, while there are any, those that arrived shortly before.
+    """Find exams that it is too early to announce.
 
-    An upload of many exams settles one after the other, and is to be one piece of news; one that
-    never ends holds an exam for ``PATIENCE`` settle times at most.
+    These are the exams that may be incomplete and, while there are any, those that arrived shortly
+    before: an upload of many exams settles one after the other and should be announced at once. An
+    upload that never ends delays an exam by ``PATIENCE`` settle times at most.
+
+    Args:
+        found: The exams of a source.
+        changes: Time of the last change in each exam, seconds since 1970, see ``last_changes``.
+        announced: What was announced of the source.
+        settle_s: Seconds without a change after which an exam counts as complete.
+
+    Returns:
+        These exams, by codes of patient and exam.
     """
     late = arriving(found, changes, announced, settle_s)
     return arriving(found, changes, announced, PATIENCE * settle_s) if late else late
 
 
 def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Discovery]:
-    """Discover exams; returns all of them, and those that are complete.
+    """Discover exams, and tell those that are complete.
 
-    New exams that are still arriving are left out of the second. A known one that is being changed
-    is waited for, since neither its old nor its new content is whole. Raises StillChangingError
-    where that takes too long, and ExamError where the source is missing or unreadable.
+    New exams that are still arriving are left out of the second result. A known exam that is being
+    changed is waited for, since neither its old nor its new content is whole.
+
+    Args:
+        exams: Address of the exam source.
+        store: Address of the store, which keeps digests, ledger and announcements.
+        settle_s: Seconds without a change after which an exam counts as complete; 0 takes every
+            exam for complete.
+
+    Returns:
+        All exams, and those that are complete.
+
+    Raises:
+        StillChangingError: A known exam changes for longer than ``PATIENCE`` settle times.
+        ExamError: The source is missing or unreadable.
     """
     source, kept = open_source(exams), open_store(store)
     until = time.monotonic() + PATIENCE * settle_s

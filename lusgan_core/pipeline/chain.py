@@ -1,6 +1,6 @@
-"""The way of the data, from exams to report, as a chain of stage calls.
+"""The pipeline from exams to report, as a chain of stage calls.
 
-Who makes the calls is a *runner*: Prefect tasks (``pipeline``), a look into the store that makes
+The calls are made by a *runner*: Prefect tasks (``pipeline``), a lookup in the store that makes
 none (``peek``, to find out that nothing is new), or this process (``Inline``). Nothing in here
 imports Prefect.
 """
@@ -43,7 +43,7 @@ class ScoresFailedError(LusganError, RuntimeError):
 
 @dataclass
 class Outcome:
-    """What a chain came to."""
+    """The result of a pipeline run."""
 
     exams: int
     clips: int = 0
@@ -72,10 +72,25 @@ def run_chain(
     strict: bool = False,
     until: str = "report",
 ) -> Outcome:
-    """Take exams all the way to the report, or to the stage ``until``.
+    """Take exams all the way to the report, or to an earlier stage.
 
-    A score that fails does not stop the others. Raises RejectedError when ``strict`` and a clip
-    cannot be used, and whatever is wrong with the store.
+    A score that fails does not stop the others; see ``Outcome.failures``.
+
+    Args:
+        runner: Makes the calls.
+        found: The exams.
+        config: Options of every stage, and the scores.
+        registry: Registry with the plugins that the options name.
+        preset: Name of the preset that the options started from, for the report.
+        strict: Whether a clip that cannot be used ends the run.
+        until: Last stage: ``preprocess``, ``train``, ``generate``, ``evaluate`` or ``report``.
+
+    Returns:
+        Manifests of all stages by score, rejected clips and failures.
+
+    Raises:
+        RejectedError: A clip cannot be used and ``strict`` is set.
+        StoreError: The store cannot be read or written.
     """
     outcome = Outcome(exams=len(found.exams))
     ingested = runner.each([ingest.call(exam, n) for n, exam in enumerate(found.exams, 1)])
@@ -163,18 +178,27 @@ def _judge(
 def all_rejections(
     found: Discovery, ingested: Sequence[Manifest], preprocessed: Sequence[Manifest]
 ) -> tuple[Rejection, ...]:
-    """Every clip that cannot be used, whichever stage found out."""
+    """Collect every clip that cannot be used, whichever stage found out.
+
+    Args:
+        found: The exams as discovered, with files that are in no exam.
+        ingested: Manifests of ingestion, with clips whose headers or scores cannot be used.
+        preprocessed: Manifests of preprocessing, with clips that cannot be decoded.
+
+    Returns:
+        The rejections, in the order of these stages.
+    """
     of_exams = [r for m in ingested for r in data_of(m, ExamRecord).rejected]
     decoded = [r for m in preprocessed for r in data_of(m, preprocess.ExamShards).rejected]
     return (*found.rejected, *of_exams, *decoded)
 
 
 class _NewError(Exception):
-    """A call that was not made yet."""
+    """A call whose result is not in the store."""
 
 
 LOOKS = 8
-"""Results looked up side by side."""
+"""Results looked up in parallel."""
 
 
 class _Peek(Runner):
@@ -183,7 +207,7 @@ class _Peek(Runner):
 
     @cached_property
     def _shards(self) -> dict[str, int]:
-        """Sizes of all shards: one request a thousand, rather than one each."""
+        """Sizes of all shards, listed at once instead of by a request for each."""
         return {item.key: item.size for item in self.store.list("shards/")}
 
     def _size(self, key: str) -> int | None:
@@ -196,7 +220,7 @@ class _Peek(Runner):
         return manifest
 
     def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
-        with ThreadPoolExecutor(LOOKS) as threads:  # a bucket takes its time to answer
+        with ThreadPoolExecutor(LOOKS) as threads:  # a bucket is slow to answer
             return list(threads.map(self.one, calls))
 
 
@@ -207,7 +231,21 @@ def peek(
     registry: Registry,
     **options: Any,
 ) -> Outcome | None:
-    """The outcome if everything was done before, None if there is anything to do."""
+    """Look up whether a run has nothing left to do; makes and writes nothing.
+
+    Args:
+        store: Store with earlier results.
+        found: The exams.
+        config: Options of every stage, and the scores.
+        registry: Registry with the plugins that the options name.
+        **options: Keyword arguments of ``run_chain``.
+
+    Returns:
+        The outcome if everything was done before; None if anything is left to do.
+
+    Raises:
+        RejectedError: A clip cannot be used and ``strict`` is set.
+    """
     try:
         return run_chain(_Peek(store), found, config, registry, **options)
     except _NewError:

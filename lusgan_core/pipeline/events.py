@@ -1,7 +1,7 @@
-"""Names of what is told to the Prefect server as events, which automations act on.
+"""The events that are sent to the Prefect server, and on which automations act.
 
-The resource is the exam source, ``lusgan.exams.<source8>``. An exam is named by eight digits of
-its content's digest: an event never holds a patient's code.
+The resource is the exam source, ``lusgan.exams.<source8>``. An exam is named by eight digits of its
+content's digest: an event never holds a patient's code.
 """
 
 from __future__ import annotations
@@ -21,10 +21,19 @@ def resource(source: str) -> dict[str, str]:
 
 
 def resource_id(source: str) -> str:
-    """Names the exam source of that address on the server."""
+    """The id on the Prefect server of the exam source at that address."""
     return f"lusgan.exams.{short_digest(source)}"
 
 
 def exam_event(event: str, source: str, digest: str) -> dict[str, Any]:
-    """The arguments of an event about one exam."""
+    """Make an event about one exam.
+
+    Args:
+        event: Name of the event: ``NEW``, ``CHANGED``, ``WITHDRAWN`` or ``REJECTED``.
+        source: Address of the exam source.
+        digest: Digest of the exam's content, of which eight digits are sent.
+
+    Returns:
+        Keyword arguments of Prefect's ``emit_event``; JSON.
+    """
     return {"event": event, "resource": resource(source), "payload": {"exam": digest[:8]}}

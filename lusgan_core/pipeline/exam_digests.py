@@ -1,4 +1,4 @@
-"""Finds exams, and remembers in the store what was hashed before."""
+"""Finds exams, and keeps in the store the digests of the files that were read before."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from lusgan_core.store.source import open_source
 
 
 def find_exams(exams: str, store: str) -> Discovery:
-    """Discover exams; content whose path, size and time are known is not read again.
+    """Discover exams; files whose path, size and time are known are not read again.
 
-    There may be none: they may all have been withdrawn (``settle`` tells). Raises ExamError where
-    the source is missing or unreadable.
+    Args:
+        exams: Address of the exam source.
+        store: Address of the store, which keeps the digests.
+
+    Returns:
+        The exams; there may be none, since all may have been withdrawn (see ``settle``).
+
+    Raises:
+        ExamError: The source is missing or unreadable.
     """
     source, kept = open_source(exams), open_store(store)
     key = f"exams/digests-{short_digest(source.uri)}.json"

@@ -1,8 +1,8 @@
-"""Reads frames from wherever people keep them: image files, arrays, clips, shards.
+"""Reads frames from the files that people keep them in: images, arrays, clips, shards.
 
 A folder of images, one image, a ``.npy`` array, a clip (``.mat``), or a shard (``.h5``) or a folder
-of shards. Large sets are not held in memory: arrays are mapped, images are decoded when a block
-of them is asked for.
+of shards. Large sets are not held in memory: arrays are mapped, images are decoded when a block of
+them is asked for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SHARDS = (".h5", ".hdf5")
 KINDS = (*IMAGES, ".npy", ".mat", *SHARDS)
 NUMBER = re.compile(r"[\s_.#()-]*\d*\)?(\.[A-Za-z]+)?$")
-"""What is not the clip in a frame's name: the number at its end, and the suffix."""
+"""The part of a frame's name that does not tell its clip: the number at its end, the suffix."""
 
 Shape = tuple[int, ...]
 
@@ -50,11 +50,11 @@ def load_frames(path: Path) -> FrameSet:
 
 
 def clips_of(frames: FrameSet) -> FrameSet:
-    """The same frames, grouped by the clip that each is from, as folders and names tell.
+    """The same frames, grouped by the clip that each is from, as its folder or name says.
 
     That is the sub-folder of an image, and the file of any other frame. Where images lie side by
     side, it is the name without the number at its end: ``p7-lung_0012.png`` is of ``p7-lung``.
-    Raises ConfigError where nothing tells.
+    Raises ConfigError for frames without names.
     """
     if frames.groups is not None:
         return frames

@@ -1,7 +1,7 @@
-"""What stages left in a store, found again: for taking things away.
+"""Finds what stages left in a store, so that it can be pruned, withdrawn or listed.
 
-Manifests are named ``manifest.json`` or by eight digits of their cache key; all else that ends in
-``.json`` is something else. No stage imports this, so it is part of no cache key.
+Manifests are named ``manifest.json`` or by eight digits of their cache key; no other object that
+ends in ``.json`` has such a name. No stage imports this, so it is part of no cache key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ _MANIFEST = re.compile(r"/(manifest|[0-9a-f]{8})\.json$")
 
 
 def manifests(store: Store, prefix: str) -> Iterator[Manifest]:
-    """Every manifest below a prefix, in the order of its key; damaged ones are passed over."""
+    """Read every manifest below a prefix.
+
+    Args:
+        store: Store to read from.
+        prefix: Start of the keys, e.g. ``models/``.
+
+    Yields:
+        Manifests in the order of their keys; damaged ones are skipped.
+    """
     for item in list(store.list(prefix)):
         if _MANIFEST.search(item.key):
             try:
@@ -33,7 +41,7 @@ def manifests(store: Store, prefix: str) -> Iterator[Manifest]:
 
 
 def model_folders(store: Store) -> dict[str, int]:
-    """Folder of every model, finished or not -> its score."""
+    """The folder of every model, finished or not -> its score."""
     folders: dict[str, int] = {}
     for item in store.list("models/score-"):
         parts = item.key.split("/")
@@ -43,7 +51,15 @@ def model_folders(store: Store) -> dict[str, int]:
 
 
 def seen_shards(store: Store, folder: str) -> tuple[str, ...] | None:
-    """Keys of the shards that a model was trained on; None where its folder does not say."""
+    """Look up the shards that a model was trained on.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+
+    Returns:
+        Keys of the shards; None if the folder does not say.
+    """
     try:
         return SeenClips.model_validate_json(store.get(f"{folder}/{SEEN}")).shards
     except (MissingArtifactError, ValueError):
@@ -51,13 +67,21 @@ def seen_shards(store: Store, folder: str) -> tuple[str, ...] | None:
 
 
 def in_training(store: Store, folder: str) -> bool:
-    """Whether somebody was training that model a moment ago, by the lease on its folder."""
+    """Whether a model is being trained, by the lease on its folder.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+
+    Returns:
+        True if the lease was renewed within its time to live, or cannot be understood.
+    """
     try:
         renewed = float(json.loads(store.get(f"{folder}/lease.json"))["renewed"])
     except MissingArtifactError:
         return False
     except (ValueError, KeyError, TypeError):
-        return True  # written this very moment, or by a newer version
+        return True  # being written at this moment, or by a newer version
     return time.time() - renewed < TTL_S
 
 
@@ -73,7 +97,12 @@ def result_key(manifest: Manifest) -> str:
 
 
 def erase(store: Store, keys: Iterable[str]) -> None:
-    """Delete objects; manifests, and Prefect's copies of them, go before what they name."""
+    """Delete objects; manifests, and Prefect's copies of them, go before what they name.
+
+    Args:
+        store: Store to delete from.
+        keys: Keys of the objects; those that are missing do not matter.
+    """
     ordered = sorted(set(keys), key=lambda key: (not _MANIFEST.search(key), key))
     for key in ordered:
         if _MANIFEST.search(key):

@@ -1,4 +1,4 @@
-"""The finished models of a store: listed, found by name, made current by hand."""
+"""The finished models of a store: listed, found by name, or made current by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ class ListedModel(Record):
 
 
 def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
-    """Every finished model, newest first within its score."""
+    """List every finished model, newest first within its score.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3; None for all scores.
+
+    Returns:
+        The models by rising score.
+    """
     prefix = "models/" if score is None else f"models/score-{score}/"
     trained = [m for m in index.manifests(store, prefix) if m.stage == "train"]
     listed = [_listed(store, manifest) for manifest in trained]
@@ -42,7 +50,19 @@ def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
 
 
 def find_model(store: Store, score: int, name: str) -> ListedModel:
-    """A finished model by its name, or by how its name ends. Raises UnknownNameError."""
+    """Find a finished model by its name, or by the end of its name.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+        name: The whole name, or an end that one model of the score alone has.
+
+    Returns:
+        The model.
+
+    Raises:
+        UnknownNameError: There is no such score, or not exactly one such model.
+    """
     known_score(score)
     listed = list_models(store, score)
     found = [model for model in listed if model.model == name] or [
@@ -55,7 +75,7 @@ def find_model(store: Store, score: int, name: str) -> ListedModel:
 
 
 def known_score(score: int) -> None:
-    """Raise UnknownNameError for a score that there is not."""
+    """Raise UnknownNameError for a number that is no severity score."""
     if score not in SCORES:
         raise UnknownNameError("score", str(score), map(str, SCORES))
 
@@ -89,16 +109,16 @@ def promote_by_hand(store: Store, score: int, name: str) -> HistoryEntry:
     """Make a model the current one of its score, whatever the gates say.
 
     Args:
-        store: Where the model is.
-        score: Its severity score.
-        name: Its name, or how its name ends.
+        store: Store with the model.
+        score: Severity score, 0 to 3.
+        name: Name of the model, or the end of it, as in ``find_model``.
 
     Returns:
         The entry in the score's history.
 
     Raises:
         UnknownNameError: There is no such model, or several.
-        ConfigError: It saw an exam that was withdrawn.
+        ConfigError: The model saw an exam that was withdrawn.
     """
     chosen = find_model(store, score, name)
     record = CurrentModel(

@@ -42,7 +42,7 @@ from lusgan_core.training.stage import ModelRecord, folder_of
 UNKNOWN = "not made yet"
 """Stands for the digest of what would be made."""
 WORKED_OUT = ("ingest", "select")
-"""Stages whose work is to read: they are run, and what they leave is kept in memory."""
+"""Stages that only read: they are run, and their results are kept in memory."""
 
 
 class PlannedCall(Record):
@@ -50,7 +50,7 @@ class PlannedCall(Record):
 
     stage: str
     label: str
-    """For people; never names a patient."""
+    """Name of the call for people; never names a patient."""
     score: int | None = None
     reasons: tuple[str, ...]
     """Why it is made (again), each in a few words."""
@@ -84,17 +84,17 @@ def make_plan(
     """Work out what a run over these exams would do.
 
     Args:
-        store: Where earlier results are; nothing is written to it.
-        source: Where the exams are; headers of new ones are read.
+        store: Store with earlier results; nothing is written to it.
+        source: Source of the exams; headers of new ones are read.
         found: The exams.
-        config: Options of every stage.
-        registry: The plugins.
-        preset: Preset that the options started from.
-        until: Last stage of the run.
-        withdrawn: Exams that are gone from the source.
+        config: Options of every stage, and the scores.
+        registry: Registry with the plugins that the options name.
+        preset: Name of the preset that the options started from.
+        until: Last stage of the run, as in ``run_chain``.
+        withdrawn: Number of exams that are gone from the source.
 
     Returns:
-        The plan.
+        The calls that would be made, with the reason for each.
     """
     planner = _Planner(store, source, registry)
     outcome = run_chain(planner, found, config, registry, preset=preset, until=until)
@@ -107,7 +107,7 @@ def make_plan(
 
 
 class _Planner(Runner):
-    """Stands in for what a run would make, and notes why."""
+    """Makes stand-ins for the results of a run, and records why each call would be made."""
 
     def __init__(self, store: Store, source: ExamSource, registry: Registry) -> None:
         self._store = _Overlay(store)
@@ -118,7 +118,7 @@ class _Planner(Runner):
         """Cache keys and manifests of what would be made -> the label of what makes it."""
 
     def one(self, call: StageCall) -> Manifest:
-        """What the call left, or would leave."""
+        """The earlier result of the call, or a stand-in for it."""
         left = left_by(call, self._store)
         broken = damaged(left, self._store.size) if left else ""
         if left is not None and not broken:
@@ -153,7 +153,7 @@ class _Planner(Runner):
             return made
 
     def _earlier(self, call: StageCall) -> Manifest | None:
-        """What the stage left last on the same exam or score, of all that differ least."""
+        """The least different earlier result on the same exam or score; the latest of several."""
         found = [
             manifest
             for manifest in index.manifests(self._store.below, _place(call))
@@ -255,7 +255,7 @@ def _score(call: StageCall) -> int | None:
 
 
 def _place(call: StageCall) -> str:
-    """Prefix of keys below which the store keeps what the stage left on the same subject."""
+    """Prefix of the keys of the stage's results on the same exam or score."""
     parts = call.manifest.split("/")
     depth = 1 if call.stage == "report" else 3 if call.stage in ("ingest", "preprocess") else 2
     return "/".join(parts[:depth]) + "/"
@@ -399,7 +399,7 @@ _STAND_INS: dict[str, Callable[[StageCall, Store], Facts]] = {
 
 @dataclass
 class _Overlay(Store):
-    """A store over another: what is written stays in memory."""
+    """A store on top of another: what is written stays in memory."""
 
     below: Store
 

@@ -1,15 +1,15 @@
-"""What a store could do without, and taking it away.
+"""Finds what a store can do without, and deletes it.
 
-A *plan* says what would go and why; nothing goes before somebody has seen it. There are two:
+A *plan* lists what would be deleted and why, so that a person can see it first. There are two:
 
 ``plan_withdrawn``  everything that was made from exams which were withdrawn since.
-``plan_old``        models that are neither current, nor what a rollback would go to, nor the newest
-                    of their score and hyper-parameters, with what was made of them; datasets and
-                    shards that belong to nothing which stays.
+``plan_old``        models that are neither current, nor the target of a rollback, nor the newest of
+                    their score and hyper-parameters, with what was made of them; datasets and
+                    shards that nothing which is kept needs.
 
-What stays is enough for the last run of every configuration to find all its work done, for a
-rollback, and to see what a model was trained on. Trainings that have not ended stay, too. Pruning
-while a run is under way may make that run do something twice, but breaks nothing.
+What is kept is enough for the last run of every configuration to find all its work done, for a
+rollback, and to see what a model was trained on. Trainings that have not ended are kept, too.
+Pruning while a run is under way may make that run do something twice, but breaks nothing.
 """
 
 from __future__ import annotations
@@ -34,39 +34,44 @@ T = TypeVar("T")
 
 
 class Doomed(Record):
-    """One thing that would go."""
+    """One thing that would be deleted."""
 
     what: What
     name: str
-    """What it is called in the store; of shards and exam records, whose names hold patients'
-    codes, eight digits of their key."""
+    """Its name in the store; for shards and exam records, whose names hold patients' codes, eight
+    digits of their key."""
     why: str
     keys: tuple[str, ...]
-    """Its objects."""
+    """Keys of its objects."""
     size: int
     """Bytes, all objects together."""
 
 
 class PrunePlan(Record):
-    """What would go."""
+    """What would be deleted."""
 
     items: tuple[Doomed, ...]
     busy: tuple[str, ...] = ()
-    """Models that would go but are being trained at the moment: stop them, then prune again."""
+    """Models that are kept only because they are being trained: stop that, then prune again."""
 
     @property
     def size(self) -> int:
-        """Bytes that would be free."""
+        """Bytes that would be freed."""
         return sum(item.size for item in self.items)
 
 
 def carry_out(store: Store, plan: PrunePlan) -> None:
-    """Delete what a plan names; manifests go first, so that nothing names what is gone."""
+    """Delete what a plan lists; manifests go first, so that none names an object that is gone.
+
+    Args:
+        store: Store to delete from.
+        plan: A plan of ``plan_withdrawn`` or ``plan_old``.
+    """
     traces.erase(store, [key for item in plan.items for key in item.keys])
 
 
 def plan_withdrawn(store: Store) -> PrunePlan:
-    """Models that saw a withdrawn exam, and all that was made of these or shows that exam."""
+    """Plan for models that saw a withdrawn exam, and for all that was made of them or shows it."""
     why = "it comes from an exam that was withdrawn"
     marked = {f for f in traces.model_folders(store) if mark_of(store, f) is not None}
     busy = {folder for folder in marked if traces.in_training(store, folder)}
@@ -83,7 +88,7 @@ def plan_withdrawn(store: Store) -> PrunePlan:
 
 
 def plan_old(store: Store) -> PrunePlan:
-    """Models that have been replaced, and datasets and shards that nothing which stays needs."""
+    """Plan for models that were replaced, and for datasets and shards that nothing kept needs."""
     plan = _Planner(store)
     trained = [m for m in traces.manifests(store, "models/") if m.stage == "train"]
     kept = _kept_models(store, trained)
@@ -100,7 +105,7 @@ def plan_old(store: Store) -> PrunePlan:
 
 
 def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:
-    """Folders of models that stay: current ones, those to roll back to, the newest of each kind."""
+    """Folders of models to keep: current ones, targets of a rollback, the newest of each kind."""
     by_kind = _newest(trained, lambda m: (m.data["score"], m.data["name"].rpartition("-")[0],
                                           digest_json(m.options)))  # fmt: skip
     kept = {_folder(manifest) for manifest in by_kind}
@@ -119,7 +124,7 @@ def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:
 
 
 def _old_datasets(store: Store, plan: _Planner, models: Iterable[Manifest]) -> set[str]:
-    """Plan for datasets that nothing needs; returns the keys of the shards of those that stay."""
+    """Plan for datasets that nothing needs; returns the keys of the other datasets' shards."""
     frames = {manifest.inputs["frames"] for manifest in models}
     evaluations = traces.manifests(store, "evaluations/")
     real = {m.inputs["real"] for m in evaluations if m.manifest_key not in plan.taken}
@@ -163,7 +168,7 @@ def _old_shards(store: Store, plan: _Planner, needed: set[str]) -> None:
 
 
 class _Planner:
-    """Collects what would go, each thing once."""
+    """Collects what would be deleted, each thing once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

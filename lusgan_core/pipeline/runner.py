@@ -50,19 +50,34 @@ VERSIONS: dict[str, int] = {
     "promote": promote.VERSION,
     "report": report.VERSION,
 }
-"""The version of every stage here."""
+"""Version of every stage in this installation."""
 
 
 def run_stage(call: StageCall, context: StageContext) -> Manifest:
-    """Make a call unless the store holds what it would leave; returns the manifest."""
+    """Make a call, unless the store holds its result already.
+
+    Args:
+        call: Call of any stage.
+        context: Store, source, runtime, registry and stop flag.
+
+    Returns:
+        The manifest, new or found. Errors are those of the stage.
+    """
     return execute(call, context, RUNS[call.stage])
 
 
 def check_here(call: StageCall, registry: Registry) -> None:
-    """Raise ConfigError unless a call from another machine would be made here as it would there.
+    """Check that this machine would make a call exactly as the machine it comes from.
 
-    The same source of lusgan and of every plugin that the call names: a result is kept under a key
-    that says so.
+    The result is kept under a key that names the stage's version and the plugins, so both must be
+    the same here.
+
+    Args:
+        call: A call from another machine.
+        registry: Registry of the plugins that are installed here.
+
+    Raises:
+        ConfigError: A plugin is missing or is another one, or the stage has another version here.
     """
     for name, wanted in call.plugins.items():
         kind, _, plugin = name.partition("/")
@@ -84,7 +99,7 @@ def check_here(call: StageCall, registry: Registry) -> None:
 
 
 OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError)
-"""Errors that say something of one score and nothing of the others."""
+"""Errors that concern one score, so that the others can go on."""
 
 
 class Runner(ABC):
@@ -113,7 +128,7 @@ class Runner(ABC):
 
 
 class Inline(Runner):
-    """Makes every call here and now, without Prefect."""
+    """Makes every call in this process, without Prefect."""
 
     def __init__(self, context: StageContext) -> None:
         self.context = context

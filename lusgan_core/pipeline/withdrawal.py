@@ -1,16 +1,16 @@
-"""What follows when an exam is withdrawn: a patient's consent ended, and it left the source.
+"""Withdraws exams that left the source, e.g. because a patient's consent ended.
 
-Its records and shards are deleted and it is in no dataset any more. Models that saw it are marked,
-and where one was current, nobody is: a score would rather have no model than that one. The next
-chain finds datasets without the exam, so it trains the affected scores again by itself, and the
-gates decide whether the new models become current.
+Their records and shards are deleted and they are in no dataset any more. Models that saw them are
+marked, and where one was current, its score has no current model from then on: having none is
+better than using that one. The next run finds datasets without the exam, so it trains the affected
+scores again by itself, and the gates decide whether the new models become current.
 
-What was made from the exam (samples, evaluations, reports, checkpoints) is listed in a record,
+What was made from an exam (samples, evaluations, reports, checkpoints) is listed in a record,
 ``withdrawals/<exam8>.json``, and deleted by ``lusgan prune --withdrawn``. The record names the exam
-by eight digits of its digest; that of a patient is kept nowhere.
+by eight digits of its digest; the patient's code is kept nowhere.
 
-Everything can be done twice: the record is written first, so a run that is cut off leaves what the
-next one needs, and the exam counts as known until all is done.
+Every step can be repeated: the record is written first, so a run that is cut off leaves what the
+next one needs, and the exam stays in the ledger until all is done.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from lusgan_core.store.base import KEEPS_DELETED, key_part
 
 
 class Withdrawal(Record):
-    """What became of one withdrawn exam."""
+    """The record of one withdrawn exam."""
 
     exam: str
     """Eight digits of the exam's digest."""
     at: datetime
     scores: tuple[int, ...] = ()
-    """Those with a model that saw it."""
+    """Scores with a model that saw it."""
     emptied: tuple[int, ...] = ()
-    """Those whose current model saw it: they have none until another is promoted."""
+    """Scores whose current model saw it: they have none until another is promoted."""
     models: tuple[str, ...] = ()
     """Folders of the models that saw it; they are marked."""
     evaluations: tuple[str, ...] = ()
@@ -53,11 +53,21 @@ class Withdrawal(Record):
 def settle(
     store: Store, source: str, found: Discovery, *, withdraw_all: bool = False
 ) -> tuple[Withdrawal, ...]:
-    """Withdraw the exams that are known and no longer in the source; take back those that are.
+    """Withdraw the exams of the ledger that left the source; undo it for those that came back.
 
-    ``found`` must be a whole discovery of the source of that address. Raises ExamError where every
-    known exam is gone, or some are and no exam is there, unless ``withdraw_all``: another folder
-    under the same address looks alike. Raises it too where no exam is there and none is gone.
+    Args:
+        store: Store with the ledger and all that was made from the exams.
+        source: Address of the exam source.
+        found: A whole discovery of that source: an exam that it lacks counts as withdrawn.
+        withdraw_all: Whether to withdraw exams even if that leaves none. Another folder under the
+            same address looks just like that, so the caller has to confirm it.
+
+    Returns:
+        A record of each exam that was withdrawn now.
+
+    Raises:
+        ExamError: No exam of the ledger is left in the source, or no exam at all, and
+            ``withdraw_all`` is not set; or there is neither an exam nor one to withdraw.
     """
     _take_back(store, found)
     known = ExamLedger.load(store, source)
@@ -79,9 +89,15 @@ def settle(
 
 
 def described(store: Store, done: Sequence[Withdrawal]) -> tuple[str, ...]:
-    """What withdrawals mean, in words for people: a sentence or two; nothing without any.
+    """Describe withdrawals to a person.
 
-    Asks the store whether it keeps old versions of what was deleted.
+    Args:
+        store: Store that the exams were withdrawn from; it is asked whether it keeps deleted
+            objects.
+        done: Records of the withdrawals.
+
+    Returns:
+        A sentence or two; empty if there was no withdrawal.
     """
     if not done:
         return ()
@@ -98,7 +114,15 @@ def described(store: Store, done: Sequence[Withdrawal]) -> tuple[str, ...]:
 
 
 def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
-    """Take an exam out of the store; what was made from it is marked and listed."""
+    """Take an exam out of the store; mark and list what was made from it.
+
+    Args:
+        store: Store to delete from.
+        exam: The exam's entry in the ledger, which the caller removes afterwards.
+
+    Returns:
+        The record of the withdrawal, which is also written to the store.
+    """
     folder = f"{key_part(exam.patient)}/{key_part(exam.exam)}/"
     own = (f"exams/{folder}", f"shards/{folder}")
     found = _find(store, own)
@@ -151,7 +175,7 @@ def _find(store: Store, own: tuple[str, str]) -> _Found:
     for folder, score in traces.model_folders(store).items():
         seen = traces.seen_shards(store, folder)
         if seen is None or any(key.startswith(own[1]) for key in seen):
-            found.models[folder] = score  # one that does not say what it saw may have seen it
+            found.models[folder] = score  # without a list of what it saw, it may have seen it
     for manifest in traces.manifests(store, "evaluations/"):
         if manifest.inputs.get("real") in real:
             found.evaluations.append(_folder(manifest.manifest_key))
@@ -167,13 +191,13 @@ def _is_current(store: Store, score: int, folders: Iterable[str]) -> bool:
 
 
 def _reopen(store: Store, scores: Iterable[int]) -> None:
-    """Take decisions on these scores back: who failed beside a marked model may pass now."""
+    """Take back decisions on these scores: models held back beside a marked one may pass now."""
     keys = traces.below(store, *(f"models/score-{score}/" for score in scores))
     traces.erase(store, [key for key in keys if key.split("/")[3] == "promotion"])
 
 
 def _merged(store: Store, record: Withdrawal) -> Withdrawal:
-    """The record with what an earlier try, that was cut off, has found."""
+    """The record together with what an earlier attempt, which was cut off, has found."""
     try:
         before = Withdrawal.model_validate_json(store.get(_key(record.exam)))
     except MissingArtifactError:
@@ -184,7 +208,7 @@ def _merged(store: Store, record: Withdrawal) -> Withdrawal:
 
 
 def _take_back(store: Store, found: Discovery) -> None:
-    """Unmark models where an exam, the very same, is there again."""
+    """Unmark models whose withdrawn exam is in the source again, with the very same content."""
     there = {exam.digest[:8] for exam in found.exams}
     for record in withdrawals(store):
         if record.exam in there:

@@ -1,10 +1,10 @@
-"""Frames of a scanner's screen in, square images of the fan out, one clip at a time.
+"""Turns the frames of a scanner's screen into square images of the fan, one clip at a time.
 
-The steps, each a module of its own: find the fan (`fan`), unless a mask tells where it is; even
-out its grey levels (`normalise`); put it into the square (`geometry`). Frames are streamed: the
-source is asked for them again for every pass, and nothing holds more than a few of them. There is
-one pass that makes the images, one before it for the brightest value of each pixel (unless the mask
-already shows the fan), and one for the histogram that `percentile` needs.
+The steps, each a module of its own: find the fan (`fan`), unless a mask gives it; even out its grey
+levels (`intensity`); put it into the square (`geometry`). Frames are streamed: they are read again
+for every pass, and only a few are held at a time. One pass makes the images; before it, one finds
+the brightest value of each pixel (unless the mask already shows the fan), and one makes the
+histogram that `percentile` needs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PreprocessedClip:
 
     Where x and y are scaled differently the fan is no annulus in the images, so it is kept in
     source pixels with the map beside it: ``transform_fan(fan, affine)`` gives it in the images'
-    pixels where that is possible, and ``fan_mask(fan, S, S, affine)`` draws it there always.
+    pixels where that is possible, and ``fan_mask(fan, S, S, affine)`` always draws it there.
     """
     affine: Affine
     """From source pixels to those of the images."""
@@ -59,16 +59,27 @@ def preprocess_clip(
     options: PreprocessingOptions,
     canvas: Canvas | None,
 ) -> PreprocessedClip:
-    """Find the fan of one clip of frames ``shape`` (H, W), and say how they become images.
+    """Find the fan of one clip, and prepare the conversion of its frames to images.
 
-    ``mask`` (H, W) is the region to keep. Where it is a filled rectangle, or None, the fan is found
-    inside it from the brightest value of each pixel. Geometry `paper` keeps all of a rectangle, as
-    the report does, and needs the ``canvas``; geometry `fit` keeps the fan. ``frames`` is called
-    once for every pass; each frame is used before the next is asked for. The same input gives the
-    same images.
+    Where the mask is a filled rectangle, or None, the fan is found inside it from the brightest
+    value of each pixel. Geometry `paper` keeps all of a rectangle, as the report does; geometry
+    `fit` keeps the fan. The same input gives the same images.
 
-    Raises ClipError for a mask or frame of another shape than ``shape``, a clip without a fan, one
-    without contrast, and one that is larger than the canvas; ValueError for `paper` without canvas.
+    Args:
+        frames: Starts a pass over the frames, each (H, W) uint8; called once for every pass. Each
+            frame is used before the next is read.
+        shape: (H, W) of the frames, pixels.
+        mask: (H, W) bool, the region to keep; None where the clip has no mask.
+        options: Size and channels of the images, geometry and intensity.
+        canvas: Largest frame of the dataset; needed by geometry `paper` alone.
+
+    Returns:
+        The fan, the map from source pixels to image pixels, and a way to read the images.
+
+    Raises:
+        ClipError: The mask or a frame is not of ``shape``, no fan or no contrast is found, or the
+            frames are larger than the canvas. Reading the images may raise it as well.
+        ValueError: Geometry `paper` without a canvas.
     """
     if mask is not None and mask.shape != shape:
         raise ClipError(
@@ -106,7 +117,7 @@ def preprocess_clip(
 def _levels(
     frames: Frames, shape: tuple[int, int], region: NDArray[np.bool_], options: PreprocessingOptions
 ) -> Levels | None:
-    """The change of grey levels that the options ask for; `percentile` takes a pass."""
+    """The change of grey levels that the options ask for; `percentile` takes one pass."""
     if options.intensity == "percentile":
         counts = region_histogram(_checked(frames, shape), region)
         return percentile_stretch(counts, options.percentile_low, options.percentile_high)
@@ -118,7 +129,7 @@ def _levels(
 def _found_region(
     frames: Frames, shape: tuple[int, int], mask: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    """The region found in the clip's brightest values, inside the mask's rectangle: one pass."""
+    """Find the region from the clip's brightest values, inside the mask's rectangle: one pass."""
     brightest = np.zeros(shape, np.uint8)
     for frame in _checked(frames, shape):
         np.maximum(brightest, frame, out=brightest)
@@ -132,7 +143,7 @@ def _found_region(
 
 
 def _checked(frames: Frames, shape: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-    """One pass over the frames, each of which must be of that shape, uint8."""
+    """One pass over the frames, each checked to be uint8 of that shape."""
     for number, frame in enumerate(frames()):
         if frame.shape != shape or frame.dtype != np.uint8:
             raise ClipError(

@@ -22,7 +22,7 @@ from lusgan_core.store.base import key_part
 from lusgan_core.store.source import ExamSource, is_outage, outage
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
-"""The last: there is no such folder as TMPDIR. A clip that is gone is told by its reader."""
+"""ENOENT: TMPDIR does not exist. Where a clip is missing, its reader raises another error."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,17 @@ class ExamPreprocessor:
     """Eight digits of the call's cache key, which the names of its shards carry."""
 
     def preprocess(self, exam: ExamRecord) -> tuple[ExamShards, dict[str, ArtifactRef]]:
-        """Write a shard a clip; a clip that cannot be decoded is rejected, with why.
+        """Write a shard for each clip; a clip that cannot be decoded is rejected with a reason.
 
-        Returns the record and the artifacts by clip. Raises StoreError where the store or the
-        folder of temporary files fails, ExamError where the exam source does.
+        Args:
+            exam: The exam as ingestion described it.
+
+        Returns:
+            The exam's shards and rejections, and the shards' references by clip name.
+
+        Raises:
+            StoreError: The store, or the folder of temporary files, cannot be written.
+            ExamError: The exam source failed.
         """
         shards: list[ShardRecord] = []
         rejected: list[Rejection] = []

@@ -36,13 +36,13 @@ _HULL_PER_PIXEL = 3.0
 _RECTANGLE = 0.98
 """Share of its bounding box from which on a region is a filled rectangle."""
 _MIN_SIDE_SLOPE = math.tan(math.radians(4))
-"""Sides steeper than this are those of a linear probe, or of a cut."""
+"""Smallest dx/dy of a side; steeper sides are those of a linear probe, or of a cut."""
 _MIN_SIDE_ROWS = 6
-"""Rows that a side takes at least; also at least 5% of the region's."""
+"""Fewest rows of a side, which also takes at least 5% of the region's rows."""
 _MIN_STRAIGHT = 0.5
 """Share of a region's edge above its widest row that lies on one line, if it is a fan's side."""
 _MIN_AGREEMENT = 0.75
-"""Intersection over union with the region below which a fan is no explanation of it."""
+"""Smallest intersection over union with the region for a fan to be accepted."""
 
 
 def find_region(brightest: NDArray[np.uint8]) -> Mask:
@@ -121,10 +121,17 @@ def fit_fan(mask: Mask) -> Fan | None:
 
 
 def fan_mask(fan: Fan, height: int, width: int, affine: Affine = IDENTITY) -> Mask:
-    """The fan's pixels on a frame (height, width).
+    """Draw a fan: the pixels of a frame or an image that lie inside it.
 
-    With ``affine``, on the image that the affine leads to from the fan's own frame, also where x
-    and y are scaled differently: each pixel's centre is looked up in the fan's frame.
+    Args:
+        fan: The fan, in pixels of its own frame.
+        height: Height of the frame or image, pixels.
+        width: Its width, pixels.
+        affine: Leads from the fan's frame to the image, where x and y may be scaled differently;
+            each pixel's centre is mapped back. By default it is the fan's own frame.
+
+    Returns:
+        (height, width) bool, true inside.
     """
     radius, angle = _polar(affine, fan.apex_x, fan.apex_y, Box(0, 0, width, height))
     return np.asarray(
@@ -136,9 +143,15 @@ def fan_mask(fan: Fan, height: int, width: int, affine: Affine = IDENTITY) -> Ma
 
 
 def transform_fan(fan: Fan, affine: Affine) -> Fan | None:
-    """The fan in the pixels that ``affine`` leads to, or None where it is no annulus there.
+    """Express a fan in the pixels that an affine map leads to.
 
-    That is so where x and y are scaled differently by more than 0.1%.
+    Args:
+        fan: The fan, in pixels of its own frame.
+        affine: Leads from the fan's frame to the output.
+
+    Returns:
+        The fan in output pixels; None where it is no annulus there, because x and y are scaled
+        differently by more than 0.1%.
     """
     if abs(affine.scale_x / affine.scale_y - 1) > 1e-3:
         return None

@@ -1,12 +1,12 @@
-"""Where a pixel of a source frame lands in the square image that a network sees.
+"""Where a pixel of a source frame lies in the square image that a network sees.
 
-Both geometries come down to one *window*: a rectangle of whole source pixels, which may stick out
-of the frame (black there), stretched to the square. All frames of a clip share it.
+Both geometries come down to one *window*: a rectangle of whole source pixels, which may reach
+beyond the frame (black there), stretched to the square. All frames of a clip share it.
 
 - `paper_window` follows the report: frames are padded on the right and below to the canvas (the
   largest frame of the whole dataset), the region's bounding box is moved to the middle, and the
-  canvas is stretched to the square. x and y are scaled differently unless the canvas is square,
-  but alike in every clip, so that the aspect ratio tells nothing about the score.
+  canvas is stretched to the square. x and y are scaled differently unless the canvas is square, but
+  alike in every clip, so that the aspect ratio tells nothing about the score.
 - `fit_window` is the square around the region's bounding box: the region fills the image, is
   centred, and keeps its aspect ratio.
 
@@ -76,17 +76,30 @@ def bounding_box(region: NDArray[np.bool_]) -> Box:
 
 
 def paper_window(box: Box, canvas: Canvas) -> Box:
-    """A window as large as the canvas with ``box`` in its middle, to the whole pixel."""
+    """Place a window as large as the canvas around a box, which is in its middle to the pixel.
+
+    Args:
+        box: The region's bounding box, source pixels.
+        canvas: The largest frame of the dataset, pixels.
+
+    Returns:
+        The window, source pixels; it may reach beyond the frame.
+    """
     left = box.left - (canvas.width - box.width) // 2
     top = box.top - (canvas.height - box.height) // 2
     return Box(left, top, left + canvas.width, top + canvas.height)
 
 
 def fit_window(box: Box, margin: float = 0.0) -> Box:
-    """The square window around ``box``, which lies in its middle to within half a pixel.
+    """Place a square window around a box, which is in its middle to within half a pixel.
 
-    ``margin`` (0..0.5, exclusive) is the share of the side left free at either end of the box's
-    longer side, at least.
+    Args:
+        box: The region's bounding box, source pixels.
+        margin: Smallest share of the window's side that is left free at either end of the box's
+            longer side, from 0 to less than 0.5.
+
+    Returns:
+        The window, source pixels; it may reach beyond the frame.
     """
     side = math.ceil(max(box.width, box.height) / (1 - 2 * margin))
     left = box.left - (side - box.width) // 2
@@ -95,9 +108,16 @@ def fit_window(box: Box, margin: float = 0.0) -> Box:
 
 
 def window_affine(window: Box, size: int) -> Affine:
-    """The map that stretches ``window`` to ``size`` x ``size`` pixels, edge to edge.
+    """Make the map that stretches a window to a square image, edge to edge.
 
     Edges lie half a pixel off centres: ``output + 0.5 = (source + 0.5 - left) * scale``.
+
+    Args:
+        window: The window, source pixels.
+        size: Side of the image, pixels.
+
+    Returns:
+        The map from source to output pixels.
     """
     scale_x, scale_y = size / window.width, size / window.height
     return Affine(
@@ -109,10 +129,18 @@ def window_affine(window: Box, size: int) -> Affine:
 
 
 def draw(image: NDArray[np.uint8], window: Box, size: int) -> NDArray[np.uint8]:
-    """Cut ``window`` out of ``image`` (H, W), black outside, and stretch it to (size, size).
+    """Cut a window out of an image, black beyond its edges, and stretch it to a square.
 
-    An axis that shrinks is averaged over the area each pixel covers (cv2.INTER_AREA), one that
+    An axis that shrinks is averaged over the area that each pixel covers (cv2.INTER_AREA), one that
     grows is interpolated linearly.
+
+    Args:
+        image: (H, W) uint8.
+        window: The window, in pixels of the image; it may reach beyond it.
+        size: Side of the square, pixels.
+
+    Returns:
+        (size, size) uint8.
     """
     height, width = image.shape
     left, top = max(window.left, 0), max(window.top, 0)

@@ -18,13 +18,21 @@ from lusgan_core.errors import ClipError
 from lusgan_core.preprocessing.geometry import bounding_box
 
 Levels = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""Changes the grey levels of a frame (H, W) uint8."""
+"""Changes the grey levels of a frame, (H, W) uint8; returns a new one."""
 
 
 def region_histogram(
     frames: Iterable[NDArray[np.uint8]], region: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """How often each grey level occurs inside ``region`` (H, W) over all frames: (256,)."""
+    """Count how often each grey level occurs inside a region, over all frames.
+
+    Args:
+        frames: (H, W) uint8 each; read once.
+        region: (H, W) bool, true where pixels count.
+
+    Returns:
+        (256,) int64.
+    """
     counts = np.zeros(256, np.int64)
     for frame in frames:
         counts += np.bincount(frame[region], minlength=256)
@@ -32,11 +40,21 @@ def region_histogram(
 
 
 def percentile_stretch(counts: NDArray[np.int64], low: float, high: float) -> Levels:
-    """The linear stretch that maps the percentiles ``low`` and ``high`` (0..100) to 0 and 255.
+    """Make the linear stretch that maps two percentiles to black (0) and white (255).
 
-    ``counts`` (256,) is the clip's histogram. A percentile is the smallest level at or below which
-    lies at least that share of all pixels (numpy's method ``inverted_cdf``). Levels beyond the two
-    are clipped. Raises ClipError where both are the same level.
+    A percentile is the smallest level at or below which lies at least that share of all pixels
+    (numpy's method ``inverted_cdf``). Levels beyond the two are clipped.
+
+    Args:
+        counts: (256,) the clip's histogram of grey levels.
+        low: Percentile that becomes black, 0..100.
+        high: Percentile that becomes white, 0..100.
+
+    Returns:
+        The stretch of a frame's grey levels.
+
+    Raises:
+        ClipError: Both percentiles are the same grey level.
     """
     share = np.cumsum(counts) / max(1, counts.sum())
     tiny = 1e-12  # less than one pixel's share: makes 0 the darkest level, and forgives rounding
@@ -56,10 +74,20 @@ def percentile_stretch(counts: NDArray[np.int64], low: float, high: float) -> Le
 
 
 def clahe(region: NDArray[np.bool_], clip: float, tiles: int) -> Levels:
-    """Local contrast inside ``region`` (H, W); all that is outside turns black.
+    """Make the equalisation of local contrast (CLAHE) inside a region; all else becomes black.
 
-    ``clip`` is the height at which a tile's histogram is cut, times that of a flat one; there are
-    ``tiles`` x ``tiles`` of them in the region's bounding box.
+    Source: Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994.
+
+    Args:
+        region: (H, W) bool, true where pixels are kept.
+        clip: Height at which a tile's histogram is cut, as a multiple of a flat one's.
+        tiles: Tiles along each side of the region's bounding box.
+
+    Returns:
+        The equalisation of a frame's grey levels.
+
+    Raises:
+        ClipError: The region is empty.
     """
     box = bounding_box(region)
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)

@@ -1,4 +1,4 @@
-"""What preprocessing can be told."""
+"""The options of preprocessing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # 
 
 
 class ShardSummary(Record):
-    """What `write_shard` wrote."""
+    """The content of a shard that `write_shard` wrote."""
 
     frames: int
     by_score: dict[int, ScoreCount]
@@ -49,12 +49,12 @@ class ShardSummary(Record):
 
 
 class ShardInfo(Record):
-    """What a shard says of itself, without its pixels."""
+    """The content of a shard, without its pixels."""
 
     scores: tuple[int, ...]
     source_frames: tuple[int, ...]
     shape: tuple[int, ...]
-    """Of one image: (S, S) or (S, S, 3)."""
+    """Shape of one image: (S, S) or (S, S, 3)."""
     fan: Fan | None
     """In pixels of the source frame."""
     affine: Affine | None
@@ -72,12 +72,24 @@ def write_shard(
     affine: Affine | None = None,
     attributes: dict[str, str | int | float],
 ) -> ShardSummary:
-    """Write one clip's images to ``path``; the same input gives the same bytes.
+    """Write one clip's images to an HDF5 file; the same input gives the same bytes.
 
-    ``images`` are (S, S) or (S, S, 3) uint8, all alike, one for each of ``scores``; a buffer that
-    the iterator reuses is fine. ``source_frames`` are 0, 1, 2 ... unless given. ``fan`` is in
-    source pixels, ``affine`` leads from there to the images. Raises ValueError when the number of
-    images, scores or source frames differ, or an image is of another shape or type.
+    Args:
+        path: Where to write; an existing file is replaced.
+        images: (S, S) or (S, S, 3) uint8 each, all of one shape; a buffer that the iterator reuses
+            is fine.
+        scores: Severity score of each image, ``UNLABELLED`` where nobody scored it.
+        source_frames: Number of each image's frame in the clip; None stands for 0, 1, 2 ...
+        fan: The fan in source pixels; None where there is none.
+        affine: Leads from source pixels to those of the images; None where there is no source.
+        attributes: Provenance, kept as attributes of the file.
+
+    Returns:
+        Number and digest of the images of each score.
+
+    Raises:
+        ValueError: The numbers of images, scores or source frames differ, there is no image, or an
+            image is of another shape or type.
     """
     count = len(scores)
     numbers = range(count) if source_frames is None else source_frames
@@ -140,10 +152,19 @@ def read_shard_info(file: BinaryIO | Path) -> ShardInfo:
 def read_shard_frames(
     file: BinaryIO | Path, score: int | None = None, out: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """The images with that score, in order, or all of them: (n, S, S) or (n, S, S, 3) uint8.
+    """Read the images of one score, or all of them, in order.
 
-    They are read into ``out`` where it is given, C-contiguous and of just that shape (ValueError
-    otherwise). Raises StoreError when the file is no shard or is damaged.
+    Args:
+        file: The shard.
+        score: Severity score, or ``UNLABELLED``; None reads all images.
+        out: Where to read them to: uint8, C-contiguous, of the result's shape; None makes an array.
+
+    Returns:
+        (n, S, S) or (n, S, S, 3) uint8; it is ``out`` where that is given.
+
+    Raises:
+        StoreError: The file is not a shard, or is damaged.
+        ValueError: ``out`` is of another shape, type or layout.
     """
     with _opened(file) as shard:
         dataset = shard["frames"]
@@ -193,7 +214,7 @@ def _chain(first: NDArray[np.uint8], rest: Iterator[NDArray[np.uint8]]) -> Itera
 
 @contextmanager
 def _opened(file: BinaryIO | Path) -> Iterator[h5py.File]:
-    """Open a shard for reading; whatever HDF5 raises while it is open becomes a StoreError."""
+    """Open a shard for reading; what HDF5 raises while it is open becomes a StoreError."""
     try:
         with h5py.File(file, "r") as shard:
             found = int(shard.attrs.get("format", 0))

@@ -1,4 +1,4 @@
-"""Stage 2: an exam's clips, streamed to shards of square images."""
+"""Stage 2: an exam's clips, converted to shards of square images."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Goes up when the same call would give another result."""
 
 
 class ExamShards(Record):
-    """An exam's shards, and the clips that turned out to be unusable when they were decoded."""
+    """An exam's shards, and the clips that proved unusable when they were decoded."""
 
     patient: str
     exam: str
@@ -41,7 +41,7 @@ class ExamShards(Record):
 
 
 def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
-    """The largest frame of the whole dataset, all scores; None without any clip."""
+    """The largest height and width of a frame in the whole dataset; None without any clip."""
     clips = [clip for exam in exams for clip in exam.clips]
     if not clips:
         return None
@@ -51,7 +51,17 @@ def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
 def call(
     ingested: Manifest, options: PreprocessingOptions, canvas: Canvas | None, number: int
 ) -> StageCall:
-    """The call for one ingested exam. The canvas matters to geometry ``paper`` alone."""
+    """Make the call for one ingested exam.
+
+    Args:
+        ingested: Manifest of the exam's ingestion.
+        options: How frames become square images.
+        canvas: Largest frame of the dataset, an input of geometry ``paper`` alone; None without it.
+        number: Number of the exam in the run, for its label, which must not name a patient.
+
+    Returns:
+        The call; its result is an ``ExamShards`` record.
+    """
     exam = data_of(ingested, ExamRecord)
     kept = canvas if options.geometry == "paper" else None
     inputs = {"exam": exam.digest, "ingested": ingested.cache_key}
@@ -72,7 +82,20 @@ def call(
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Write a shard a clip; a clip that cannot be decoded is rejected, with why."""
+    """Write a shard for each clip; a clip that cannot be decoded is rejected with a reason.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Names the exam source and the store.
+
+    Returns:
+        An ``ExamShards`` record, with the shards as artifacts.
+
+    Raises:
+        ConfigError: There is no exam source.
+        StoreError: The store, or the folder of temporary files, cannot be written.
+        ExamError: The exam source failed.
+    """
     from lusgan_core.preprocessing.exam import ExamPreprocessor
 
     if context.source is None:

@@ -1,1 +1,1 @@
-"""Stage 7: which model of a score is the one to use, and what it has to show to become it."""
+"""Stage 7: decides which model of a score is the one to use."""

@@ -25,11 +25,19 @@ class Candidate:
     to_training: tuple[float, ...] = ()
     """Distance of each synthetic frame to the training frame nearest to it."""
     to_held_out: tuple[float, ...] = ()
-    """The same to frames of held-out patients; empty where nobody is held out."""
+    """The same to frames of held-out patients; empty if no patient is held out."""
 
     @classmethod
     def of(cls, model: ModelRecord, evaluated: EvaluationRecord) -> Candidate:
-        """A model with its evaluation."""
+        """Make a candidate of a model and its evaluation.
+
+        Args:
+            model: Record of the training.
+            evaluated: Record of the evaluation of the model's samples.
+
+        Returns:
+            The candidate, with values of both.
+        """
         return cls(
             score=model.score,
             model=model.name,
@@ -41,9 +49,9 @@ class Candidate:
 
     @property
     def diversity(self) -> float | None:
-        """How much synthetic frames differ, in terms of how much real ones do; 1: as much.
+        """Mean distance between synthetic frames, as a multiple of that between real frames.
 
-        None where either was not measured.
+        None if either was not measured.
         """
         synthetic = self._distance((SYNTHETIC, SYNTHETIC), "mean")
         real = self._distance((REAL, REAL), "mean")
@@ -51,7 +59,7 @@ class Candidate:
 
     @property
     def closest_real(self) -> float | None:
-        """Smallest distance between real frames of different clips; None where there is none."""
+        """Smallest distance between real frames of different clips; None if it was not measured."""
         return self._distance((REAL, REAL), "max")
 
     def _distance(self, between: tuple[str, str], statistic: str) -> float | None:

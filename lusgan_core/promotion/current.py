@@ -1,7 +1,7 @@
-"""The current model of a score: ``current/score-N.json``, which is there whole or not at all.
+"""The current model of a score: ``current/score-N.json``, written whole or not at all.
 
-Whoever uses models reads this one object. Where it is missing no model is fit to be used: none was
-promoted yet, or the one that was has seen an exam that was withdrawn.
+Users of a model read this one object. If it is missing, the score has no model that is fit for use:
+none was promoted yet, or the one that was has seen an exam that was withdrawn.
 """
 
 from __future__ import annotations
@@ -22,12 +22,20 @@ from lusgan_core.store import Store
 
 
 def current_key(score: int) -> str:
-    """Where the current model of a score is named."""
+    """Key of the object that names the current model of a score."""
     return f"current/score-{score}.json"
 
 
 def current_model(store: Store, score: int) -> CurrentModel | None:
-    """The current model of a score, None where there is none."""
+    """Look up the current model of a score.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+
+    Returns:
+        The model; None if there is none.
+    """
     try:
         return CurrentModel.model_validate_json(store.get(current_key(score)))
     except MissingArtifactError:
@@ -35,9 +43,19 @@ def current_model(store: Store, score: int) -> CurrentModel | None:
 
 
 def promote(store: Store, model: CurrentModel) -> HistoryEntry:
-    """Make a model the current one. One that is so already, by the same evaluation, stays as it is.
+    """Make a model the current one of its score.
 
-    Raises ConfigError for a model that saw a withdrawn exam.
+    If it is current already, by the same evaluation, the history stays as it is.
+
+    Args:
+        store: Store with the model.
+        model: The model, its evaluation and who promotes it.
+
+    Returns:
+        The entry in the score's history, new or the last one.
+
+    Raises:
+        ConfigError: The model saw an exam that was withdrawn.
     """
     refuse_marked(store, model.folder)
     last = last_entry(store, model.score)
@@ -48,10 +66,20 @@ def promote(store: Store, model: CurrentModel) -> HistoryEntry:
 
 
 def roll_back(store: Store, score: int) -> HistoryEntry:
-    """Make the model current that was so before, or that was so last where nobody is now.
+    """Make the model current that was so before; if none is current, the one that was so last.
 
-    The model that it leaves is not promoted again except by hand. Models that are gone or marked
-    are passed over. Raises ConfigError where there is none to go back to.
+    The model that is left is not promoted again except by hand. Models that are gone or marked are
+    skipped.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+
+    Returns:
+        The new entry in the score's history.
+
+    Raises:
+        ConfigError: There is no earlier model to go back to.
     """
     stack, now = lineage(read_history(store, score)), current_model(store, score)
     if now:
@@ -66,12 +94,30 @@ def roll_back(store: Store, score: int) -> HistoryEntry:
 
 
 def empty(store: Store, score: int, by: By, reason: str) -> HistoryEntry:
-    """Let a score have no current model."""
+    """Leave a score without a current model.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+        by: Who does so.
+        reason: Why, in words for the history.
+
+    Returns:
+        The new entry in the score's history.
+    """
     return _change(store, score, "emptied", by, None, reason)
 
 
 def refuse_marked(store: Store, folder: str) -> None:
-    """Raise ConfigError for a model that saw a withdrawn exam."""
+    """Check that a model has seen no exam that was withdrawn.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+
+    Raises:
+        ConfigError: The model is marked.
+    """
     if mark_of(store, folder) is not None:
         raise ConfigError(
             f"model {folder.rpartition('/')[2]} was trained on an exam that was withdrawn since: "
@@ -93,7 +139,7 @@ def _change(
 
 
 def _publish(store: Store, score: int) -> None:
-    """Let ``current`` say what the history's last entry says, though others write at once."""
+    """Bring ``current`` in line with the history's last entry, though others write meanwhile."""
     entry = last_entry(store, score)
     while entry:
         if entry.model:

@@ -18,7 +18,15 @@ from lusgan_core.training.stage import ModelRecord
 
 
 def decide(call: StageCall, context: StageContext) -> Product:
-    """Judge the model; if it passes, it is the current one from now on."""
+    """Judge the model of a call, and make it the current one of its score if it passes.
+
+    Args:
+        call: Call of the promotion stage.
+        context: Store with the model, its evaluation and the current model.
+
+    Returns:
+        A ``PromotionRecord`` with all verdicts.
+    """
     options, store = PromotionOptions.model_validate(call.options), context.store
     trained = earlier(context, call.arguments["trained"])
     evaluated = earlier(context, call.arguments["evaluated"])
@@ -81,7 +89,7 @@ def _held_back(
 
 
 def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
-    """The current model as gates see it; None where it was never judged or its evaluation is gone.
+    """The current model as gates see it; None if it was never judged or its evaluation is gone.
 
     A person may promote a model that has no evaluation, and lusgan 0.1 left other evaluations.
     """

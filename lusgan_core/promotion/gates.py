@@ -1,8 +1,8 @@
-"""What a model has to pass before it becomes the current one of its score.
+"""The gates that a model has to pass before it becomes the current one of its score.
 
 A gate looks at a candidate (and at the current model, if there is one) and says yes or no, why, and
-by which values. All gates are asked, so that a model that fails two is told of both. What a gate
-cannot measure it lets pass, and says so: a store without held-out patients still gets models.
+by which values. All gates are asked, so that a model that fails two is told of both. A gate passes
+what it cannot measure, and says so: a store without held-out patients still gets models.
 
 The limits are rules of thumb, set so that a person who looks at the frames of a model that was held
 back agrees; they are options (``promotion.*``).
@@ -23,14 +23,14 @@ from lusgan_core.promotion.options import PromotionOptions
 
 
 class Verdict(Record):
-    """What one gate says."""
+    """The decision of one gate."""
 
     gate: str
     passed: bool
     reason: str
     """One sentence, for a report: what was measured and what was asked for."""
     values: tuple[Measured, ...] = ()
-    """What it was decided by."""
+    """The values that decided it."""
 
     @field_validator("values", mode="before")
     @classmethod
@@ -42,7 +42,7 @@ class Verdict(Record):
 
 
 class Gate(Protocol):
-    """One thing that a model has to show."""
+    """One requirement that a model has to meet."""
 
     name: str
     description: str
@@ -50,11 +50,21 @@ class Gate(Protocol):
     def check(
         self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
     ) -> Verdict:
-        """Judge a candidate, beside the current model of its score where there is one."""
+        """Judge a candidate.
+
+        Args:
+            candidate: The model to judge.
+            current: The current model of its score; None if there is none or it was never
+                evaluated.
+            options: The limits.
+
+        Returns:
+            The verdict; passed if the gate cannot measure what it is about.
+        """
 
 
 class Divergence:
-    """Training ended in numbers, not in a runaway."""
+    """Checks that training ended with finite, bounded losses."""
 
     name = "divergence"
     description = "losses at the end of training are finite, bounded, and not won by either side"
@@ -62,7 +72,7 @@ class Divergence:
     def check(
         self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
     ) -> Verdict:
-        """See Gate.check; from the training log alone."""
+        """See Gate.check; it takes the values at the end of training alone."""
         loss = find(candidate.values, "generator_loss", statistic="end")
         share = find(candidate.values, "discriminator_loss", statistic="end")
         if loss is None or share is None:
@@ -86,7 +96,7 @@ class Divergence:
 
 
 class Collapse:
-    """Synthetic frames differ from each other."""
+    """Checks that synthetic frames differ from each other."""
 
     name = "collapse"
     description = "synthetic frames differ from each other about as much as real ones do"
@@ -94,7 +104,7 @@ class Collapse:
     def check(
         self, candidate: Candidate, current: Candidate | None, options: PromotionOptions
     ) -> Verdict:
-        """See Gate.check; diversity is beside that of real frames, and of the current model."""
+        """See Gate.check; diversity is relative to real frames and to the current model."""
         diversity = candidate.diversity
         if diversity is None:
             reason = "not measured: it takes SSIM or MS-SSIM, and real frames of two clips"
@@ -115,7 +125,7 @@ class Collapse:
 
 
 class NearCopies:
-    """Synthetic frames are not training frames."""
+    """Checks that synthetic frames are no copies of training frames."""
 
     name = "near-copies"
     description = "hardly any synthetic frame is much closer to a training frame than others are"
@@ -125,9 +135,10 @@ class NearCopies:
     ) -> Verdict:
         """See Gate.check.
 
-        A frame counts if its distance to the nearest training frame is below ``near_copy`` of both
-        the smallest distance between real frames of different clips and its own distance to the
-        nearest held-out frame (alone that would not do: fewer are held out than trained on).
+        A frame counts if its distance to the nearest training frame is below ``near_copy`` times
+        both the smallest distance between real frames of different clips and its own distance to
+        the nearest held-out frame (the latter alone would not do: fewer frames are held out than
+        trained on).
         """
         closest, held_out = candidate.closest_real, candidate.to_held_out
         if not candidate.to_training or (closest is None and not held_out):
@@ -150,17 +161,26 @@ class NearCopies:
 
 
 def _share(name: str, title: str, value: float, limit: float) -> tuple[Measured, Measured]:
-    """A share that was measured, and the limit that it was held against."""
+    """A share that was measured, and the limit that it was compared with."""
     share = Measured(metric=name, title=title, statistic="share", value=value)
     return share, share.model_copy(update={"statistic": "limit", "value": limit})
 
 
 GATES: tuple[Gate, ...] = (Divergence(), Collapse(), NearCopies())
-"""Every gate, in the order in which they are told."""
+"""Every gate, in the order in which they are reported."""
 
 
 def judge(
     candidate: Candidate, current: Candidate | None, options: PromotionOptions
 ) -> tuple[Verdict, ...]:
-    """Ask every gate; a model passes if all verdicts do."""
+    """Ask every gate; a model passes if all verdicts do.
+
+    Args:
+        candidate: The model to judge.
+        current: The current model of its score; None if there is none or it was never evaluated.
+        options: The limits.
+
+    Returns:
+        A verdict of each gate, in the order of ``GATES``.
+    """
     return tuple(gate.check(candidate, current, options) for gate in GATES)

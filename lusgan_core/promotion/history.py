@@ -1,7 +1,7 @@
-"""Who was current, when, and why: one numbered object a change, written once.
+"""The history of each score's current model: one numbered object a change, written once.
 
 ``current/history/score-N/00001.json`` and so on. A number is taken by a conditional put, so changes
-made at the same time by two runs come in one order, and the last one says who is current.
+made at the same time by two runs come in one order, and the last one names the current model.
 """
 
 from __future__ import annotations
@@ -43,25 +43,49 @@ class HistoryEntry(Record):
     by: By
     at: datetime
     model: CurrentModel | None
-    """Who is current from now on; None: nobody."""
+    """The current model from then on; None if there is none."""
     left: str = ""
     """Name of the model that was current before; empty if there was none."""
     reason: str = ""
 
 
 def history_keys(store: Store, score: int) -> list[str]:
-    """Keys of a score's history, oldest first."""
+    """List the keys of a score's history.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+
+    Returns:
+        Keys, oldest first.
+    """
     return [item.key for item in store.list(f"current/history/score-{score}/")]
 
 
 def read_history(store: Store, score: int) -> tuple[HistoryEntry, ...]:
-    """All changes of a score's current model, oldest first."""
+    """Read all changes of a score's current model.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+
+    Returns:
+        Entries, oldest first.
+    """
     keys = history_keys(store, score)
     return tuple(HistoryEntry.model_validate_json(store.get(key)) for key in keys)
 
 
 def last_entry(store: Store, score: int) -> HistoryEntry | None:
-    """The latest change; None where no model was ever current."""
+    """Read the latest change of a score's current model.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+
+    Returns:
+        The entry; None if no model was ever current.
+    """
     keys = history_keys(store, score)
     return HistoryEntry.model_validate_json(store.get(keys[-1])) if keys else None
 
@@ -74,7 +98,19 @@ def append(
     model: CurrentModel | None,
     reason: str = "",
 ) -> HistoryEntry:
-    """Write the next entry, whoever else writes at the same time."""
+    """Write the next entry of a score's history, under the next free number.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+        action: What changed.
+        by: Who changed it.
+        model: The current model from now on; None if there is none.
+        reason: Why, in words; empty if that is clear.
+
+    Returns:
+        The entry as written.
+    """
     while True:
         last = last_entry(store, score)
         entry = HistoryEntry(
@@ -90,15 +126,15 @@ def append(
         try:
             store.put(key, entry.model_dump_json(indent=1).encode(), if_absent=True)
         except AlreadyExistsError:
-            continue  # somebody else has taken the number
+            continue  # another process has taken the number
         return entry
 
 
 def lineage(history: Sequence[HistoryEntry]) -> list[CurrentModel]:
-    """Models that one could roll back to, the last one first to go: a stack of promotions.
+    """Models that a rollback could go to, oldest first: a stack of promotions.
 
-    A rollback takes off the models above the one it went to; a model whose place was emptied is
-    off, too.
+    A rollback removes the models above the one it went to; a model that was emptied is removed,
+    too.
     """
     stack: list[CurrentModel] = []
     for entry in history:
@@ -115,7 +151,7 @@ def lineage(history: Sequence[HistoryEntry]) -> list[CurrentModel]:
 
 
 def barred(history: Sequence[HistoryEntry]) -> frozenset[str]:
-    """Models that a person has rolled back from, and nobody promoted by hand since."""
+    """Names of models that a person has rolled back from, and nobody has promoted by hand since."""
     names: set[str] = set()
     for entry in history:
         if entry.action == "rolled back" and entry.left:

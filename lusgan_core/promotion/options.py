@@ -1,4 +1,4 @@
-"""What promotion can be told."""
+"""Options of promotion."""
 
 from __future__ import annotations
 

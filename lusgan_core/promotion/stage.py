@@ -1,9 +1,9 @@
-"""Stage 7: whether a model becomes the current one of its score.
+"""Stage 7: decides whether a model becomes the current one of its score.
 
-It is a decision, made once for a model and its evaluation, and part of no later one: what the gates
-said, and who was current at the time, is in its manifest. The same run again finds it made; a
-person who rolls back by hand is not overruled by the next run. A withdrawal takes the decisions of
-its scores back, so that they are made again.
+The decision is made once for a model and its evaluation: what the gates said, and which model was
+current at the time, is in its manifest and enters no later decision. The same run again finds it
+made, so a person who rolls back by hand is not overruled by the next run. A withdrawal takes the
+decisions of its scores back, so that they are made again.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from lusgan_core.training.stage import ModelRecord
 __all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run", "section"]
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Raised whenever the same call would give another result."""
 
 
 class PromotionRecord(Record):
-    """What became of one model."""
+    """The decision on one model."""
 
     score: int
     model: str
@@ -38,7 +38,16 @@ class PromotionRecord(Record):
 
 
 def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> StageCall:
-    """The call for one evaluated model."""
+    """Make the call that decides on one evaluated model.
+
+    Args:
+        trained: Manifest of the model's training.
+        evaluated: Manifest of the evaluation of its samples.
+        options: The gates' limits, and whether to promote automatically.
+
+    Returns:
+        The call, for ``run``.
+    """
     model = data_of(trained, ModelRecord)
     return new_call(
         "promote",
@@ -52,7 +61,15 @@ def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> S
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Judge the model; if it passes, it is the current one from now on."""
+    """Judge the model, and make it the current one of its score if it passes.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Store with the model, its evaluation and the current model.
+
+    Returns:
+        A ``PromotionRecord`` with all verdicts.
+    """
     from lusgan_core.promotion.decide import decide
 
     return decide(call, context)
@@ -67,7 +84,7 @@ def _gates(record: PromotionRecord) -> Table:
 
 
 def section(record: PromotionRecord) -> Section:
-    """What a report shows of the decision on a model."""
+    """Make the report's section on the decision."""
     before = "" if record.before == record.model else record.before
     if record.promoted:
         instead = f", in place of {before}" if before else ""

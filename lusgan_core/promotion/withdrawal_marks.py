@@ -1,8 +1,8 @@
 """Marks on models that were trained on an exam which was withdrawn since.
 
 ``models/score-N/<model>/withdrawn.json`` names the exams by eight digits of their digest, never by
-patient. A marked model is never promoted, and goes with ``lusgan prune --withdrawn``; if the exam
-comes back, the mark goes.
+patient. A marked model is never promoted, and is deleted by ``lusgan prune --withdrawn``; if the
+exam comes back, the mark is removed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,20 @@ class Mark(Record):
 
 
 def mark_key(folder: str) -> str:
-    """Where the mark of the model in that folder is, if it has one."""
+    """Key of the mark of the model in that folder, whether it has one or not."""
     return f"{folder}/withdrawn.json"
 
 
 def mark_of(store: Store, folder: str) -> Mark | None:
-    """The mark of the model in that folder, None where it has none."""
+    """Read the mark of a model.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+
+    Returns:
+        The mark; None if there is none.
+    """
     try:
         return Mark.model_validate_json(store.get(mark_key(folder)))
     except MissingArtifactError:
@@ -35,14 +43,27 @@ def mark_of(store: Store, folder: str) -> Mark | None:
 
 
 def mark(store: Store, folder: str, exam: str, at: datetime) -> None:
-    """Mark a model as having seen an exam (eight digits of its digest)."""
+    """Mark a model as having seen an exam that was withdrawn.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+        exam: Eight digits of the exam's digest.
+        at: When the exam was withdrawn.
+    """
     before = mark_of(store, folder)
     exams = {**(before.exams if before else {}), exam: at}
     store.put(mark_key(folder), Mark(exams=exams).model_dump_json(indent=1).encode())
 
 
 def unmark(store: Store, folder: str, exam: str) -> None:
-    """Take an exam off a model's mark; with the last one the mark goes."""
+    """Remove an exam from a model's mark; with the last exam the mark is deleted.
+
+    Args:
+        store: Store with the model.
+        folder: Key prefix of the model's folder.
+        exam: Eight digits of the exam's digest.
+    """
     before = mark_of(store, folder)
     exams = {name: at for name, at in (before.exams if before else {}).items() if name != exam}
     if exams:

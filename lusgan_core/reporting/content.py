@@ -1,7 +1,7 @@
 """A report's content: the sections of all stages, put in the order of a page.
 
-Sections carry patients as codes and pictures as keys of the store. ``ReportContent.patients`` names
-the patients at the moment of drawing, so that no other module has to remember to hide them.
+Sections carry patients as codes and pictures as keys of the store. ``ReportContent.patients`` gives
+patients their names when the page is drawn, so that no other module has to remember to hide them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ScorePage:
 
     @property
     def callouts(self) -> tuple[Callout, ...]:
-        """What a reader should not miss, of all sections."""
+        """Callouts of all sections: what a reader should not miss."""
         return tuple(callout for section in self.sections for callout in section.callouts)
 
 
@@ -79,10 +79,10 @@ class ReportContent:
 
     title: str
     created: datetime
-    """When, with its time zone; shown in UTC."""
+    """When it was made, with a time zone; shown in UTC."""
     preset: str
     data: tuple[Section, ...]
-    """What went in, and what could not be used."""
+    """Sections on the data that went in, and on what could not be used."""
     scores: tuple[ScorePage, ...]
     provenance: Provenance
     patients: PatientNames
@@ -92,6 +92,6 @@ class ReportContent:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What holds for the whole report, said once."""
+        """Notes that hold for the whole report, each once."""
         every = (note for page in self.scores for s in page.sections for note in s.notes)
         return tuple(dict.fromkeys(every))

@@ -21,7 +21,7 @@ from lusgan_core.reporting.wording import compact, number, ten
 MOST_POINTS = 120
 """Points of a curve; longer histories are summarised by their mean and range in as many parts."""
 SMALL = 0.01
-"""Curves that stay below are drawn from zero, in a power of ten."""
+"""Curves that stay below this are drawn from zero, in units of a power of ten."""
 WHISKER = ("mean", "sd", "min", "max")
 """Statistics that a whisker needs."""
 
@@ -55,7 +55,7 @@ def curves(figure: Curves) -> Markup:
 
     Each is the mean within equal parts of the run, over a band from the smallest to the largest
     value there. The axis leaves out the outermost half per cent of values on either side; where all
-    values are small it begins at zero and has a power of ten.
+    values are small it has zero on it, mostly as its end, and a power of ten.
     """
     iterations = np.array(figure.iterations)
     lines = [(series, _numbers(series)) for series in figure.series]
@@ -66,7 +66,8 @@ def curves(figure: Curves) -> Markup:
     if 0 < highest < SMALL:
         power = math.floor(math.log10(highest))
         label, factor = f"{label}, {ten(power)}", 10.0**power
-        limits = (0.0, highest / factor * 1.05)
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+        limits = (low / factor * 1.05, high / factor * 1.05)
     else:
         low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0.0, 1.0)
         margin = 0.05 * (high - low)
@@ -107,14 +108,14 @@ def histograms(figure: Histograms) -> Markup:
 
 
 def whisker(row: Mapping[str, Measured], rows: Sequence[Mapping[str, Measured]]) -> Markup:
-    """A row's range in a table: a line from min to max, a block of mean ± sd, a tick at the mean.
+    """Draw a row's range: a line from min to max, a block of mean ± sd, a tick at the mean.
 
     Args:
         row: The statistics of one kind of pairs, by name.
         rows: Those of all kinds of pairs of the same metric, which share one scale.
 
     Returns:
-        Inline SVG; nothing where there is no finite value.
+        Inline SVG; empty if there is no finite value.
     """
     ends = [v for other in rows for v in (_value(other, "min"), _value(other, "max"))]
     known = [v for v in ends if v is not None]

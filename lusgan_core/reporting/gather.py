@@ -1,4 +1,4 @@
-"""Gathers what a report shows, from the manifests that the stages left, and writes the page."""
+"""Gathers the content of a report from the manifests of the stages, and writes the page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,15 @@ Stages = Mapping[str, Manifest]
 
 
 def make_report(call: StageCall, context: StageContext) -> Product:
-    """Write the page that a call asks for."""
+    """Write the page that a call asks for.
+
+    Args:
+        call: Call of the report stage.
+        context: Store with the manifests and pictures, to which the page is written.
+
+    Returns:
+        A ``ReportRecord`` with the page as its artifact.
+    """
     content = gather(call, context)
     key = f"{call.manifest.rpartition('/')[0]}/index.html"
     page = render_report(content, Pictures(context.store))
@@ -54,7 +62,15 @@ def make_report(call: StageCall, context: StageContext) -> Product:
 
 
 def gather(call: StageCall, context: StageContext) -> ReportContent:
-    """Everything the page shows."""
+    """Gather everything that the page shows.
+
+    Args:
+        call: Call of the report stage, which names the manifests.
+        context: Store with the manifests.
+
+    Returns:
+        The content; pictures are still keys of the store.
+    """
     told, options = call.arguments, ReportOptions.model_validate(call.options)
     description = RunDescription.model_validate(told["description"])
     ingested = [earlier(context, key) for key in told["ingested"]]
@@ -102,12 +118,12 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
 def score_sections(
     stages: Stages, store: Store, decision: Mapping[str, Any] | None = None
 ) -> tuple[Section, ...]:
-    """What is shown of one score, as far as its stages got.
+    """Make the sections of one score, as far as its stages got.
 
     Args:
-        stages: Manifests by stage.
-        store: Where their artifacts are.
-        decision: The record of the promotion, if it was decided.
+        stages: The score's manifests by stage.
+        store: Store with their artifacts.
+        decision: The record of the promotion; None if there was no decision.
 
     Returns:
         Sections in the order in which they are read.
@@ -133,7 +149,7 @@ def _provenance(
     per_exam: Sequence[Manifest],
     scores: Mapping[int, Mapping[str, Manifest]],
 ) -> Provenance:
-    """Sums over all stages; what differs between scores is named by score."""
+    """Provenance summed over all stages; what differs between scores is named by score."""
     of_scores = [m for of in scores.values() for m in of.values()]
     manifests = [*per_exam, *of_scores]
     digests: dict[str, str] = {}

@@ -24,9 +24,17 @@ def sample_grid(
 ) -> NDArray[np.uint8]:
     """Lay frames out in rows, left to right and top to bottom.
 
-    ``frames`` is (N, H, W) or (N, H, W, 3) uint8, N at least 1. Returns one image of ``columns``
-    frames a row (fewer where N is smaller) with ``gap`` pixels between them; places that stay
-    empty have ``gap_level`` like the gaps. Raises ValueError for no frames or a wrong shape.
+    Args:
+        frames: (N, H, W) or (N, H, W, 3) uint8, N at least 1.
+        columns: Frames in a row, at least 1; fewer are taken if N is smaller.
+        gap: Pixels between frames.
+        gap_level: Grey level of gaps and of places that stay empty, 0..255.
+
+    Returns:
+        One image, (H', W') or (H', W', 3) uint8.
+
+    Raises:
+        ValueError: There is no frame, no column or another number of dimensions.
     """
     frames = np.asarray(frames)
     if frames.ndim not in (3, 4) or len(frames) == 0 or columns < 1:
@@ -46,7 +54,15 @@ def sample_grid(
 
 
 def reduced(frames: NDArray[np.uint8], side: int = LARGEST_SIDE) -> NDArray[np.uint8]:
-    """Frames (N, H, W[, 3]) averaged down so that no side exceeds ``side`` pixels."""
+    """Reduce frames by averaging until no side exceeds a number of pixels.
+
+    Args:
+        frames: (N, H, W) or (N, H, W, 3) uint8.
+        side: Longest side allowed, pixels.
+
+    Returns:
+        Frames of the same shape or smaller; the very same ones if they fit.
+    """
     height, width = frames.shape[1:3]
     scale = side / max(height, width)
     if scale >= 1 or len(frames) == 0:

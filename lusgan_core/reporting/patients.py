@@ -1,9 +1,9 @@
 """Patients as letters: the only place of a report that knows a patient's code.
 
-Hospital codes are pseudonyms at best, and file names repeat them. A report therefore names
-patients ``A``, ``B`` ... ``Z``, ``AA`` in the order of their codes, numbers each patient's exams,
-and rewrites file names the same way: ``1101/1301/convex_1101_1301_4.mat`` reads
-``A/exam 1/area 4``. What cannot be recognised in a path becomes ``?`` rather than being shown.
+Hospital codes are pseudonyms at best, and file names repeat them. A report therefore names patients
+``A``, ``B`` ... ``Z``, ``AA`` in the order of their codes, numbers each patient's exams, and
+rewrites file names the same way: ``1101/1301/convex_1101_1301_4.mat`` reads ``A/exam 1/area 4``.
+Parts of a path that are not recognised become ``?`` rather than being shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from string import ascii_uppercase
 
 UNKNOWN = "?"
-"""Stands for a patient, an exam or a folder that the report was not told of."""
+"""Stands for a patient, an exam or a folder that is not among the report's codes."""
 
 _CLIP_NAME = re.compile(
     r"convex_(?P<codes>[^/\\\s'\",;:]+)_(?P<area>\d+)(?P<kind>_score|_mask)?(?:\.[A-Za-z]\w*)?(?![\w-])"
@@ -27,9 +27,12 @@ _OPEN_FOLDERS = frozenset({"", ".", "..", "Binary-Masks"})
 class PatientNames:
     """Names patients and exams for a reader who must not learn their codes.
 
-    ``codes`` are the patients' codes and ``exams`` the exam codes of each; letters and numbers go
-    by sorted code, so the same exams always get the same names. ``show_codes`` switches the
-    masking off: every method then returns what it was given.
+    Letters and numbers go by sorted code, so the same exams always get the same names.
+
+    Args:
+        codes: The patients' codes.
+        show_codes: Whether to switch the masking off: every method then returns what it was given.
+        exams: Exam codes of each patient; None or missing patients have no numbered exams.
     """
 
     def __init__(
@@ -52,18 +55,33 @@ class PatientNames:
         self._other = _any_of((c for c in self._known if not _is_distinctive(c)), _AFTER_A_WORD)
 
     def name(self, code: str) -> str:
-        """The letter of a patient; ``?`` for a code that the report was not told of."""
+        """The letter of a patient; ``?`` for a code that is not known."""
         return code if self.show_codes else self._letters.get(code, UNKNOWN)
 
     def exam(self, patient: str, exam: str) -> str:
-        """An exam of a patient, e.g. ``exam 2``; ``exam ?`` where it is not known."""
+        """Name an exam of a patient.
+
+        Args:
+            patient: Code of the patient.
+            exam: Code of the exam.
+
+        Returns:
+            ``exam`` and its number, e.g. ``exam 2``; ``exam ?`` if it is not known.
+        """
         number = exam if self.show_codes else self._exams.get((patient, exam), UNKNOWN)
         return f"exam {number}"
 
     def file(self, path: str, patient: str = "", exam: str = "") -> str:
-        """A file of an exam for display; ``patient`` and ``exam`` are the codes of the exam.
+        """Name a file of an exam for display.
 
-        Folders that the report was not told of become ``?``, for they may be codes too.
+        Args:
+            path: Path of the file in its source; either slash separates folders.
+            patient: Code of the patient whose file it is; empty if unknown.
+            exam: Code of the exam whose file it is; empty if unknown.
+
+        Returns:
+            The path without codes; folders that are not known become ``?``, for they may be codes
+            too.
         """
         return path if self.show_codes else self._path(path, patient, exam, strict=True)
 

@@ -1,6 +1,6 @@
 """Loads the pictures that sections name from the store, as ``src`` attributes of a page.
 
-A picture that is gone is left out, with a grey place where it was: it never stops a report.
+A missing picture is replaced by a grey one or left out: it never stops a report.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lusgan_core.calls.section import FrameAt, FramePair, Sheet, StripPicture
-from lusgan_core.errors import LusganError
 from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.reporting.images import gif_data_uri, png_data_uri, reduced, sample_grid
 from lusgan_core.store import Store
@@ -23,7 +22,9 @@ LARGEST_GIF = 1_500_000
 """Bytes up to which a progress animation is put into the page."""
 SHEET_COLUMNS = 4
 BLANK_LEVEL = 110
-"""Grey level of a picture that is gone."""
+"""Grey level that replaces a missing picture."""
+UNREADABLE = Exception
+"""What reading a picture raises where it is gone or damaged: decoders raise all kinds of things."""
 
 Frame = NDArray[np.uint8]
 
@@ -32,8 +33,8 @@ class Pictures:
     """The pictures of one report.
 
     Args:
-        store: Where they are.
-        side: Pixels to which larger frames are reduced.
+        store: Store with the pictures.
+        side: Longest side of a frame, pixels; larger frames are reduced to it.
     """
 
     def __init__(self, store: Store, side: int = 160) -> None:
@@ -41,46 +42,65 @@ class Pictures:
         self._file: Callable[[str, int | None], Frame] = lru_cache(maxsize=2)(self._read)
 
     def sheet(self, sheet: Sheet, columns: int = SHEET_COLUMNS) -> str:
-        """Frames in rows."""
+        """Draw a sheet of frames in rows.
+
+        Args:
+            sheet: The frames, by their place in the store; those that are missing are grey.
+            columns: Frames in a row.
+
+        Returns:
+            A PNG as a ``data:`` URI.
+        """
         return png_data_uri(sample_grid(self._frames(sheet.frames), columns))
 
     def one(self, at: FrameAt) -> str:
-        """A single frame."""
+        """A single frame as a ``data:`` URI; grey if it is missing."""
         return png_data_uri(self._frames([at])[0])
 
     def pair(self, pair: FramePair) -> str:
-        """A synthetic frame, left, beside its nearest real one."""
+        """A synthetic frame, left, beside its nearest real one, as a ``data:`` URI."""
         return png_data_uri(sample_grid(self._frames([pair.synthetic, pair.real]), 2))
 
     def corner(self, picture: StripPicture, side: int) -> str:
-        """The upper left corner of a picture in the store."""
+        """Cut out the upper left corner of a picture.
+
+        Args:
+            picture: A PNG file in the store; a grey square replaces it if it is missing.
+            side: Side of the corner, pixels.
+
+        Returns:
+            A PNG as a ``data:`` URI.
+        """
         try:
             image = np.asarray(Image.open(io.BytesIO(self._store.get(picture.key))))
-        except (LusganError, OSError, ValueError):
+        except UNREADABLE:
             image = np.full((side, side), BLANK_LEVEL, np.uint8)
         return png_data_uri(reduced(image[None, :side, :side], self._side)[0])
 
     def gif(self, key: str) -> str:
-        """An animation; empty where it is gone or too large for the page."""
+        """An animation as a ``data:`` URI; empty if missing, no GIF file, or too large for the page."""
         try:
             data = self._store.get(key)
-        except LusganError:
+            Image.open(io.BytesIO(data), formats=["GIF"])
+        except UNREADABLE:
             return ""
-        return gif_data_uri(data) if 0 < len(data) <= LARGEST_GIF else ""
+        return gif_data_uri(data) if len(data) <= LARGEST_GIF else ""
 
     def _frames(self, places: Sequence[FrameAt]) -> Frame:
-        """Frames (N, H, W[, 3]), reduced; those that are gone are grey."""
+        """Frames (N, H, W[, 3]), reduced; those that are gone, or of another size, are grey."""
         found = [self._frame(at) for at in places]
         shape = next((frame.shape for frame in found if frame is not None), (self._side,) * 2)
         blank = np.full(shape, BLANK_LEVEL, np.uint8)
-        return np.stack([blank if frame is None else frame for frame in found])
+        return np.stack(
+            [blank if frame is None or frame.shape != shape else frame for frame in found]
+        )
 
     def _frame(self, at: FrameAt) -> Frame | None:
         try:
             frame: Frame = self._file(at.key, at.score)[at.row]
-        except (LusganError, OSError, IndexError):
+            small: Frame = reduced(frame[None], self._side)[0]
+        except UNREADABLE:
             return None
-        small: Frame = reduced(frame[None], self._side)[0]
         return small
 
     def _read(self, key: str, score: int | None) -> Frame:

@@ -1,4 +1,4 @@
-"""Stage 8: one page that shows what a run did."""
+"""Stage 8: makes one page that shows what a run did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lusgan_core.calls.provenance import Manifest, digest_bytes, digest_json
 from lusgan_core.domain import Record, Rejection
 
 VERSION = 1
-"""Goes up when the same call would leave something else, other templates aside."""
+"""Raised whenever the same call would give another result, changed templates aside."""
 
 
 class ReportOptions(Options):
@@ -27,7 +27,7 @@ class ReportOptions(Options):
 
 
 class RunDescription(Record):
-    """What was asked for, in words for a reader."""
+    """The configuration of a run, in words for a reader."""
 
     preset: str
     options: tuple[dict[str, Any], ...]
@@ -37,7 +37,7 @@ class RunDescription(Record):
 
 
 class ReportRecord(Record):
-    """What a report covers."""
+    """The scores and stages that a report covers."""
 
     scores: tuple[int, ...]
     failures: dict[int, str]
@@ -55,7 +55,20 @@ def call(
     failures: Mapping[int, str],
     rejected: Sequence[Rejection],
 ) -> StageCall:
-    """The call for a whole run."""
+    """Make the call that reports on a whole run.
+
+    Args:
+        options: Options of the report.
+        description: Preset, options and command of the run.
+        ingested: Manifests of ingestion, one an exam.
+        preprocessed: Manifests of preprocessing, one an exam.
+        scores: Manifests of each score by stage, as far as its stages got.
+        failures: Why a score has no model, for those that have none.
+        rejected: Clips that cannot be used.
+
+    Returns:
+        The call, for ``run``.
+    """
     told = {
         "description": description.model_dump(mode="json"),
         "rejected": [rejection.model_dump() for rejection in rejected],
@@ -90,13 +103,21 @@ def call(
 
 
 def _template_digests() -> dict[str, str]:
-    """Digests of the files beside the code that make the page."""
+    """Digests of the template files from which the page is made."""
     templates = files("lusgan_core.reporting") / "templates"
     return {file.name: digest_bytes(file.read_bytes()) for file in templates.iterdir()}
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Gather what the page shows, and write it."""
+    """Gather what the page shows, and write it.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Store with the manifests and pictures, to which the page is written.
+
+    Returns:
+        A ``ReportRecord`` with the page as its artifact.
+    """
     from lusgan_core.reporting.gather import make_report
 
     return make_report(call, context)

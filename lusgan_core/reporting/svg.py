@@ -25,7 +25,16 @@ Points = NDArray[np.float64]
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten) within low..high, about ``count`` of them."""
+    """Choose round numbers for the ticks of an axis: 1, 2 or 5 times a power of ten.
+
+    Args:
+        low: Start of the axis.
+        high: End of the axis.
+        count: Number of ticks to aim for.
+
+    Returns:
+        Rising multiples of one step within low..high; ``low`` alone if the range is empty.
+    """
     if not high > low:
         return [low]
     raw = (high - low) / count
@@ -36,7 +45,12 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 class Chart:
-    """A plotting area with a linear scale on each axis; parts are drawn in the order of calls."""
+    """A plotting area with a linear scale on each axis; parts are drawn in the order of calls.
+
+    Args:
+        x_range: First and last value of the horizontal axis.
+        y_range: First and last value of the vertical axis. An empty range is widened.
+    """
 
     def __init__(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
         self.x_low, self.x_high = _widened(*x_range)
@@ -45,17 +59,22 @@ class Chart:
         self.height = HEIGHT - 14
 
     def x(self, value: float) -> float:
-        """Horizontal position of a value; values off the scale lie on its edge."""
+        """Horizontal position of a value, in user units; values off the scale lie on its edge."""
         share = (min(max(value, self.x_low), self.x_high) - self.x_low) / (self.x_high - self.x_low)
         return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        """Vertical position of a value, likewise."""
+        """Vertical position of a value, in user units; values off the scale lie on its edge."""
         share = (min(max(value, self.y_low), self.y_high) - self.y_low) / (self.y_high - self.y_low)
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
     def y_axis(self, label: str, whole: bool = False) -> None:
-        """Ticks, faint lines across, and a label that runs upwards."""
+        """Draw ticks, faint lines across the chart, and a label that runs upwards.
+
+        Args:
+            label: Text beside the axis.
+            whole: Whether to leave out ticks between whole numbers.
+        """
         for tick in nice_ticks(self.y_low, self.y_high, 4):
             if whole and tick != round(tick):
                 continue
@@ -75,9 +94,13 @@ class Chart:
         second: Callable[[float], str] | None = None,
         whole: bool = False,
     ) -> None:
-        """Ticks and a label; ``second`` words another quantity at the same ticks, below them.
+        """Draw the axis with ticks and a label; a second quantity may be written below the ticks.
 
-        ``whole`` leaves out ticks between whole numbers.
+        Args:
+            label: Text below the axis.
+            second_label: Name of the second quantity.
+            second: Text of the second quantity at a tick's value; None for a single quantity.
+            whole: Whether to leave out ticks between whole numbers.
         """
         bottom = HEIGHT - _BOTTOM
         self._line(_LEFT, bottom, WIDTH - _RIGHT, bottom, "axis")
@@ -96,26 +119,53 @@ class Chart:
         self.text((_LEFT + WIDTH - _RIGHT) / 2, below, names, "middle label")
 
     def line(self, xs: Points, ys: Points, kind: str) -> None:
-        """A line through the points; it breaks where a y is not finite."""
+        """Draw a line through points; it breaks where a y is not finite.
+
+        Args:
+            xs: Horizontal values, (N,) float64.
+            ys: Vertical values, (N,) float64.
+            kind: Class that gives the colour: ``a`` (accent) or ``b`` (neutral).
+        """
         for run in _finite_runs(ys):
             points = self._points(xs[run], ys[run])
             self.parts.append(f'<polyline class="line {kind}" points="{points}"/>')
 
     def band(self, xs: Points, low: Points, high: Points, kind: str) -> None:
-        """The area between two lines; it breaks where either is not finite."""
+        """Draw the area between two lines; it breaks where either is not finite.
+
+        Args:
+            xs: Horizontal values, (N,) float64.
+            low: Lower edge, (N,) float64.
+            high: Upper edge, (N,) float64.
+            kind: Class that gives the colour: ``a`` (accent) or ``b`` (neutral).
+        """
         for run in _finite_runs(low + high):
             there = self._points(xs[run], low[run])
             back = self._points(xs[run][::-1], high[run][::-1])
             self.parts.append(f'<polygon class="band {kind}" points="{there} {back}"/>')
 
     def steps(self, edges: Points, heights: Points, kind: str) -> None:
-        """A histogram: K heights over K + 1 edges, as one filled outline."""
+        """Draw a histogram as one filled outline.
+
+        Args:
+            edges: Edges of the bins, rising, (K + 1,) float64.
+            heights: Heights of the bins, (K,) float64.
+            kind: Class that gives the colour: ``a`` (accent) or ``b`` (neutral).
+        """
         xs = np.repeat(edges, 2)
         ys = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
         self.parts.append(f'<polygon class="steps {kind}" points="{self._points(xs, ys)}"/>')
 
     def bar(self, x: float, width: float, low: float, high: float, kind: str) -> None:
-        """A bar from low to high; ``width`` in units of the x axis."""
+        """Draw a bar.
+
+        Args:
+            x: Horizontal value of its middle.
+            width: Width, in units of the horizontal axis.
+            low: Vertical value of its lower end.
+            high: Vertical value of its upper end.
+            kind: Class that gives the colour: ``a`` (accent) or ``b`` (neutral).
+        """
         left, right = self.x(x - width / 2), self.x(x + width / 2)
         top, bottom = self.y(high), self.y(low)
         self.parts.append(
@@ -124,11 +174,24 @@ class Chart:
         )
 
     def mark(self, x: float, kind: str) -> None:
-        """A vertical line over the whole height, for a mean or a median."""
+        """Draw a vertical line over the whole height, for a mean or a median.
+
+        Args:
+            x: Horizontal value.
+            kind: Class that gives the colour: ``a`` (accent) or ``b`` (neutral).
+        """
         self._line(self.x(x), _TOP, self.x(x), HEIGHT - _BOTTOM, f"mark {kind}")
 
     def text(self, x: float, y: float, words: str, kind: str) -> None:
-        """Words at a position in user units; ``kind`` starts with the anchor."""
+        """Write text at a position.
+
+        Args:
+            x: Horizontal position, user units.
+            y: Vertical position of the baseline, user units.
+            words: The text; made safe to stand in markup.
+            kind: ``start``, ``middle`` or ``end``, the part of the text that is at x; then, after a
+                space, classes.
+        """
         anchor, _, more = kind.partition(" ")
         css = f' class="{more}"' if more else ""
         self.parts.append(
@@ -152,7 +215,7 @@ class Chart:
 
 
 def _finite_runs(values: Points) -> Iterable[slice]:
-    """The longest stretches without a value that is infinite or undefined."""
+    """The longest stretches of finite values, as slices."""
     good = np.concatenate([[False], np.isfinite(values), [False]]).astype(np.int8)
     starts, stops = np.flatnonzero(np.diff(good) == 1), np.flatnonzero(np.diff(good) == -1)
     return [slice(a, b) for a, b in zip(starts, stops, strict=True)]

@@ -1,4 +1,4 @@
-"""How numbers, durations and foreign text are written in a report."""
+"""Spells numbers, durations and text from outside for a report."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def number(value: float | None, like: float | None = None) -> str:
-    """A value with the digits that matter: about four significant ones.
+    """Spell a value with the digits that matter: about four significant ones.
 
-    Whole numbers are written in full with commas; ∞ and – stand for infinite and undefined.
-    ``like`` is the value whose decimals to follow, for numbers that stand in one row.
+    Integers are written in full with commas.
+
+    Args:
+        value: None or NaN is written as –, infinity as ∞.
+        like: Value whose number of decimals to follow, for numbers in one row; None to use the
+            value's own.
+
+    Returns:
+        The text, with a typographic minus sign.
     """
     if value is None or math.isnan(value):
         return MISSING
@@ -39,7 +46,7 @@ def ten(power: int) -> str:
 
 
 def compact(value: float) -> str:
-    """A count or an axis label in few signs: 950, 12k, 1.5M, 0.25."""
+    """A count or an axis label in few characters: 950, 12k, 1.5M, 0.25."""
     size = abs(value)
     for unit, factor in (("M", 1e6), ("k", 1e3)):
         if size >= factor:
@@ -63,7 +70,7 @@ def duration(seconds: float) -> str:
 
 
 def visible(text: str) -> str:
-    """Foreign text with every sign that hides or reorders others spelled out.
+    """Text from outside with every character that hides or reorders others spelled out.
 
     Control characters, direction marks, invisible joiners and half surrogates (which UTF-8 cannot
     hold) are written as Python would: ``\\n``, ``\\x1b``, ``\\u202e``.

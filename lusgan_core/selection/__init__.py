@@ -1,1 +1,1 @@
-"""Stage 3: which frames train a score, and which patients are held out."""
+"""Stage 3: the frames that train a score, and the patients that are held out."""

@@ -1,7 +1,7 @@
-"""The frames of one score, brought to memory.
+"""The frames of one score, in memory.
 
-Frames stay uint8 until a network sees them: 14,000 of 256 x 256 take 0.92 GB, so nothing ever
-waits for disk while training.
+Frames stay uint8 until a network reads them: 14,000 of 256 x 256 take 0.92 GB, so that training
+never waits for the disk.
 """
 
 from __future__ import annotations
@@ -19,11 +19,22 @@ from lusgan_core.store import Store
 def load_frames(
     store: Store, clips: Sequence[ClipFrames], score: int, most: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """Read frames (N, S, S[, 3]) uint8, and where each is from.
+    """Read the frames of one score from the shards of some clips.
 
-    Returns the frames; the number of each one's clip in ``clips`` (N,); and its own number among
-    the frames of this score in that clip (N,). With ``most``, that many are kept at equal
-    distances, so that every clip has its share.
+    Args:
+        store: Where the shards are.
+        clips: The clips, each with its number of frames of this score.
+        score: Severity score, 0..3.
+        most: Largest number of frames to keep, at equal distances over all of them, so that every
+            clip has its share; None keeps all.
+
+    Returns:
+        The frames (N, S, S) or (N, S, S, 3) uint8; for each the number of its clip in ``clips``,
+        (N,) int64; and its number among this score's frames in that clip, (N,) int64.
+
+    Raises:
+        MissingArtifactError: A shard is not in the store.
+        StoreError: A shard cannot be read, or is damaged.
     """
     total = sum(clip.frames for clip in clips)
     kept = np.arange(total)

@@ -13,7 +13,7 @@ Counts = Mapping[int, Mapping[str, int]]
 
 
 def data_section(exams: Sequence[ExamShards], held_out: frozenset[str], rejected: int) -> Section:
-    """The section of the data; see ``selection.stage.section``."""
+    """See ``selection.stage.section``."""
     shards = [shard for exam in exams for shard in exam.shards]
     frames: dict[int, dict[str, int]] = {score: {} for score in SCORES}
     for shard in shards:

@@ -1,8 +1,8 @@
 """Which patients train and which are held out: decided from a patient's code alone.
 
-Frames of one clip are nearly equal, and clips of one patient much alike; splitting by anything
-but patients would leak. The side is a hash of the code and a seed, so it is the same for every
-score, and a patient who arrives later moves nobody.
+Frames of one clip are nearly equal, and clips of one patient much alike; splitting by anything but
+patients would leak. The side is a hash of the code and a seed, so it is the same for every score,
+and a patient who arrives later changes nobody's side.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ import hashlib
 from collections.abc import Iterable
 
 MANY = 3
-"""From so many patients on, at least one is held out (unless none should be)."""
+"""With at least so many patients, at least one is held out, unless the share is 0."""
 
 
 def held_out_patients(codes: Iterable[str], share: float, seed: int) -> frozenset[str]:
-    """Codes of the patients on the held-out side.
+    """Choose the patients to hold out.
 
-    Args: the codes of all patients; the share to hold out, 0..1; the seed of the split. Where the
-    hashes of three patients or more put nobody on that side, the one nearest to it goes there.
+    Where the hashes of three patients or more put nobody on the held-out side, the patient nearest
+    to it is held out.
+
+    Args:
+        codes: Codes of all patients; repeated ones count once.
+        share: Share of the patients to hold out, 0..1; 0 holds nobody out.
+        seed: Seed of the split.
+
+    Returns:
+        Codes of the patients on the held-out side.
     """
     place = {code: _place(code, seed) for code in set(codes)}
     if not place or share == 0:
@@ -30,6 +38,6 @@ def held_out_patients(codes: Iterable[str], share: float, seed: int) -> frozense
 
 
 def _place(code: str, seed: int) -> float:
-    """A number in 0..1 that looks drawn at random."""
+    """A number in 0..1 from the hash of a code and a seed, evenly distributed."""
     digest = hashlib.sha256(f"{seed}/{code}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

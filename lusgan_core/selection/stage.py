@@ -1,4 +1,4 @@
-"""Stage 3: which frames train a score, and which patients are held out."""
+"""Stage 3: the frames that train a score, and the patients that are held out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.selection.splits import held_out_patients
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Goes up when the same call would give another result."""
 
 
 class SelectionOptions(Options):
@@ -39,11 +39,11 @@ class ClipFrames(Record):
     """Key of the shard in the store."""
     frames: int
     digest: str
-    """Over these very frames, so that other frames of the clip may change."""
+    """Digest of these frames alone, so that other frames of the clip may change."""
 
 
 class ScoreDataset(Record):
-    """All frames of one score: those of patients to train on, and of patients held out."""
+    """All frames of one score: those of training patients, and those of held-out patients."""
 
     score: int
     training: tuple[ClipFrames, ...]
@@ -61,18 +61,27 @@ class ScoreDataset(Record):
 
     @property
     def frames_digest(self) -> str:
-        """Over the frames to train on: what a training depends on."""
+        """Digest of the frames to train on: what a training depends on."""
         return digest_json([[clip.clip, clip.digest] for clip in self.training])
 
     @property
     def real_digest(self) -> str:
-        """Over the frames of both sides and where they are: what an evaluation depends on."""
+        """Digest of the frames of both sides and their places: what an evaluation depends on."""
         sides = (self.training, self.held_out)
         return digest_json([[[clip.key, clip.digest] for clip in side] for side in sides])
 
 
 def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions) -> StageCall:
-    """The call for one score, over the shards of all exams."""
+    """Make the call for one score, over the shards of all exams.
+
+    Args:
+        preprocessed: Manifests of the preprocessing of each exam.
+        score: Severity score, 0..3.
+        options: How patients are split.
+
+    Returns:
+        The call; its result is a ``ScoreDataset``.
+    """
     return new_call(
         "select",
         VERSION,
@@ -88,7 +97,18 @@ def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Pick the score's frames; patients are split alike for every score."""
+    """Select the frames of a score; the split of patients is the same for every score.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Names the store, where manifests are read; shards are not.
+
+    Returns:
+        A ``ScoreDataset``, with the numbers of frames on both sides.
+
+    Raises:
+        MissingArtifactError: The manifest of an exam is not in the store.
+    """
     options = SelectionOptions.model_validate(call.options)
     keys = call.arguments["preprocessed"]
     exams = [data_of(earlier(context, key), ExamShards) for key in keys]
@@ -104,7 +124,16 @@ def run(call: StageCall, context: StageContext) -> Product:
 def score_dataset(
     shards: Sequence[ShardRecord], score: int, held_out: frozenset[str]
 ) -> ScoreDataset:
-    """Pick a score's frames, clips in the order of patient, exam and name."""
+    """Select the frames of one score from shards, clips in the order of patient, exam and name.
+
+    Args:
+        shards: Records of all shards.
+        score: Severity score, 0..3.
+        held_out: Codes of the patients that no model trains on.
+
+    Returns:
+        The frames of both sides, by clip; clips without frames of this score are left out.
+    """
     sides: dict[bool, list[ClipFrames]] = {False: [], True: []}
     for shard in sorted(shards, key=lambda s: (s.patient, s.exam, s.clip)):
         count = shard.by_score.get(score)
@@ -122,7 +151,16 @@ def score_dataset(
 
 
 def frames_at(clips: Sequence[ClipFrames], score: int, most: int) -> tuple[FrameAt, ...]:
-    """Where some frames of clips are: at most so many, at equal distances over all of them."""
+    """Choose some frames of clips, at equal distances over all of them.
+
+    Args:
+        clips: The clips, each with its number of frames of this score.
+        score: Severity score of the frames, 0..3.
+        most: Largest number of frames to choose.
+
+    Returns:
+        Places of the frames in the store, in the order of the clips.
+    """
     every = [(clip.key, row) for clip in clips for row in range(clip.frames)]
     if len(every) > most:
         step = (len(every) - 1) / max(most - 1, 1)
@@ -131,12 +169,12 @@ def frames_at(clips: Sequence[ClipFrames], score: int, most: int) -> tuple[Frame
 
 
 def section(exams: Sequence[ExamShards], held_out: frozenset[str], rejected: int) -> Section:
-    """What a report shows of the data: which patients have how many frames of each score.
+    """Make the section on the data: how many frames of each score each patient has.
 
     Args:
         exams: All exams, preprocessed.
         held_out: Codes of the patients that no model trains on.
-        rejected: Clips that could not be used.
+        rejected: Number of clips that could not be used.
 
     Returns:
         The section.

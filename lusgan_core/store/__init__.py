@@ -1,4 +1,4 @@
-"""Artifacts: in a folder, or in anything that speaks S3."""
+"""Artifacts: in a folder, or in any S3-compatible storage."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ __all__ = [
 
 
 def open_store(uri: str | Path) -> Store:
-    """The store at a folder's path, or at ``s3://bucket/prefix`` (see ``s3.address``).
+    """Open the store at a folder's path, or at ``s3://bucket/prefix`` (see ``s3.address``).
 
-    Raises ConfigError for an address that nobody serves, StoreError for a place that cannot be
-    used.
+    Raises ConfigError for an address of another kind, StoreError for a place that cannot be used.
     """
     text = str(uri)
     if text.startswith("s3://"):

@@ -1,8 +1,8 @@
-"""The store's contract: six methods over keys that a person can read, and a question.
+"""The contract of a store: methods over keys that a person can read.
 
 A key is a path with forward slashes. An object appears whole or not at all; a conditional put
-(``if_absent``) is won by exactly one writer. Data goes first and its manifest last, so whoever
-finds a manifest finds all it names.
+(``if_absent``) is won by exactly one writer. Data is written first and its manifest last, so a
+reader that finds a manifest finds all that it names.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from lusgan_core.domain import Record
 from lusgan_core.errors import MissingArtifactError, StoreError
 
 CODED = ("exams", "shards")
-"""First parts of keys that go on with codes of patient and exam."""
+"""First parts of keys whose next parts are codes of patient and exam."""
 
 PROBE = "lusgan-was-here"
 """Key that is written and deleted to see whether a store can be written."""
 
 
 class StoredObject(Record):
-    """What listing says of an object."""
+    """An object as a listing gives it: its key and its size in bytes."""
 
     key: str
     size: int
@@ -37,10 +37,17 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> None:
-        """Write an object whole, from bytes or from a local file (which stays where it is).
+        """Write an object whole; nothing half-written is left where that fails.
 
-        Raises AlreadyExistsError with ``if_absent`` where the key is taken, StoreError where it
-        cannot be written; nothing half-written is left in either case.
+        Args:
+            key: Key of the object; one that exists is replaced, unless ``if_absent``.
+            data: The content, or a local file with the content, which stays where it is.
+            if_absent: Whether to write only if the key is free. Of several writers exactly one
+                wins.
+
+        Raises:
+            AlreadyExistsError: The key is taken, and ``if_absent``.
+            StoreError: The object cannot be written.
         """
 
     @abstractmethod
@@ -53,10 +60,10 @@ class Store(ABC):
 
     @abstractmethod
     def size(self, key: str) -> int | None:
-        """Bytes of the object; None where it is not there."""
+        """Size of the object in bytes; None where it does not exist."""
 
     def exists(self, key: str) -> bool:
-        """Whether the object is there."""
+        """Whether the object exists."""
         return self.size(key) is not None
 
     @abstractmethod
@@ -65,14 +72,14 @@ class Store(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Remove an object; it is no error where it does not exist."""
 
     @abstractmethod
     def local_copy(self, key: str) -> AbstractContextManager[Path]:
-        """A local file with the object's content, to read, for the length of a block."""
+        """A local file with the object's content, for reading, for the length of a block."""
 
     def keeps_deleted(self) -> bool:
-        """Whether old versions of what is deleted stay; false where that cannot be found out."""
+        """Whether deleted objects stay readable as old versions; false where that is unknown."""
         return False
 
 
@@ -80,7 +87,7 @@ KEEPS_DELETED = (
     "the store's bucket keeps old versions, so what was deleted can still be read: unless it has "
     "one, give it a lifecycle rule that deletes noncurrent versions"
 )
-"""What to say where something has to be gone and ``keeps_deleted``."""
+"""The warning where something must be gone for good and the store ``keeps_deleted``."""
 
 
 def check_writable(store: Store) -> None:
@@ -90,7 +97,7 @@ def check_writable(store: Store) -> None:
 
 
 def check_key(key: str) -> str:
-    """Return the key if it is one: relative, no empty, ``.`` or ``..`` part, no control character.
+    """Return the key if it is valid: relative, without empty, ``.`` or ``..`` parts, printable.
 
     Raises StoreError otherwise.
     """
@@ -101,7 +108,7 @@ def check_key(key: str) -> str:
 
 
 def key_part(name: str) -> str:
-    """A name from outside as one part of a key: what no key may hold is written ``%XX``."""
+    """Make one part of a key from any name: characters that no key may hold become ``%XX``."""
 
     def spelt(sign: str) -> str:
         if sign.isprintable() and sign not in "\\/%":
@@ -113,11 +120,19 @@ def key_part(name: str) -> str:
 
 
 def shown(key: str) -> str:
-    """A key as messages give it: without the codes of patients that some keys hold."""
+    """A key as it is shown in messages: without the codes of patients that some keys hold."""
     top = key.partition("/")[0]
     return f"an object of {top}/" if top in CODED else key
 
 
 def missing(key: str, uri: str) -> MissingArtifactError:
-    """The error for a key that is not there."""
+    """Make the error for an object that does not exist.
+
+    Args:
+        key: Key of the object; codes of patients in it are not shown.
+        uri: Address of the store.
+
+    Returns:
+        The error, to raise.
+    """
     return MissingArtifactError(f"{shown(key)} is not in the store {uri}: was it deleted by hand?")

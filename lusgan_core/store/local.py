@@ -24,11 +24,11 @@ from lusgan_core.store.base import Store, StoredObject, check_key, missing, show
 PARTIAL = ".partial-"
 """Start of the name of a file that is still being written."""
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
-"""How the system says that there is no such file, and cannot be."""
+"""Error numbers of a file that does not exist, or cannot exist under that name."""
 
 
 class LocalStore(Store):
-    """A folder; made if it is not there. Raises StoreError where it cannot be written."""
+    """A folder, created if it does not exist. Raises StoreError where it cannot be written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -134,7 +134,7 @@ class LocalStore(Store):
                 yield StoredObject(key=above + entry.name, size=size)
 
     def delete(self, key: str) -> None:
-        """See Store.delete; folders left empty go too."""
+        """See Store.delete; folders that become empty are removed too."""
         path = self._path(key)
         try:
             path.unlink()
@@ -149,13 +149,13 @@ class LocalStore(Store):
 
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:
-        """See Store.local_copy; here it is the object itself, not a copy."""
+        """See Store.local_copy; the file is the object itself, not a copy."""
         if not self.exists(key):
             raise missing(key, self.uri)
         yield self._path(key)
 
     def path(self, key: str) -> Path:
-        """Where an object lies or would lie, for showing to people."""
+        """Path where an object is or would be, for showing to people."""
         return self._path(key)
 
     def _path(self, key: str) -> Path:
@@ -167,19 +167,19 @@ class LocalStore(Store):
 
 
 def _open_partial(folder: Path) -> tuple[int, Path]:
-    """A new unfinished file in a folder, which is made if need be; open for writing."""
+    """Open a new unfinished file in a folder for writing; the folder is created where necessary."""
     for _ in range(20):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL)
             return descriptor, Path(name)
         except (FileNotFoundError, FileExistsError) as error:
-            last = error  # it may be that a delete has just tidied the folder away
+            last = error  # a delete may just have removed the empty folder
     raise last
 
 
 def _link(partial: Path, target: Path, key: str, uri: str) -> None:
-    """Give a finished file its place, unless the place is taken."""
+    """Move a finished file to its place, unless the place is taken."""
     try:
         os.link(partial, target)
     except FileExistsError as error:
@@ -195,7 +195,7 @@ def _link(partial: Path, target: Path, key: str, uri: str) -> None:
 
 @cache
 def _umask() -> int:
-    """The process's umask; asking for it means setting it, so it is asked for once."""
+    """The process's umask; it can only be read by setting it, so it is read once."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

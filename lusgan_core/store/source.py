@@ -1,8 +1,8 @@
 """Where exams come from: anything that lists objects and opens them for reading.
 
 The rest of ``lusgan_core.ingestion`` sees a source through ``ExamSource`` alone and never builds a
-path, so that a bucket fits in where a folder does. Keys are relative to the source and use forward
-slashes; what a key means (patient, exam, clip) is the business of ``discover``.
+path, so that a bucket can take the place of a folder. Keys are relative to the source and use
+forward slashes; what a key means (patient, exam, clip) is decided by ``discover``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from lusgan_core.errors import ConfigError, ExamError, StoreError
 
 MAX_DEPTH = 8
-"""Folders nested deeper than this are not looked into; an exam's files are two folders deep.
+"""Folders nested deeper than this are not listed; an exam's files are two folders deep.
 
 The limit also ends trees of symbolic links that fan out without being loops.
 """
@@ -34,30 +34,30 @@ OUTAGES = frozenset(
 )  # fmt: skip
 """Errors of a disk, a network or this machine, rather than of one file."""
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
-"""What a disk that was unplugged says of a file that was listed a moment ago."""
+"""Errors that an unplugged disk gives for a file that was listed a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStat:
-    """One object of a source, as a listing tells it."""
+    """One object of a source, as a listing gives it."""
 
     key: str
-    """Path below the source, with forward slashes; names that are no UTF-8 hold surrogates.
+    """Path below the source, with forward slashes; names that are not UTF-8 hold surrogates.
 
     It ends in a slash where a whole folder cannot be listed, and ``error`` says why.
     """
     size: int
-    """Bytes."""
+    """Size in bytes."""
     stamp: str
     """Changes whenever the content does: the time of modification in ns, or an ETag."""
     error: str = ""
-    """Why the object cannot be read, where the listing knows already; else empty."""
+    """Why the object cannot be read, where the listing has found that out; else empty."""
     changed: float = 0.0
-    """When it was written or moved here, seconds since 1970; 0 where the listing does not tell."""
+    """When it was written or moved here, seconds since 1970; 0 where that is unknown."""
 
 
 class ExamSource(Protocol):
-    """A tree of exam files, wherever it is kept."""
+    """A tree of exam files, in a folder or a bucket."""
 
     uri: str
     """Names the source; ``open_source(uri)`` opens it again."""
@@ -108,7 +108,7 @@ class FolderSource:
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[SourceStat]:
-    """List a folder. ``above`` identifies it and the folders it is in, to notice loops."""
+    """List a folder. ``above`` holds (device, inode) of it and of its parents, to detect loops."""
     try:
         with os.scandir(folder) as listed:
             entries = list(listed)  # at once: reading on may fail as well
@@ -139,10 +139,10 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
 
 
 def open_source(uri: str | Path) -> ExamSource:
-    """The source that ``uri`` names: a folder (path or ``file://``), or ``s3://bucket/prefix``.
+    """The source at an address: a folder (path or ``file://``), or ``s3://bucket/prefix``.
 
-    Opening looks at nothing yet: a folder that is missing shows when it is listed. Raises
-    ConfigError for an address that nobody serves.
+    Nothing is read yet: a missing folder is noticed when it is listed. Raises ConfigError for an
+    address of another kind.
     """
     text = str(uri)
     if isinstance(uri, Path) or "://" not in text:
@@ -160,23 +160,23 @@ def open_source(uri: str | Path) -> ExamSource:
 
 
 def reason(error: OSError) -> str:
-    """What went wrong, without the path that Python adds: it would name a patient."""
+    """Describe an error without the path that Python adds, which would name a patient."""
     if isinstance(error, StoreError):  # a bucket's, which names none and says more
         return str(error)
     return os.strerror(error.errno) if error.errno else "input/output error"
 
 
 def is_outage(error: OSError) -> bool:
-    """Whether reading a file *that was listed* failed through no fault of its own.
+    """Whether reading a *listed* file failed through a fault of disk, network or store.
 
-    Whoever took such a file for a bad one would go on without it, and remember that. One that is
-    gone has no fault either: the next listing tells whether it was deleted.
+    Treated as a bad file, it would be rejected, and the rejection recorded. A file that has
+    disappeared counts as an outage too: the next listing shows whether it was deleted.
     """
     return isinstance(error, StoreError) or error.errno in OUTAGES | GONE
 
 
 def outage(error: OSError) -> ExamError:
-    """The error that ends a run."""
+    """Make the error that ends a run because disk, network or store failed."""
     if isinstance(error, StoreError):
         return ExamError(str(error))
     return ExamError(

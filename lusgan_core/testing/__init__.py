@@ -14,8 +14,8 @@ and runs pytest. To hold several records to one suite, set ``record`` in a fixtu
         def choose(self, request):
             self.record = request.param
 
-Nothing here imports pytest: a test is a method that raises AssertionError with a text that says
-what the contract is and what came instead. The suites build small inputs on the CPU and take a
+Nothing here imports pytest: a test is a method that raises AssertionError, with a message that says
+what the contract is and what was found instead. The suites build small inputs on the CPU and take a
 second or two each.
 """
 

@@ -22,11 +22,11 @@ SPECS = (
     NetworkSpec(image_size=128, channels=3, latent_size=32, pack=1),
     NetworkSpec(image_size=256, channels=1, latent_size=128, pack=1),
 )
-"""Sizes, channels, latent sizes and packs, each in more than one value."""
+"""Specs that between them have several sizes, channels, latent sizes and packs."""
 
 
 class BackboneContract(RecordContract):
-    """Set ``record``; set the others where the backbone differs from the usual."""
+    """The tests of a backbone. Set ``record``; set the others for an unusual backbone."""
 
     record: Backbone
     specs: tuple[NetworkSpec, ...] = SPECS
@@ -41,7 +41,15 @@ class BackboneContract(RecordContract):
         return {"generator": self.record.generator, "discriminator": self.record.discriminator}
 
     def networks(self, spec: NetworkSpec, seed: int = 0) -> tuple[nn.Module, nn.Module]:
-        """Build both networks after seeding torch."""
+        """Build both networks after seeding torch.
+
+        Args:
+            spec: Sizes that the networks must fit.
+            seed: Seed of torch's global random state, from which the weights are drawn.
+
+        Returns:
+            The generator and the discriminator, in training mode.
+        """
         options = self.record_options or self.record.options()
         torch.manual_seed(seed)
         return self.record.generator(spec, options), self.record.discriminator(spec, options)
@@ -155,17 +163,42 @@ class BackboneContract(RecordContract):
 
 
 def noise(spec: NetworkSpec, images: int, seed: int = 0) -> Tensor:
-    """Standard normal noise (B, D)."""
+    """Draw standard normal noise.
+
+    Args:
+        spec: Spec with the latent size D.
+        images: Number of noise vectors, B.
+        seed: Seed of the noise; torch's global random state is left alone.
+
+    Returns:
+        Noise (B, D) float32 on the CPU.
+    """
     return torch.randn(images, spec.latent_size, generator=torch.Generator().manual_seed(seed))
 
 
 def packed(images: Tensor, spec: NetworkSpec) -> Tensor:
-    """Stack every P images as channels: (B, C, H, W) to (B / P, C x P, H, W)."""
+    """Stack every P images as channels.
+
+    Args:
+        images: Images (B, C, H, W), P of which make a pack; P divides B.
+        spec: Spec with P, C and the image size.
+
+    Returns:
+        Packs (B / P, C x P, H, W).
+    """
     return images.reshape(-1, spec.channels * spec.pack, spec.image_size, spec.image_size)
 
 
 def check_gradients(title: str, network: nn.Module) -> None:
-    """Every weight has a finite gradient, and not all of them are zero."""
+    """Check that every weight has a finite gradient, and that not all of them are zero.
+
+    Args:
+        title: Name of the network in messages.
+        network: Network after a backward pass.
+
+    Raises:
+        AssertionError: A gradient is missing or not finite, or all are zero.
+    """
     moved = False
     for name, weight in network.named_parameters():
         assert weight.grad is not None, f"{title}: no gradient reaches {name}"
@@ -175,6 +208,14 @@ def check_gradients(title: str, network: nn.Module) -> None:
 
 
 def same_state(one: nn.Module, two: nn.Module) -> bool:
-    """Whether two networks have equal weights and buffers."""
+    """Whether two networks have equal weights and buffers.
+
+    Args:
+        one: A network.
+        two: Another network.
+
+    Returns:
+        True if names and values of all weights and buffers are equal.
+    """
     a, b = one.state_dict(), two.state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

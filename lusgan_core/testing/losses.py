@@ -16,18 +16,28 @@ from lusgan_core.testing.records import RecordContract
 
 
 class LossContract(RecordContract):
-    """Set ``record``; values are computed in float64."""
+    """The tests of an adversarial loss. Set ``record``; values are computed in float64."""
 
     record: Loss
     record_options: Options | None = None
     """Options to compute with; None for the defaults."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """Both sides of the game."""
+        """The losses of discriminator and generator."""
         return {"discriminator": self.record.discriminator, "generator": self.record.generator}
 
     def both(self, real: Tensor, fake: Tensor, targets: Targets | None = None) -> list[Tensor]:
-        """Return the discriminator's and the generator's loss."""
+        """Compute the discriminator's and the generator's loss.
+
+        Args:
+            real: Logits of real inputs, (N, L).
+            fake: Logits of synthetic inputs, (N, L).
+            targets: Targets of the discriminator, shaped as the logits; None for 1 and 0, which the
+                generator's loss is always given.
+
+        Returns:
+            Two scalars: the discriminator's loss, the generator's loss.
+        """
         options = self.record_options or self.record.options()
         plain = plain_targets(real, fake)
         return [
@@ -74,7 +84,7 @@ class LossContract(RecordContract):
         assert told_apart[1] > fooled[1], "the generator is not rewarded for fooling it"
 
     def test_order_within_the_batch_is_nothing(self) -> None:
-        """Shuffling inputs, real and fake alike, leaves both values as they are."""
+        """Shuffling inputs, real and fake alike, changes neither value."""
         real, fake = logits(7, 3)
         targets = smoothed(real, fake)
         order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
@@ -119,7 +129,15 @@ class LossContract(RecordContract):
 
 
 def logits(inputs: int, logits_each: int) -> tuple[Tensor, Tensor]:
-    """Real and fake logits (N, L), float64, the same in every call."""
+    """Draw logits of real and synthetic inputs, the same in every call.
+
+    Args:
+        inputs: Number of inputs of either kind, N.
+        logits_each: Logits of an input, L.
+
+    Returns:
+        Logits of real and of synthetic inputs, each (N, L) float64.
+    """
     rng = torch.Generator().manual_seed(0)
     shape = (2, inputs, logits_each)
     real, fake = torch.randn(shape, generator=rng, dtype=torch.float64)
@@ -127,12 +145,28 @@ def logits(inputs: int, logits_each: int) -> tuple[Tensor, Tensor]:
 
 
 def plain_targets(real: Tensor, fake: Tensor) -> Targets:
-    """Ones and zeros."""
+    """Targets without smoothing or flipping.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of synthetic inputs, (N, L).
+
+    Returns:
+        1 for real and 0 for synthetic inputs, shaped as the logits.
+    """
     return Targets(torch.ones_like(real), torch.zeros_like(fake))
 
 
 def smoothed(real: Tensor, fake: Tensor) -> Targets:
-    """Targets smoothed as in the report: 0.7 to 1.2, and 0 to 0.3."""
+    """Draw targets smoothed as in the report, the same in every call.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of synthetic inputs, (N, L).
+
+    Returns:
+        Targets of 0.7 to 1.2 for real and 0 to 0.3 for synthetic inputs, shaped as the logits.
+    """
     rng = torch.Generator().manual_seed(1)
     up = torch.rand(real.shape, generator=rng, dtype=real.dtype)
     down = torch.rand(fake.shape, generator=rng, dtype=fake.dtype)

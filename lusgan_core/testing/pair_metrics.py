@@ -20,14 +20,14 @@ Frame = NDArray[np.uint8]
 
 
 class PairMetricContract(RecordContract):
-    """Set ``record``; set ``tolerance`` where the arithmetic is coarser than float64."""
+    """The tests of a pair metric. Set ``record``; set ``tolerance`` for coarse arithmetic."""
 
     record: PairMetric
     tolerance: float = 1e-6
-    """Relative, and absolute below 1."""
+    """Tolerance of two equal values: relative, and absolute below 1."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The value, and the batched way to it where there is one."""
+        """The value, and the batched way to it if there is one."""
         record = self.record
         named = {"value": record.value, "prepare": record.prepare, "compare": record.compare}
         return {name: function for name, function in named.items() if function is not None}
@@ -37,13 +37,21 @@ class PairMetricContract(RecordContract):
         return max(64, self.record.min_size)
 
     def close(self, one: float, two: float) -> bool:
-        """Whether two values agree: within tolerance, or both infinite alike, or both NaN."""
+        """Whether two values agree.
+
+        Args:
+            one: A value of the metric.
+            two: The value that it should equal.
+
+        Returns:
+            True if they are within tolerance, infinite with the same sign, or both NaN.
+        """
         if math.isnan(one) or math.isnan(two):
             return math.isnan(one) and math.isnan(two)
         return math.isclose(one, two, rel_tol=self.tolerance, abs_tol=self.tolerance)
 
     def test_can_be_shown(self) -> None:
-        """It has a title, a direction, bounds in order, and channels that frames can have."""
+        """It has a title, a direction, ordered bounds, and channels that frames can have."""
         record = self.record
         assert record.title.strip(), f"{record.name}: the title is empty"
         assert record.better in ("higher", "lower"), f"better is {record.better!r}"
@@ -143,7 +151,15 @@ class PairMetricContract(RecordContract):
 
 
 def sample_frames(side: int, channels: int) -> dict[str, Frame]:
-    """Frames unlike each other, (H, W) or (H, W, 3): a fan, smooth, noisy, blocky and flat ones."""
+    """Make frames unlike each other: a fan, a smooth, a noisy, a blocky and two flat ones.
+
+    Args:
+        side: Height and width, pixels.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        Frames by name, (H, W) or (H, W, 3) uint8; the same in every call.
+    """
     rng = np.random.default_rng(side + channels)
     y, x, c = np.ogrid[0 : 1 : side * 1j, 0 : 1 : side * 1j, 1 : channels + 1]
     smooth = 120 + 60 * np.sin(4 * x + c) * np.cos(5 * y * c) + 30 * np.cos(40 * x + 30 * y)
@@ -165,6 +181,14 @@ def sample_frames(side: int, channels: int) -> dict[str, Frame]:
 
 
 def noisy(frame: Frame, sd: float) -> Frame:
-    """Return the frame with Gaussian noise of that deviation, in grey levels, from one draw."""
+    """Add Gaussian noise to a frame, the same draw in every call.
+
+    Args:
+        frame: (H, W) or (H, W, 3) uint8.
+        sd: Standard deviation of the noise, grey levels.
+
+    Returns:
+        A frame of the same shape, rounded and clipped to 0..255.
+    """
     draw = np.random.default_rng(0).standard_normal(frame.shape)
     return np.clip(frame + sd * draw, 0, 255).round().astype(np.uint8)

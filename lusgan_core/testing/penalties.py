@@ -16,23 +16,34 @@ from lusgan_core.testing.records import RecordContract
 
 
 class PenaltyContract(RecordContract):
-    """Set ``record``."""
+    """The tests of a gradient penalty. Set ``record``."""
 
     record: Penalty
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The value."""
+        """The penalty's value."""
         return {"value": self.record.value}
 
     def value(
         self, network: nn.Module, real: Tensor, fake: Tensor, seed: int = 0, **options: Any
     ) -> Tensor:
-        """Return the penalty, with chance from ``seed``."""
+        """Compute the penalty.
+
+        Args:
+            network: The discriminator.
+            real: Packs of real images, (N, C x P, H, W).
+            fake: Packs of synthetic images, (N, C x P, H, W).
+            seed: Seed of the random generator that the penalty is given.
+            **options: Options of the penalty; those not given have their defaults.
+
+        Returns:
+            A scalar, not yet weighted.
+        """
         rng = torch.Generator().manual_seed(seed)
         return self.record.value(network, real, fake, rng, self.record.options(**options))
 
     def test_options_have_weight_and_interval(self) -> None:
-        """Every penalty can be weighed and applied lazily."""
+        """Every penalty can be weighted, and applied in some steps only."""
         assert issubclass(self.record.options, PenaltyOptions), (
             f"{self.record.name}: its options do not derive from api.PenaltyOptions"
         )

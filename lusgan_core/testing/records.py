@@ -1,4 +1,4 @@
-"""What every record owes its readers: a name, a description, options fit for a form, findable code.
+"""Tests of every record: a name, a description, options fit for a form, code that can be found.
 
 Options are shown in the CLI and in the Prefect UI's forms, names become parts of file names, and
 the source of a plugin is part of the cache key of what it computed.

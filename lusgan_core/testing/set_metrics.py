@@ -19,18 +19,18 @@ Features = NDArray[np.float64]
 
 
 class SetMetricContract(RecordContract):
-    """Set ``record``; set ``tolerance`` where the arithmetic is coarser."""
+    """The tests of a set metric. Set ``record``; set ``tolerance`` for coarse arithmetic."""
 
     record: SetMetric
     tolerance: float = 1e-6
-    """Relative to the value at the greatest distance tried."""
+    """Tolerance of two equal values, relative to the value at the greatest distance tried."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The value."""
+        """The metric's value."""
         return {"value": self.record.value}
 
     def scale(self) -> float:
-        """Size of the metric's values: what a far set gives, or 1."""
+        """Size of the metric's values: the value of two distant sets, or 1 if that is smaller."""
         return max(1.0, abs(self.record.value(features(0), features(1, shift=8.0))))
 
     def test_value_is_a_float_within_bounds(self) -> None:
@@ -51,7 +51,7 @@ class SetMetricContract(RecordContract):
         assert near, f"a set beside itself: {value}, expected {self.record.identical}"
 
     def test_order_of_frames_is_nothing(self) -> None:
-        """Shuffling either set leaves the value as it is."""
+        """Shuffling either set does not change the value."""
         one, two = features(0), features(1, shift=1.0)
         before = self.record.value(one, two)
         after = self.record.value(one[::-1].copy(), two[::-1].copy())
@@ -66,5 +66,14 @@ class SetMetricContract(RecordContract):
 
 
 def features(seed: int, frames: int = 200, shift: float = 0.0) -> Features:
-    """Normal features (N, 8) around ``shift``."""
+    """Draw normally distributed features.
+
+    Args:
+        seed: Seed of the draw.
+        frames: Number of frames, N.
+        shift: Mean of every feature; the standard deviation is 1.
+
+    Returns:
+        Features (N, 8) float64.
+    """
     return np.random.default_rng(seed).standard_normal((frames, 8)) + shift

@@ -38,7 +38,7 @@ BAD_KEYS = (
     "a\0b",
     "a\x1b[2J",
 )
-"""Each breaks one rule of keys."""
+"""Keys each of which breaks one rule."""
 WRITERS = 16
 
 RACER = """
@@ -58,11 +58,11 @@ except AlreadyExistsError:
 
 
 class StoreContract:
-    """Set ``uri`` to an address where no object is yet."""
+    """The tests of a store. Set ``uri`` to an address where no object is yet."""
 
     uri: str
     races: int = 10
-    """How often threads race for a key; fewer where the server is slow to tell the losers."""
+    """How often threads race for a key; fewer if the server is slow to answer the losers."""
 
     @property
     def store(self) -> Store:
@@ -100,7 +100,7 @@ class StoreContract:
             assert stream.seek(0, io.SEEK_END) == 100, "the end is not at the size"
 
     def test_an_open_object_is_not_disturbed(self) -> None:
-        """Who reads an object sees one version of it, though it is replaced meanwhile."""
+        """A reader sees one version of an object, though it is replaced meanwhile."""
         self.store.put("object", b"old" * 1_000_000)
         with self.store.open("object") as stream:
             first = stream.read(3)
@@ -138,7 +138,7 @@ class StoreContract:
         assert self.store.get("a/b/c") == b"2"
 
     def test_delete_leaves_the_rest_and_minds_nothing_missing(self) -> None:
-        """Deleting touches one object, and what is not there is no error."""
+        """Deleting removes one object, and a missing object is no error."""
         self.store.put("a/b", b"")
         self.store.put("a/bc", b"")
         for key in ("a/b", "a/b", "a", "nothing/at/all", "a/bc/below"):
@@ -146,7 +146,7 @@ class StoreContract:
         assert [o.key for o in self.store.list()] == ["a/bc"]
 
     def test_list_is_sorted_and_tells_sizes(self) -> None:
-        """Objects come in the order of their keys, whatever the order they were written in."""
+        """Objects are listed in the order of their keys, in whatever order they were written."""
         keys = ["b", "a/c", "a-b/c", "a.b", "a/B", "a0", "a/c.d/e", "ab/c", "é", "z/0010", "z/009"]
         for key in keys:
             self.store.put(key, key.encode())
@@ -222,7 +222,7 @@ class StoreContract:
             assert store.get(f"race/{number}") == bytes(winners) * 100_000, "its data is not whole"
 
     def test_one_of_several_processes_wins(self) -> None:
-        """The same between processes."""
+        """Of writers racing for a key in processes exactly one wins, and its data is whole."""
         names = ("one", "two", "six")
         racers = [
             subprocess.Popen(
@@ -283,7 +283,18 @@ class StoreContract:
 
 
 def raised(kind: type[Exception], act: Callable[[], object]) -> Exception:
-    """The error of that kind that an act raises; AssertionError where it raises none."""
+    """Call a function that must raise an error.
+
+    Args:
+        kind: Type of the error that is expected.
+        act: Function to call.
+
+    Returns:
+        The error.
+
+    Raises:
+        AssertionError: The function raises no error.
+    """
     try:
         act()
     except kind as error:

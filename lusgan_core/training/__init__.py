@@ -1,1 +1,1 @@
-"""Stage 4: one score's frames, turned into a generator."""
+"""Stage 4: trains a generator on the frames of one score."""

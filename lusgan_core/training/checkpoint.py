@@ -1,7 +1,7 @@
 """Checkpoints: every bit of a training's state in one safetensors file, written whole.
 
 Tensors are named ``generator.*``, ``discriminator.*``, ``average.*``, ``adam_G.*`` and so on; the
-rest is JSON in the header. No pickles, so a file from a stranger can do no harm.
+rest is JSON in the header. Nothing is pickled, so loading an untrusted file cannot run code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from lusgan_core.training.state import TrainingState
 
 
 def save_state(state: TrainingState, identity: str) -> bytes:
-    """The whole state as a file. ``identity`` is the training's cache key."""
+    """Serialise the whole training state.
+
+    Args:
+        state: Networks, optimisers, average and history to write; left unchanged.
+        identity: Cache key of the training, which ``load_state`` checks.
+
+    Returns:
+        A safetensors file; iteration and identity are JSON in its header.
+    """
     tensors: dict[str, Tensor] = {"history": torch.from_numpy(state.history)}
     for name, network in state.networks().items():
         tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
@@ -32,7 +40,17 @@ def save_state(state: TrainingState, identity: str) -> bytes:
 
 
 def load_state(state: TrainingState, data: bytes, identity: str) -> None:
-    """Bring a fresh state to where a checkpoint was. Raises TrainingError if it does not fit."""
+    """Bring a fresh state to the point at which a checkpoint was written.
+
+    Args:
+        state: State of a training with the same networks and options; changed in place.
+        data: File that ``save_state`` made.
+        identity: Cache key of this training.
+
+    Raises:
+        TrainingError: The file is damaged, belongs to another training or does not fit the
+            networks.
+    """
     tensors, header = from_bytes(data)
     if header.get("identity") != identity:
         raise TrainingError("the checkpoint belongs to a training with other data or options")

@@ -14,9 +14,13 @@ RAMP = 0.05
 class Average:
     """A copy of a network whose weights follow the network's slowly.
 
-    Args: ``half_life`` in images: after so many, a weight counts half. In the beginning it is
-    shorter, a share ``RAMP`` of the images seen so far, or the first weights would stay for long
-    (Karras et al. 2020, StyleGAN2-ADA). Buffers (batch statistics) are taken over as they are.
+    The half-life is shorter at first, a share ``RAMP`` of the images seen so far; otherwise the
+    initial weights would linger (Karras et al. 2020, StyleGAN2-ADA). Buffers (batch statistics) are
+    copied as they are.
+
+    Args:
+        network: Network to follow; a copy of it without gradients is kept.
+        half_life: Images after which an old weight counts half.
     """
 
     def __init__(self, network: nn.Module, half_life: int) -> None:
@@ -25,7 +29,15 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: nn.Module, images: int, seen: int) -> None:
-        """Follow the network after a step on so many images; ``seen`` counts them all."""
+        """Move the average towards the network after a training step.
+
+        The old weights count by 0.5^(images / half-life), the new ones by the rest.
+
+        Args:
+            network: The network being trained, of the same architecture.
+            images: Images since the previous update.
+            seen: Images seen so far, these included.
+        """
         keep = 0.5 ** (images / min(self.half_life, max(1.0, RAMP * seen)))
         ours: list[Tensor] = list(self.network.parameters())
         theirs: list[Tensor] = list(network.parameters())

@@ -1,8 +1,8 @@
 """A model's folder in the store: the names of what a training leaves there.
 
-lease.json                              who is training at the moment
+lease.json                              the process that is training at the moment
 checkpoints/00001550.safetensors        the newest one only, named by its iteration
-previews/00000100.png                   what fixed noise gave after that iteration
+previews/00000100.png                   frames generated from fixed noise after that iteration
 tensorboard/events.out.tfevents.<n>     events from iteration n on
 generator.safetensors, history.csv, progress.gif
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from lusgan_core.store import Store
 
 EVENTS = "events.out.tfevents"
-"""How TensorBoard knows its files; it reads them in the order of their names."""
+"""Start of the names by which TensorBoard finds its files; it reads them in name order."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,19 @@ class ModelFolder:
     prefix: str
 
     def key(self, name: str) -> str:
-        """The key in the store of what has that name in the folder."""
+        """The key in the store of the object with that name in the folder."""
         return f"{self.prefix}/{name}"
 
     def put(self, name: str, data: bytes) -> str:
-        """Write an object and return its key."""
+        """Write an object into the folder, in place of one of that name.
+
+        Args:
+            name: Path below the folder, with forward slashes.
+            data: Content of the object.
+
+        Returns:
+            The object's key in the store.
+        """
         self.store.put(self.key(name), data)
         return self.key(name)
 
@@ -42,7 +50,14 @@ class ModelFolder:
         return keys[-1] if keys else None
 
     def put_checkpoint(self, iteration: int, data: bytes) -> None:
-        """Write a checkpoint, and only then drop the older ones."""
+        """Write a checkpoint, then delete the older ones.
+
+        A process that is killed in between leaves several, of which the newest counts.
+
+        Args:
+            iteration: Iterations done, which the checkpoint is named by.
+            data: File that ``checkpoint.save_state`` made.
+        """
         older = self._checkpoints()
         key = self.put(f"checkpoints/{iteration:08d}.safetensors", data)
         for other in older:
@@ -50,7 +65,12 @@ class ModelFolder:
                 self.store.delete(other)
 
     def put_preview(self, iteration: int, png: bytes) -> None:
-        """Write the preview of an iteration."""
+        """Write the preview of an iteration.
+
+        Args:
+            iteration: Iterations done, which the preview is named by.
+            png: A PNG file.
+        """
         self.put(f"previews/{iteration:08d}.png", png)
 
     def previews(self) -> Iterator[tuple[int, bytes]]:
@@ -61,9 +81,13 @@ class ModelFolder:
                 yield int(match[1]), self.store.get(item.key)
 
     def put_events(self, first: int, path: Path) -> None:
-        """Write TensorBoard's file of events since iteration ``first``.
+        """Write TensorBoard's file of events, in place of an earlier one with the same start.
 
-        A training that was killed and went on from ``first`` again replaces it.
+        A training that was killed and resumed from ``first`` again thereby replaces its events.
+
+        Args:
+            first: Iteration that this process started from; 0 for a new training.
+            path: The local file.
         """
         self.store.put(self.key(f"tensorboard/{EVENTS}.{first:08d}"), path)
 

@@ -1,4 +1,4 @@
-"""What is asked of a training, and what it leaves."""
+"""The job of a training, and its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lusgan_core.training.folder import ModelFolder
 
 @dataclass(frozen=True)
 class Job:
-    """Where a training writes, and what it is called there."""
+    """Where a training writes, and its name there."""
 
     store: Store
     folder: str
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves."""
+    """The result of a training."""
 
     record: GeneratorRecord
     artifacts: dict[str, str]

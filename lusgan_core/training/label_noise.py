@@ -1,4 +1,4 @@
-"""What the discriminator is told: labels smoothed, flipped one by one, or flipped as a whole."""
+"""Targets of the discriminator: labels smoothed, flipped one by one, or flipped for a batch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,34 @@ from lusgan_core.training.options import TrainingOptions
 
 
 def plain(real_logits: Tensor, fake_logits: Tensor) -> Targets:
-    """1 for real and 0 for synthetic, shaped as the logits."""
+    """Targets without smoothing or flipping: 1 for real and 0 for synthetic inputs.
+
+    Args:
+        real_logits: Logits of real inputs, (N, L).
+        fake_logits: Logits of synthetic inputs, (N, L).
+
+    Returns:
+        Targets with the shape, dtype and device of the logits.
+    """
     return Targets(torch.ones_like(real_logits), torch.zeros_like(fake_logits))
 
 
 def drawn(
     real_logits: Tensor, fake_logits: Tensor, options: TrainingOptions, rng: torch.Generator
 ) -> Targets:
-    """Labels of one discriminator step, drawn as the options say (report, section 4.3).
+    """Draw the targets of one discriminator step (report, section 4.3).
 
-    ``rng`` lives on the CPU, so that a GPU sees the same labels.
+    Each label is drawn from its smoothing interval and flipped with the probability
+    ``options.flip_labels``; all labels of the step are flipped with ``options.flip_batch``.
+
+    Args:
+        real_logits: Logits of real inputs, (N, L).
+        fake_logits: Logits of synthetic inputs, (N, L), as many as real ones.
+        options: Smoothing intervals (None: no smoothing) and probabilities.
+        rng: Random generator on the CPU, so that a GPU gets the same labels.
+
+    Returns:
+        Targets with the shape, dtype and device of the logits.
     """
     real = _smoothed(real_logits, options.smooth_real, 1.0, rng)
     fake = _smoothed(fake_logits, options.smooth_fake, 0.0, rng)

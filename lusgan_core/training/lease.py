@@ -1,9 +1,9 @@
 """A lease on a model's folder: one training at a time, and no lock left behind by a crash.
 
-The lease is an object in the store that names its holder and is renewed while training goes on.
-It is void when it has not been renewed for a while, or when its holder is a process of this very
-machine that no longer runs. Who lost a void lease to somebody else (a laptop that slept) notices at
-the next renewal, and leaves the lease alone.
+The lease is an object in the store that names its holder and is renewed while training goes on. It
+is void when it has not been renewed for a while, or when its holder is a process of this very
+machine that no longer runs. A holder whose void lease was taken over by another process (after a
+laptop slept, say) notices at its next renewal, and leaves the lease alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TTL_S = 180.0
 """Seconds without renewal after which a lease is void."""
 RENEW_S = 20.0
 SETTLE_S = 0.2
-"""Seconds after which a lease taken over is looked at again: whose is it?"""
+"""Seconds to wait after taking a void lease over, before checking that nobody else did so too."""
 
 
 def _alive(pid: int) -> bool:
@@ -38,14 +38,14 @@ def _alive(pid: int) -> bool:
 
 
 def _space() -> str:
-    """The space in which this process has its number: each container of a host has its own."""
+    """The PID namespace of this process, empty if unknown; each container of a host has its own."""
     with contextlib.suppress(OSError):
         return os.readlink("/proc/self/ns/pid")
     return ""
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks since boot; tells a process from another of its number."""
+    """When a process started, in ticks since boot; distinguishes processes that reuse a number."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[19]
     return ""
@@ -55,7 +55,7 @@ def _started(pid: int) -> str:
 class Lease:
     """Holds ``key`` in the store for the length of a ``with`` block.
 
-    Raises LeaseError, naming the holder, where somebody else has it.
+    Raises LeaseError, naming the holder, if another process holds it.
     """
 
     store: Store
@@ -83,10 +83,10 @@ class Lease:
             except AlreadyExistsError:
                 held = self._read()
                 if held is None:
-                    continue  # given back this very moment
+                    continue  # released in the meantime
                 self._refuse_if_held(held)
                 self.store.put(self.key, self._mine())
-                time.sleep(SETTLE_S)  # others may find it void just now: the last to write has it
+                time.sleep(SETTLE_S)  # others may take it, too: the last to write has it
                 self._refuse_if_lost()
             self._renewed = time.monotonic()
             return self
@@ -99,9 +99,9 @@ class Lease:
             self.store.delete(self.key)
 
     def renew(self) -> None:
-        """Say that the holder is still at it; cheap, call it as often as you like.
+        """Renew the lease if it is due; cheap enough to be called in every iteration.
 
-        Raises LeaseError where the lease was lost.
+        Raises LeaseError if another process has taken the lease over.
         """
         if time.monotonic() - self._renewed > RENEW_S:
             self._refuse_if_lost()
@@ -109,7 +109,7 @@ class Lease:
             self._renewed = time.monotonic()
 
     def _read(self) -> dict[str, Any] | None:
-        """Who holds the lease: None where nobody does, empty where it cannot be understood."""
+        """The holder of the lease; None if there is none, empty if the object cannot be parsed."""
         try:
             held = json.loads(self.store.get(self.key))
         except MissingArtifactError:

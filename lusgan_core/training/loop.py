@@ -1,6 +1,6 @@
 """The training of one score, from its frames to a generator.
 
-Running it again goes on from the last checkpoint, and a training that was killed and resumed ends
+Running it again resumes from the last checkpoint, and a training that was killed and resumed ends
 in the same weights, bit for bit on the CPU, as one that was not.
 """
 
@@ -38,7 +38,7 @@ from lusgan_core.training.state import HISTORY, fresh_state
 from lusgan_core.training.step import Trainer
 
 LOG_EVERY = 20
-"""Iterations between two looks at the losses (each makes a GPU wait)."""
+"""Iterations between two transfers of the losses to the CPU (each makes a GPU wait)."""
 
 
 def train(
@@ -50,17 +50,31 @@ def train(
     stop: StopFlag,
     group: Group = ALONE,
 ) -> Trained:
-    """Train on a score's frames (N, S, S) or (N, S, S, 3).
+    """Train a generator on the frames of one score, or resume from the last checkpoint.
 
     The other processes of a group, if any, call ``follow``.
 
-    Raises TooFewFramesError where they do not fill a batch, TrainingStopped after a stop was
-    asked for (a checkpoint is left), TrainingError where a value is not finite, LeaseError where
-    somebody else trains this model.
+    Args:
+        frames: Training frames, (N, S, S) or (N, S, S, 3) uint8, 0..255.
+        options: Plugins, schedules and all else that determines the result.
+        job: Store and folder to write to, and the identity that checkpoints must have.
+        registry: Registry with the plugins that the options name.
+        runtime: Device, threads and interval between checkpoints.
+        stop: Read after each iteration; a request makes the training write a checkpoint and end.
+        group: The processes that share each batch; ``ALONE`` if it is this process only.
+
+    Returns:
+        The generator's record, the artifacts written and the values at the end.
+
+    Raises:
+        TooFewFramesError: The frames do not fill a batch.
+        TrainingStopped: A stop was requested before the last iteration; a checkpoint is kept.
+        TrainingError: A loss or weight became NaN or infinite, or a checkpoint does not fit.
+        LeaseError: Another process trains this model.
     """
     asked = _prepare(frames, options, runtime)
     with Lease(job.store, job.lease_key) as lease, free_gpu(asked) as device:
-        group.any(False)  # nobody looks for a checkpoint before the lease is held
+        group.any(False)  # no process looks for a checkpoint before the lease is held
         run = _Run(frames, options, job, registry, runtime, device, group)
         return run.to_the_end(stop, lease)
 
@@ -74,7 +88,21 @@ def follow(
     stop: StopFlag,
     group: Group,
 ) -> None:
-    """Train along with the process that calls ``train``, and write nothing."""
+    """Train along with the process that calls ``train``, without writing anything.
+
+    Args:
+        frames: The frames that ``train`` is given, (N, S, S) or (N, S, S, 3) uint8.
+        options: The same options as given to ``train``.
+        job: Where the checkpoint to resume from is read.
+        registry: Registry with the plugins that the options name.
+        runtime: Device and threads of this process.
+        stop: Read after each iteration; a request in any process ends the training in all.
+        group: The processes that share each batch.
+
+    Raises:
+        TooFewFramesError: The frames do not fill a batch.
+        TrainingError: The checkpoint does not fit.
+    """
     device = _prepare(frames, options, runtime)
     group.any(False)
     _Run(frames, options, job, registry, runtime, device, group).along(stop)
@@ -126,7 +154,7 @@ class _Run:
             stopping = self.group.any(stop.requested)
 
     def to_the_end(self, stop: StopFlag, lease: Lease) -> Trained:
-        """Train, and write what there is to write."""
+        """Train to the end; write checkpoints, previews and events, then the artifacts."""
         options, state, job = self.options, self.state, self.job
         self._resume()
         started = last_saved = time.monotonic()
@@ -157,7 +185,7 @@ class _Run:
         return self._finish(time.monotonic() - started)
 
     def _resume(self) -> None:
-        """Go to the newest checkpoint, if any."""
+        """Load the newest checkpoint, if there is one."""
         key = self.job.model.checkpoint()
         if key is None:
             return
@@ -168,7 +196,7 @@ class _Run:
         self.resumed_from = self.state.iteration
 
     def _flush(self, task: Task, board: SummaryWriter) -> None:
-        """Bring the losses of the last iterations from the device; check, keep and log them."""
+        """Copy the losses of the last iterations from the device; check, record and log them."""
         if not self._pending:
             return
         rows = torch.stack(self._pending).cpu().numpy()
@@ -205,7 +233,7 @@ class _Run:
         board.add_image("fixed noise", image, done, dataformats=layout)
 
     def _save(self, board: SummaryWriter) -> None:
-        """Write the events so far, and then a checkpoint: a resumed training adds to them."""
+        """Write the events so far, then a checkpoint: a resumed training adds to these events."""
         network = monitor.find_nonfinite_weights(self.state.networks())
         if network:  # a checkpoint of these would fail again and again
             raise self._diverged(f"the weights of the {network}")

@@ -1,4 +1,4 @@
-"""Watches a training for what goes wrong with GANs, and says so in words.
+"""Detects common failures of a GAN's training and describes them in words.
 
 Whether a training diverged or collapsed is for the gates (``promotion.gates``) to decide, from the
 values that are measured here and in the evaluation.
@@ -19,9 +19,9 @@ from lusgan_core.training.recipe import Recipe
 from lusgan_core.training.state import HISTORY
 
 WINDOW = 100
-"""Iterations at the end that a judgement averages over."""
+"""Iterations that the values at the start and at the end are averaged over."""
 OVERFIT_SIGN = 0.8
-"""Above this E[sign(D(real) - D(fake))] the discriminator tells nearly all apart."""
+"""Above this E[sign(D(real) - D(fake))], nearly all real frames are told from synthetic ones."""
 
 
 def find_nonfinite(rows: NDArray[np.float32]) -> str | None:
@@ -78,15 +78,15 @@ def end_values(history: NDArray[np.float32]) -> tuple[Measured, ...]:
 
 
 def warnings(options: TrainingOptions, made: Recipe, values: Sequence[Measured]) -> tuple[str, ...]:
-    """What a person should know of a finished training that no gate looks at.
+    """Warn of problems of a finished training that no gate looks at.
 
     Args:
-        options: What was asked for.
+        options: Options of the training.
         made: The plugins that were used.
-        values: How it ended, see ``end_values``.
+        values: How the training ended, see ``end_values``.
 
     Returns:
-        A sentence each.
+        Warnings, a sentence each; empty if there is nothing to say.
     """
     said = []
     ignored = sorted(options.touched_targets - made.loss.targets)

@@ -1,4 +1,4 @@
-"""What a training can be told: every choice of the report, and an average of the weights (EMA).
+"""Options of a training: every choice of the report, and an average of the weights (EMA).
 
 The defaults are the report's (section 5); ``paper`` in ``lusgan_core.config`` lists where the
 report departs from the reference it follows.

@@ -1,4 +1,4 @@
-"""Pictures of how a training comes along: the same noise, again and again, as an animation."""
+"""Previews of a training: frames from the same noise after several iterations, as an animation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ CAPTION_PX = 22
 MARGIN_PX = 6
 FRAME_MS = 220
 LAST_MS = 2500
-"""How long a picture of the animation stays, and the last one."""
+"""How long each picture of the animation is shown, and how long the last one, milliseconds."""
 
 
 def preview_iterations(iterations: int, count: int) -> tuple[int, ...]:
-    """After which iterations a preview is made: dense at first, when most changes; last included.
+    """Choose the iterations after which previews are made: dense at first, when most changes.
 
-    At most ``count`` numbers, rising.
+    Args:
+        iterations: Iterations of the whole training.
+        count: Number of previews wanted, at least 2.
+
+    Returns:
+        At most ``count`` numbers, 1 or more, rising; the last one is ``iterations``.
     """
     spread = np.linspace(0, 1, count) ** 1.5 * iterations
     return tuple(sorted({max(1, round(float(value))) for value in spread}))
@@ -31,7 +36,16 @@ def preview_iterations(iterations: int, count: int) -> tuple[int, ...]:
 
 @torch.no_grad()
 def preview_frames(generator: nn.Module, noise: Tensor, values: ValueMap) -> NDArray[np.uint8]:
-    """Frames (B, H, W[, 3]) uint8 from fixed noise (B, D), in eval mode as when generating."""
+    """Generate frames from fixed noise, in eval mode as generation does.
+
+    Args:
+        generator: Network from noise to images; its mode is restored afterwards.
+        noise: Noise vectors, (B, D), on the generator's device.
+        values: The map between grey levels and network values.
+
+    Returns:
+        Frames (B, H, W) or (B, H, W, 3) uint8.
+    """
     was_training = generator.training
     generator.eval()
     frames = values.to_uint8(generator(noise)).cpu().numpy()
@@ -40,7 +54,7 @@ def preview_frames(generator: nn.Module, noise: Tensor, values: ValueMap) -> NDA
 
 
 def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Frames (B, H, W[, 3]) side by side in a grid as square as can be; the rest is black."""
+    """Lay frames (B, H, W[, 3]) out in a grid as square as possible; empty places are black."""
     columns = int(np.ceil(np.sqrt(len(frames))))
     rows = -(-len(frames) // columns)
     blank = np.zeros((rows * columns - len(frames), *frames.shape[1:]), np.uint8)
@@ -52,7 +66,7 @@ def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def animation(pictures: Sequence[tuple[int, bytes]]) -> bytes:
-    """A GIF of (iteration, PNG file) pairs, the iteration written below each picture."""
+    """Make a GIF of (iteration, PNG file) pairs, with the iteration written below each picture."""
     font = ImageFont.load_default(14)
     captions = [f"iteration {iteration:,}" for iteration, _ in pictures]
     widest = 2 * MARGIN_PX + int(max(font.getlength(caption) for caption in captions))

@@ -26,10 +26,22 @@ class Recipe:
 def recipe(
     options: TrainingOptions, image_size: int, channels: int, values: ValueMap, registry: Registry
 ) -> Recipe:
-    """Look the plugins up and check that they fit together.
+    """Look up the plugins of a training and check that they fit together.
 
-    Raises UnknownPluginError for a name nobody offers, and ConfigError for labels that are
-    smoothed or flipped though the loss ignores them, or a batch that the pack does not divide.
+    Args:
+        options: Names and options of the plugins, batch size and labels.
+        image_size: Side of the square frames, pixels.
+        channels: 1 for grey, 3 for RGB.
+        values: The map between grey levels and network values, for the generator's record.
+        registry: Registry in which the plugins are looked up.
+
+    Returns:
+        The plugins with their validated options.
+
+    Raises:
+        UnknownPluginError: A plugin that the options name is not installed.
+        ConfigError: Labels are smoothed or flipped though the loss ignores them, or the pack does
+            not divide the batch size.
     """
     backbone = registry.backbone(options.backbone)
     loss = registry.loss(options.loss)
@@ -63,7 +75,16 @@ def recipe(
 
 
 def check_parts(options: TrainingOptions, pack: int, processes: int) -> None:
-    """Raise ConfigError where a batch cannot be shared out in whole packs, as many to each."""
+    """Check that processes can share each batch, every one with the same number of whole packs.
+
+    Args:
+        options: Options with the batch size.
+        pack: Images that the discriminator sees at once.
+        processes: Processes that share a batch.
+
+    Raises:
+        ConfigError: The batch size is no multiple of ``pack * processes``.
+    """
     if options.batch_size % (pack * processes):
         least = pack * processes
         lower = options.batch_size // least * least

@@ -20,14 +20,25 @@ from lusgan_core.training.shared.worker import SharedJob
 from lusgan_core.training.stage import SEEN, ModelRecord, SeenClips, folder_of
 
 POLL_S = 1
-"""Seconds between two checks whether another run has finished."""
+"""Polling interval while another run trains the same model, seconds."""
 
 
 def train_score(call: StageCall, context: StageContext) -> Product:
-    """Train as a call asks, or go on from the last checkpoint.
+    """Train as a call asks, or resume from the last checkpoint.
 
-    Raises TooFewFramesError, TrainingError, and TrainingStopped where ``context.stop`` was
-    requested: then a checkpoint is left.
+    While another run trains the very same model, wait for it, then go on from what it left.
+
+    Args:
+        call: Call of the training stage.
+        context: Store, registry, runtime and stop flag.
+
+    Returns:
+        The model's record with its artifacts, counts and training time.
+
+    Raises:
+        TooFewFramesError: The score's frames do not fill a batch.
+        TrainingError: A value became NaN or infinite, or the checkpoint does not fit.
+        TrainingStopped: ``context.stop`` was requested; a checkpoint is kept.
     """
     options = TrainingOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
@@ -88,7 +99,7 @@ def _train_or_wait(training: Callable[[], Trained], label: str, context: StageCo
 def _here(
     call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
 ) -> Callable[[], Trained]:
-    """The training in this process."""
+    """The training in this process, as a function to call."""
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
     job = Job(context.store, folder_of(call), call.cache_key, call.label)
 
@@ -101,7 +112,7 @@ def _here(
 def _shared(
     call: StageCall, dataset: ScoreDataset, options: TrainingOptions, context: StageContext
 ) -> Callable[[], Trained]:
-    """The training in several processes, which load the frames themselves."""
+    """The training in several processes, as a function to call; they load the frames themselves."""
     job = SharedJob(
         store=context.store.uri,
         folder=folder_of(call),

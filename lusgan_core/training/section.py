@@ -1,4 +1,4 @@
-"""What a report shows of a score's training."""
+"""The report's section on a score's training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,18 @@ LARGEST_PREVIEW = 160
 
 
 def training_section(manifest: Manifest, store: Store) -> Section:
-    """The section of a training; raises MissingArtifactError where its history is gone."""
+    """Make the section of a training from its manifest and its history.
+
+    Args:
+        manifest: Manifest of the training stage.
+        store: Store with the history and the previews.
+
+    Returns:
+        Facts, warnings, previews and curves of losses and learning rates.
+
+    Raises:
+        MissingArtifactError: The history is missing from the store.
+    """
     model = data_of(manifest, ModelRecord)
     options = TrainingOptions.model_validate(manifest.options)
     return Section(
@@ -67,7 +78,7 @@ def training_section(manifest: Manifest, store: Store) -> Section:
 def _progress(
     store: Store, model: ModelRecord, manifest: Manifest
 ) -> tuple[Strip | Animation, ...]:
-    """Previews at about equal distances, the first and the last among them; and all, animated."""
+    """A strip of previews at about equal distances, first and last included, and the animation."""
     keys = [item.key for item in store.list(f"{model.folder}/previews/")]
     chosen = np.linspace(0, len(keys) - 1, min(PREVIEWS, len(keys))).round().astype(int)
     size = model.generator.image_size

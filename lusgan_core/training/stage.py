@@ -1,4 +1,4 @@
-"""Stage 4: a score's frames, turned into a generator."""
+"""Stage 4: trains a generator on the frames of one score."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 VERSION = 1
-"""Goes up when the same call would leave something else."""
+"""Raised whenever the same call would give another result."""
 
 SEEN = "clips.json"
-"""Name, in a model's folder, of what its training sees; it is written before training begins."""
+"""Name, in a model's folder, of the list of clips it is trained on; written before training."""
 
 
 class SeenClips(Record):
@@ -42,7 +42,7 @@ class SeenClips(Record):
 
 
 class ModelRecord(Record):
-    """What one training of one score leaves."""
+    """The result of one training of one score."""
 
     score: int
     name: str
@@ -60,7 +60,17 @@ class ModelRecord(Record):
 
 
 def model_name(options: TrainingOptions, image_size: int, channels: int, short_key: str) -> str:
-    """A model's name: its hyper-parameters, and eight digits of its cache key."""
+    """Name a model by its hyper-parameters and eight digits of its cache key.
+
+    Args:
+        options: Options of the training.
+        image_size: Side of the square frames, pixels.
+        channels: 1 for grey, 3 for RGB.
+        short_key: First eight digits of the training's cache key.
+
+    Returns:
+        A name fit for a key of the store, e.g. ``RaSGAN-pacgan2-128px-c1-...-1a2b3c4d``.
+    """
     return "-".join(
         (
             options.loss,
@@ -85,7 +95,21 @@ def call(
     channels: int,
     registry: Registry,
 ) -> StageCall:
-    """The call for one score. Only its own training frames count, not what else there is."""
+    """Make the call that trains one score.
+
+    Its cache key depends on the score's training frames alone: exams that add no frame of this
+    score change nothing.
+
+    Args:
+        selected: Manifest of the selection of the score's frames.
+        options: Options of the training.
+        image_size: Side of the square frames, pixels.
+        channels: 1 for grey, 3 for RGB.
+        registry: Registry that identifies the plugins for the cache key.
+
+    Returns:
+        The call, for ``run``.
+    """
     dataset = data_of(selected, ScoreDataset)
 
     def name(key: str) -> str:
@@ -117,7 +141,15 @@ def folder_of(call: StageCall) -> str:
 
 
 def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
-    """Raise TooFewFramesError where a score's training frames do not fill one batch."""
+    """Check that a score's training frames fill at least one batch.
+
+    Args:
+        dataset: The score's frames, as selected.
+        options: Options with the batch size.
+
+    Raises:
+        TooFewFramesError: There are fewer training frames than a batch takes.
+    """
     if dataset.training_frames < options.batch_size:
         raise TooFewFramesError(
             f"score {dataset.score} has {dataset.training_frames} training frames, fewer than a "
@@ -127,14 +159,30 @@ def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Train, or go on training from the last checkpoint."""
+    """Train, or resume from the last checkpoint.
+
+    Args:
+        call: A call that ``call`` made.
+        context: Store, registry, runtime and stop flag.
+
+    Returns:
+        A ``ModelRecord`` with the artifacts that it names; see ``train_score`` for errors.
+    """
     from lusgan_core.training.score import train_score
 
     return train_score(call, context)
 
 
 def section(manifest: Manifest, store: Store) -> Section:
-    """What a report shows of a score's training; reads its history from the store."""
+    """Make the report's section on a score's training; reads its history from the store.
+
+    Args:
+        manifest: Manifest of the training stage.
+        store: Store with the history and the previews.
+
+    Returns:
+        The section, see ``training_section``.
+    """
     from lusgan_core.training.section import training_section
 
     return training_section(manifest, store)

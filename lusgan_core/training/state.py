@@ -1,4 +1,4 @@
-"""All that a training carries from one iteration to the next, and no more."""
+"""The state that a training carries from one iteration to the next."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TrainingState:
     """(iterations, len(HISTORY)); rows not trained yet are zero."""
     averaging_generator: nn.Module
     averaging_discriminator: nn.Module
-    """The same two networks; where several processes train them, gradients become those of all."""
+    """The same two networks; where several processes train, gradients are averaged over all."""
 
     @property
     def best_generator(self) -> nn.Module:
@@ -64,7 +64,18 @@ def fresh_state(
     registry: Registry,
     group: Group = ALONE,
 ) -> TrainingState:
-    """Networks with new weights, which depend on the seed alone."""
+    """Build networks with new weights, which depend on the seed alone, and their optimisers.
+
+    Args:
+        options: Seed, learning rates, number of iterations and half-life of the average.
+        made: The backbone with its options, and the networks' sizes.
+        device: Device that the networks are put on.
+        registry: Registry in which the backbone is looked up.
+        group: Processes that train the networks together; ``ALONE`` if it is this process only.
+
+    Returns:
+        The state at iteration 0, its history all zero.
+    """
     backbone = registry.backbone(made.record.backbone)
     network_options = backbone.options.model_validate(made.record.backbone_options)
     with torch.random.fork_rng(devices=[]):

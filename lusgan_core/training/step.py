@@ -20,7 +20,15 @@ from lusgan_core.training.state import TrainingState
 
 
 def pack(images_BCHW: Tensor, count: int) -> Tensor:
-    """Put ``count`` images side by side as channels (PacGAN): (B / P, C x P, H, W)."""
+    """Put images side by side as channels, for a discriminator of packs (PacGAN, Lin et al. 2018).
+
+    Args:
+        images_BCHW: Images (B, C, H, W).
+        count: Images in a pack, P; divides B.
+
+    Returns:
+        Packs (B / P, C x P, H, W).
+    """
     if count == 1:
         return images_BCHW
     batch, channels, height, width = images_BCHW.shape
@@ -29,7 +37,10 @@ def pack(images_BCHW: Tensor, count: int) -> Tensor:
 
 @dataclass
 class Trainer:
-    """What an iteration needs beside the state. ``frames`` (N, H, W[, 3]) uint8 on the device."""
+    """Runs iterations; holds all that they need besides the state.
+
+    ``frames`` are (N, H, W) or (N, H, W, 3) uint8, on the device that trains.
+    """
 
     options: TrainingOptions
     recipe: Recipe
@@ -42,7 +53,7 @@ class Trainer:
         self._device = self.frames.device
 
     def iterate(self, state: TrainingState) -> Tensor:
-        """Train one iteration; returns its row of the history, on the device."""
+        """Train one iteration; returns its row of the history, (len(HISTORY),), on the device."""
         options, number = self.options, state.iteration
         own = self.group.counters
         torch.manual_seed(derive(options.seed, "layers", number, *own))  # dropout and noise layers
@@ -115,7 +126,7 @@ class Trainer:
         return loss.detach()
 
     def _real(self, batch: int) -> Tensor:
-        """This process's real images; the steps of both networks draw from one row of batches."""
+        """This process's real images; steps of both networks share one sequence of batches."""
         indices = self.group.part(self._batches[batch]).to(self._device)
         return self.recipe.record.values.to_model(self.frames[indices])
 
@@ -124,7 +135,7 @@ class Trainer:
         return self.group.part(torch.randn(shape, generator=chance)).to(self._device)
 
     def _seen(self, images_BCHW: Tensor, chance: torch.Generator) -> Tensor:
-        """What the discriminator is shown: white noise added if asked for, and packed."""
+        """Inputs of the discriminator: images with white noise added if asked for, then packed."""
         if self.options.input_noise:
             whole = (self.options.batch_size, *images_BCHW.shape[1:])
             noise = self.group.part(torch.randn(whole, generator=chance)).to(images_BCHW)

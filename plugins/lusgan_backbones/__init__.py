@@ -1,4 +1,4 @@
-"""The backbones that come with lusgan: one file each."""
+"""The backbones that come with lusgan: one file for each."""
 
 from __future__ import annotations
 

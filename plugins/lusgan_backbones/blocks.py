@@ -1,11 +1,12 @@
-"""What the built-in backbones share: how sizes become layers, noise, and the first weights.
+"""Shared by the built-in backbones: layers from sizes, noise, and the first weights.
 
-Shapes: N inputs of a network (images, or packs of them), C channels, D latent size, L logits.
+Shapes: N inputs of a network (images, or packs of them), C channels, D latent size, L logits, P
+pack.
 
 All of them climb from 4 x 4 to the image in factors of two and descend the same way, so a network
-is little more than a list of widths, and each module says where those come from. The two
-DCGAN-like backbones are built here by ``transposed_generator`` and ``strided_layers``; their
-weights start as in DCGAN (Radford et al., arXiv 1511.06434): normal(0, 0.02).
+is little more than a list of widths, and each module says where those come from. The two DCGAN-like
+backbones are built here by ``transposed_generator`` and ``strided_layers``; their weights start as
+in DCGAN (Radford et al., arXiv 1511.06434): normal(0, 0.02).
 """
 
 from __future__ import annotations
@@ -51,10 +52,17 @@ def regularisers(options: GeneratorOptions) -> list[nn.Module]:
 def transposed_generator(
     spec: NetworkSpec, widths: Sequence[int], options: GeneratorOptions, *, batch_norm: bool = True
 ) -> nn.Sequential:
-    """Build a DCGAN generator: noise (N, D) to images (N, C, H, W) in -1..1.
+    """Build a DCGAN generator; for its first weights see ``initialise_dcgan``.
 
-    ``widths`` are the channels at 4, 8, 16 ... pixels; one more 4 x 4 transposed convolution of
-    stride 2 leads from the last of them to the image. A block without batch norm has a bias.
+    Args:
+        spec: Channels of the image and latent size.
+        widths: Channels at 4, 8, 16 ... pixels; one more 4 x 4 transposed convolution of stride 2
+            leads from the last of them to the image.
+        options: Dropout and noise after each block.
+        batch_norm: Whether each block normalises; one that does not has a bias.
+
+    Returns:
+        A module from noise (N, D) to images (N, C, H, W) in -1..1.
     """
     layers: list[nn.Module] = [nn.Unflatten(1, (spec.latent_size, 1, 1))]
     before = spec.latent_size
@@ -72,10 +80,16 @@ def transposed_generator(
 def strided_layers(
     spec: NetworkSpec, widths: Sequence[int], *, batch_norm: bool = True
 ) -> list[nn.Module]:
-    """Build the trunk of a DCGAN discriminator: a 4 x 4 convolution of stride 2 a width.
+    """Build the trunk of a DCGAN discriminator: a 4 x 4 convolution of stride 2 for each width.
 
-    Takes packed images (N, C x P, H, W). Batch norm follows the third layer and later ones; where
-    it is switched off a bias takes the place of its shift.
+    Args:
+        spec: Channels of the image and pack.
+        widths: Channels at half the side of the image, at a quarter, ...
+        batch_norm: Whether the third layer and later ones normalise; where they do not, they have a
+            bias, which takes the place of batch norm's shift.
+
+    Returns:
+        Layers that take packed images (N, C x P, H, W), for an ``nn.Sequential``.
     """
     layers: list[nn.Module] = []
     before = spec.channels * spec.pack

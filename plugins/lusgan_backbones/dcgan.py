@@ -50,12 +50,28 @@ class DcganOptions(GeneratorOptions):
 
 
 def widths_from_image(spec: NetworkSpec, options: DcganOptions) -> list[int]:
-    """Return channels at half the side of the image, a quarter ... down to 4 pixels."""
+    """Channels of the layers between the image and 4 x 4 pixels.
+
+    Args:
+        spec: Gives the image size.
+        options: ``width``, the channels next to the image; they double up to ``GROWTH`` times that.
+
+    Returns:
+        Channels at half the side of the image, at a quarter, ... down to 4 pixels.
+    """
     return [options.width * min(2**i, GROWTH) for i in range(doublings(spec))]
 
 
 def generator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
-    """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    """Build the generator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and latent size; ``pack`` is not used.
+        options: Its widths, dropout, noise and normalisation.
+
+    Returns:
+        A module from noise (B, D) to images (B, C, H, W) in -1..1.
+    """
     from lusgan_backbones.blocks import initialise_dcgan, transposed_generator
 
     network = transposed_generator(
@@ -69,7 +85,15 @@ def generator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
 
 
 def discriminator(spec: NetworkSpec, options: DcganOptions) -> nn.Module:
-    """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 1)."""
+    """Build the discriminator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and pack; ``latent_size`` is not used.
+        options: Its widths and normalisation.
+
+    Returns:
+        A module from packed images (B / P, C x P, H, W) to raw logits (B / P, 1).
+    """
     from torch import nn
 
     from lusgan_backbones.blocks import initialise_dcgan, strided_layers

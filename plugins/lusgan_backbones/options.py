@@ -1,4 +1,4 @@
-"""What the built-in backbones can be told, and how sizes become layers."""
+"""Options of the built-in backbones, and how sizes become layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lusgan_core.api import NetworkSpec, Options
 
 
 class GeneratorOptions(Options):
-    """What every built-in generator can be told."""
+    """Options of every built-in generator."""
 
     dropout: float = Field(
         0.0,
@@ -26,5 +26,13 @@ class GeneratorOptions(Options):
 
 
 def doublings(spec: NetworkSpec, start: int = 4) -> int:
-    """Number of factor-two steps between ``start`` pixels and the side of the image."""
+    """Count the factor-two steps from a smaller side to the side of the image.
+
+    Args:
+        spec: Gives the image size, a power of two.
+        start: The smaller side, pixels, a power of two.
+
+    Returns:
+        The number of steps, e.g. 6 from 4 to 256 pixels.
+    """
     return (spec.image_size // start).bit_length() - 1

@@ -1,15 +1,15 @@
 """The networks of the report's Figure 1: a wide generator and a small discriminator of pairs.
 
-The discriminator sees two images at once, stacked as channels (PacGAN, Lin et al. 2017): a
-generator that keeps painting the same picture gives itself away. At 256 x 256 the networks are
-those of the figure, layer by layer, with two remarks:
+The discriminator sees two images at once, stacked as channels (PacGAN, Lin et al. 2017), which
+reveals a generator that makes the same image again and again. At 256 x 256 the networks are those
+of the figure, layer by layer, with two remarks:
 
-- The figure lets the generator end in 32->16 channels. Images have one or three, so here its last
-  layer makes those.
-- The text speaks of a dropout after each block of the generator, the figure shows none. Here the
-  figure holds; the option ``dropout`` gives the text's.
+- In the figure the generator ends in 32->16 channels. Images have one or three, so here its last
+  layer makes as many.
+- The text has a dropout after each block of the generator, the figure has none. Here the figure is
+  followed; the option ``dropout`` gives the text's.
 
-Other sizes drop layers nearest to the image, or add one there. The generator starts at 4 x 4 with
+At other sizes layers next to the image are left out or added. The generator starts at 4 x 4 with
 1024 channels and halves them with each doubling, whatever the size; the discriminator always ends
 in ...-64-32-16-1 with 2 x 2 logits, so at 64 x 64 it is 128-64-32-16-1.
 """
@@ -36,7 +36,15 @@ class PacGan2Options(GeneratorOptions):
 
 
 def generator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
-    """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    """Build the generator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and latent size; ``pack`` is not used.
+        options: Dropout and noise of its blocks.
+
+    Returns:
+        A module from noise (B, D) to images (B, C, H, W) in -1..1.
+    """
     from lusgan_backbones.blocks import initialise_dcgan, transposed_generator
 
     network = transposed_generator(spec, GENERATOR_WIDTHS[: doublings(spec)], options)
@@ -45,7 +53,16 @@ def generator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
 
 
 def discriminator(spec: NetworkSpec, options: PacGan2Options) -> nn.Module:
-    """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 4)."""
+    """Build the discriminator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and pack; ``latent_size`` is not used.
+        options: Not used: the discriminator has none.
+
+    Returns:
+        A module from packed images (B / P, C x P, H, W) to raw logits (B / P, 4), from 2 x 2 places
+        of the image.
+    """
     from torch import nn
 
     from lusgan_backbones.blocks import initialise_dcgan, strided_layers

@@ -1,13 +1,13 @@
-"""The report's "improved" pair, put right: SELU, nearest upsampling, spectral norm.
+"""The report's "improved" pair, corrected: SELU, nearest upsampling, spectral norm.
 
-Its author proposed these networks and could not train them. Two things kept them from working:
-they ignored the latent and image size, and their normal(0, 0.02) first weights suit neither SELU,
-which keeps unit variance only with LeCun's (Klambauer et al., arXiv 1706.02515), nor a layer under
-spectral norm (Miyato et al., arXiv 1802.05957), where they were overwritten without a word. Here
-sizes are followed, weights are LeCun normal, and they are drawn before spectral norm is put on.
+Its author proposed these networks and could not train them, for two reasons: they ignored the
+latent and image size, and their normal(0, 0.02) first weights suit neither SELU, which keeps unit
+variance only with LeCun's (Klambauer et al., arXiv 1706.02515), nor a layer under spectral norm
+(Miyato et al., arXiv 1802.05957), where they were silently overwritten. Here sizes are followed,
+weights are LeCun normal, and they are drawn before spectral norm is applied.
 
-The source has 128 channels next to the image and 4096 at the bottom (``width=128,
-max_width=4096``), which is why it did not fit its author's card. The defaults are smaller.
+The source has 128 channels next to the image and 4096 at 4 x 4 pixels (``width=128,
+max_width=4096``), too many for its author's GPU. The defaults are smaller.
 
 The first layer of the generator is dense, which is what a transposed convolution of a 1 x 1 input
 is; this way its fan-in is the latent size and LeCun's rule holds.
@@ -47,7 +47,15 @@ class SeluSnOptions(GeneratorOptions):
 
 
 def widths_from_image(spec: NetworkSpec, options: SeluSnOptions) -> list[int]:
-    """Return channels at half the side of the image, a quarter ... down to 4 pixels."""
+    """Channels of the layers between the image and 4 x 4 pixels.
+
+    Args:
+        spec: Gives the image size.
+        options: ``width``, the channels next to the image, and ``max_width``, where doubling ends.
+
+    Returns:
+        Channels at half the side of the image, at a quarter, ... down to 4 pixels.
+    """
     return [min(options.width * 2**i, options.max_width) for i in range(doublings(spec))]
 
 
@@ -66,7 +74,7 @@ def selu_block(options: SeluSnOptions) -> list[nn.Module]:
 
 
 def initialise_lecun(network: nn.Module) -> None:
-    """Draw weights from normal(0, 1 / fan-in); biases are zero."""
+    """Draw weights with mean 0 and variance 1 / fan-in, as LeCun does; biases are zero."""
     from torch import nn
 
     for module in network.modules():
@@ -77,7 +85,15 @@ def initialise_lecun(network: nn.Module) -> None:
 
 
 def generator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
-    """Build the generator: noise (B, D) to images (B, C, H, W) in -1..1."""
+    """Build the generator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and latent size; ``pack`` is not used.
+        options: Its widths, dropout and noise.
+
+    Returns:
+        A module from noise (B, D) to images (B, C, H, W) in -1..1.
+    """
     from torch import nn
 
     widths = widths_from_image(spec, options)[::-1]
@@ -97,7 +113,15 @@ def generator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
 
 
 def discriminator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
-    """Build the discriminator: packed images (B / P, C x P, H, W) to logits (B / P, 1)."""
+    """Build the discriminator, in training mode, with its first weights drawn.
+
+    Args:
+        spec: Image size, channels and pack; ``latent_size`` is not used.
+        options: Its widths.
+
+    Returns:
+        A module from packed images (B / P, C x P, H, W) to raw logits (B / P, 1).
+    """
     from torch import nn
     from torch.nn.utils.parametrizations import spectral_norm
 
@@ -111,7 +135,7 @@ def discriminator(spec: NetworkSpec, options: SeluSnOptions) -> nn.Module:
     initialise_lecun(network)
     for layer in network:
         if isinstance(layer, nn.Conv2d):
-            spectral_norm(layer)  # only now: it keeps the weights that it finds
+            spectral_norm(layer)  # last, since it keeps the weights that it finds
     return network
 
 

@@ -1,4 +1,4 @@
-"""The losses and gradient penalties that come with lusgan: one file a family."""
+"""The losses and gradient penalties that come with lusgan: one file for each family."""
 
 from __future__ import annotations
 

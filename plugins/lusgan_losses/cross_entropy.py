@@ -12,8 +12,8 @@ RSGAN       L(a - b, 1)                          L(b - a, 1)
 RaSGAN      [L(a - b', 1) + L(b - a', 0)] / 2    [L(a - b', 0) + L(b - a', 1)] / 2
 ==========  ===================================  ===================================
 
-In the discriminator the 1 of a real and the 0 of a fake input are the targets, smoothed or flipped
-as the run has it; RSGAN has only the former. In the generator they are 1 and 0.
+In the discriminator the 1 of a real and the 0 of a fake input are replaced by the targets, which
+the run may smooth or flip; RSGAN has only the former. In the generator they are 1 and 0.
 
 Sources: Goodfellow et al., arXiv 1406.2661 (SGAN, non-saturating); Jolicoeur-Martineau, arXiv
 1807.00734, section 4 and algorithms 1 and 2 (the relativistic two). RSGAN is the RpGAN of R3GAN
@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """L(x, y), averaged over all logits."""
+    """L(x, y), averaged over all logits.
+
+    Args:
+        logits: x, any shape.
+        targets: y, 0..1 or, with label smoothing, beyond; of the shape of the logits.
+
+    Returns:
+        The average, a scalar.
+    """
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     return binary_cross_entropy_with_logits(logits, targets)
@@ -47,36 +55,98 @@ def softplus(logits: Tensor) -> Tensor:
 
 
 def sgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """L(a, y) + L(b, y0) for targets y and y0."""
+    """L(a, y) + L(b, y0) for targets y (real) and y0 (fake).
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: y and y0, each of the shape of its logits.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return cross_entropy(real, targets.real) + cross_entropy(fake, targets.fake)
 
 
 def sgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """L(b, 1): real logits play no part."""
+    """L(b, 1).
+
+    Args:
+        real: Not used.
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return softplus(-fake).mean()
 
 
 def rsgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """L(a - b, y): each real input beside one fake input."""
+    """L(a - b, y) for the target y (real): each real input beside one fake input.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of as many fake inputs, (N, L).
+        targets: y, of the shape of the logits; y0 is not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return cross_entropy(real - fake, targets.real)
 
 
 def rsgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """L(b - a, 1)."""
+    """L(b - a, 1): each fake input beside one real input.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of as many fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return softplus(real - fake).mean()
 
 
 def rasgan_discriminator(
     real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
 ) -> Tensor:
-    """[L(a - b', y) + L(b - a', y0)] / 2: each input beside the average of the other kind."""
+    """[L(a - b', y) + L(b - a', y0)] / 2 for targets y (real) and y0 (fake).
+
+    Each input is set beside the average of the other kind.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: y and y0, each of the shape of its logits.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     real_above = cross_entropy(real - fake.mean(), targets.real)
     fake_above = cross_entropy(fake - real.mean(), targets.fake)
     return (real_above + fake_above) / 2
 
 
 def rasgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """[L(a - b', 0) + L(b - a', 1)] / 2."""
+    """[L(a - b', 0) + L(b - a', 1)] / 2.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return (softplus(real - fake.mean()).mean() + softplus(real.mean() - fake).mean()) / 2
 
 

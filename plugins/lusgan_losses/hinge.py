@@ -25,26 +25,66 @@ if TYPE_CHECKING:
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """relu(1 - a) + relu(1 + b)."""
+    """relu(1 - a) + relu(1 + b).
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return (1 - real).relu().mean() + (1 + fake).relu().mean()
 
 
 def hinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """-b: real logits play no part."""
+    """-b.
+
+    Args:
+        real: Not used.
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return -fake.mean()
 
 
 def rahinge_discriminator(
     real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
 ) -> Tensor:
-    """[relu(1 - (a - b')) + relu(1 + (b - a'))] / 2."""
+    """[relu(1 - (a - b')) + relu(1 + (b - a'))] / 2.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     real_above = (1 - (real - fake.mean())).relu().mean()
     fake_below = (1 + (fake - real.mean())).relu().mean()
     return (real_above + fake_below) / 2
 
 
 def rahinge_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """[relu(1 + (a - b')) + relu(1 - (b - a'))] / 2."""
+    """[relu(1 + (a - b')) + relu(1 - (b - a'))] / 2.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     real_below = (1 + (real - fake.mean())).relu().mean()
     fake_above = (1 - (fake - real.mean())).relu().mean()
     return (real_below + fake_above) / 2

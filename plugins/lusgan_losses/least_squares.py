@@ -10,9 +10,9 @@ LSGAN       (a - 1)^2 + b^2                               (b - 1)^2
 RaLSGAN     [(a - b' - 1)^2 + (b - a' + 1)^2] / 2         the same, signs swapped
 ==========  ============================================  ==========================
 
-In the discriminator the targets stand in: LSGAN's 1 is the target of a real input and its 0 that
-of a fake one; both ones of RaLSGAN are the target of a real input. In the generator they are 1
-and 0.
+In the discriminator the targets replace these numbers: LSGAN's 1 is the target of a real input and
+its 0 that of a fake one; both ones of RaLSGAN are the target of a real input. In the generator they
+are 1 and 0.
 
 Sources: Mao et al., arXiv 1611.04076 (LSGAN, without its factor 1/2); Jolicoeur-Martineau, arXiv
 1807.00734, appendix (RaLSGAN).
@@ -29,26 +29,66 @@ if TYPE_CHECKING:
 
 
 def lsgan_discriminator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """(a - y)^2 + (b - y0)^2 for targets y and y0."""
+    """(a - y)^2 + (b - y0)^2 for targets y (real) and y0 (fake).
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: y and y0, each of the shape of its logits.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return (real - targets.real).square().mean() + (fake - targets.fake).square().mean()
 
 
 def lsgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """(b - 1)^2: real logits play no part."""
+    """(b - 1)^2.
+
+    Args:
+        real: Not used.
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     return (fake - 1).square().mean()
 
 
 def ralsgan_discriminator(
     real: Tensor, fake: Tensor, targets: Targets, options: NoOptions
 ) -> Tensor:
-    """[(a - b' - y)^2 + (b - a' + y)^2] / 2; needs as many fake inputs as real ones."""
+    """[(a - b' - y)^2 + (b - a' + y)^2] / 2 for the target y (real).
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of as many fake inputs, (N, L).
+        targets: y, of the shape of the logits; y0 is not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     real_above = (real - fake.mean() - targets.real).square().mean()
     fake_below = (fake - real.mean() + targets.real).square().mean()
     return (real_above + fake_below) / 2
 
 
 def ralsgan_generator(real: Tensor, fake: Tensor, targets: Targets, options: NoOptions) -> Tensor:
-    """[(a - b' + 1)^2 + (b - a' - 1)^2] / 2."""
+    """[(a - b' + 1)^2 + (b - a' - 1)^2] / 2.
+
+    Args:
+        real: Logits of real inputs, (N, L).
+        fake: Logits of fake inputs, (N, L).
+        targets: Not used.
+        options: Not used.
+
+    Returns:
+        The loss, averaged over all logits: a scalar to minimise.
+    """
     real_below = (real - fake.mean() + 1).square().mean()
     fake_above = (fake - real.mean() - 1).square().mean()
     return (real_below + fake_above) / 2

@@ -12,7 +12,7 @@ Values are averaged over the N inputs of the batch. D(x) is the mean of the L lo
 as in the losses, so that a discriminator's value does not depend on how many it gives.
 
 Gradients are those of the whole batch's sum. With batch norm an input's logits depend on the other
-inputs too, and what is penalised includes that path; without it each input stands for itself.
+inputs too, and the penalty includes that path; without it each input counts by itself.
 
 The value keeps its graph (double backward), so ``backward`` reaches the discriminator's weights.
 torch.compile cannot do that: leave a discriminator uncompiled where a penalty is used.
@@ -46,7 +46,15 @@ class ZeroCentredOptions(PenaltyOptions):
 
 
 def input_gradients(discriminator: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the gradient (N, C x P x H x W) of each input's mean logit with respect to it."""
+    """Compute the gradient of each input's mean logit with respect to that input.
+
+    Args:
+        discriminator: A module from inputs to logits (N, L).
+        inputs: (N, C x P, H, W), packed images in the model's range.
+
+    Returns:
+        (N, C x P x H x W), with its graph kept, so that it can be differentiated again.
+    """
     import torch
 
     inputs = inputs.detach().requires_grad_(True)
@@ -58,7 +66,18 @@ def input_gradients(discriminator: nn.Module, inputs: Tensor) -> Tensor:
 def gp_value(
     discriminator: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, options: GpOptions
 ) -> Tensor:
-    """Mean of (|grad D| - 1)^2 at random points between each real input and its fake one."""
+    """Mean of (|grad D| - 1)^2 at a random point between each real input and its fake one.
+
+    Args:
+        discriminator: A module from packed images to logits (N, L).
+        real: Packed real images, (N, C x P, H, W), in the model's range.
+        fake: As many packed fake images, of the same shape.
+        rng: Draws the place of each point, uniformly; it may be on another device.
+        options: Not used; the training loop applies ``weight`` and ``every``.
+
+    Returns:
+        The unweighted penalty, a scalar with its graph kept.
+    """
     import torch
 
     share = torch.rand(len(real), 1, 1, 1, generator=rng, device=rng.device).to(real)
@@ -74,7 +93,18 @@ def r1_value(
     rng: torch.Generator,
     options: ZeroCentredOptions,
 ) -> Tensor:
-    """Half the mean squared gradient norm on real inputs."""
+    """Half the mean squared gradient norm on real inputs.
+
+    Args:
+        discriminator: A module from packed images to logits (N, L).
+        real: Packed real images, (N, C x P, H, W), in the model's range.
+        fake: Not used.
+        rng: Not used.
+        options: Not used; the training loop applies ``weight`` and ``every``.
+
+    Returns:
+        The unweighted penalty, a scalar with its graph kept.
+    """
     return input_gradients(discriminator, real).square().sum(dim=1).mean() / 2
 
 
@@ -85,7 +115,18 @@ def r2_value(
     rng: torch.Generator,
     options: ZeroCentredOptions,
 ) -> Tensor:
-    """Half the mean squared gradient norm on fake inputs."""
+    """Half the mean squared gradient norm on fake inputs.
+
+    Args:
+        discriminator: A module from packed images to logits (N, L).
+        real: Not used.
+        fake: Packed fake images, (N, C x P, H, W), in the model's range.
+        rng: Not used.
+        options: Not used; the training loop applies ``weight`` and ``every``.
+
+    Returns:
+        The unweighted penalty, a scalar with its graph kept.
+    """
     return input_gradients(discriminator, fake).square().sum(dim=1).mean() / 2
 
 

@@ -1,4 +1,4 @@
-"""The pair metrics that come with lusgan, as sewar 0.4.10 defines them: one file each."""
+"""The pair metrics that come with lusgan, as sewar 0.4.10 defines them: one file for each."""
 
 from __future__ import annotations
 

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the error, 0 to inf, or NaN; raises ConfigError for unfit frames."""
+    """Compute the relative global error of synthesis.
+
+    Args:
+        a: The reference frame, uint8 0..255, (H, W) grey or (H, W, 3) colour.
+        b: The frame that is compared with it, of the same shape.
+
+    Returns:
+        0 to infinity; infinity where a channel is black in the first frame, NaN where it is black
+        in both.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, or differ in shape.
+    """
     from sewar import full_ref
 
     with checked(a, b):

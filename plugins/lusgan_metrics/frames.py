@@ -1,7 +1,8 @@
-"""What every built-in metric asks of its two frames before sewar sees them.
+"""Checks the two frames of every built-in metric before sewar sees them.
 
-sewar 0.4.10 does the arithmetic, in float64. It says little when its input makes no sense (an
-assertion, a shorter product of scales, an empty mean), so that is found out here.
+sewar 0.4.10 does the arithmetic, in float64. For unfit input it fails with a bare assertion or
+gives a value that means something else (a shorter product of scales, an empty mean), so such input
+is detected here.
 """
 
 from __future__ import annotations
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def checked(a: Frame, b: Frame, *, min_size: int = 1, colours: bool = True) -> Iterator[None]:
-    """Check two frames, then compute in silence: inf and NaN are documented values here.
+    """Check two frames, then silence numpy's warnings of inf and NaN for the length of a block.
 
-    Raises ConfigError unless both are uint8 (H, W) or (H, W, 1), or (H, W, 3) where ``colours``
-    are allowed, of equal shape and no side shorter than ``min_size`` pixels.
+    Args:
+        a: First frame, uint8, (H, W) or (H, W, 1) grey, (H, W, 3) colour.
+        b: Second frame, of the same shape.
+        min_size: Shortest side that the metric can work with, pixels.
+        colours: Whether the metric takes colour frames.
+
+    Raises:
+        ConfigError: A frame is of another type or shape, the shapes differ, or a side is too short.
     """
     for frame in (a, b):
         channels = frame.shape[2] if frame.ndim == 3 else 1

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the mean squared difference, 0 to 65025; raises ConfigError for unfit frames."""
+    """Compute the mean squared difference of grey levels.
+
+    Args:
+        a: One frame, uint8 0..255, (H, W) grey or (H, W, 3) colour.
+        b: The other, of the same shape.
+
+    Returns:
+        0 to 65025, squared grey levels.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, or differ in shape.
+    """
     from sewar import full_ref
 
     with checked(a, b):

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the ratio in dB, 0 to inf; raises ConfigError for unfit frames."""
+    """Compute the peak signal-to-noise ratio.
+
+    Args:
+        a: One frame, uint8 0..255, (H, W) grey or (H, W, 3) colour.
+        b: The other, of the same shape.
+
+    Returns:
+        0 dB to infinity; infinity for identical frames.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, or differ in shape.
+    """
     from sewar import full_ref
 
     with checked(a, b):

@@ -1,4 +1,4 @@
-"""PSNR-B: PSNR that also counts 8 x 8 blocks seen in the second frame against it, in dB.
+"""PSNR-B: PSNR that counts visible 8 x 8 blocks of the second frame as noise, in dB.
 
 10 log10(255^2 / (MSE + BEF)), where BEF, the blocking effect factor, is positive if grey levels
 jump more across the borders of blocks than elsewhere (Yim and Bovik, IEEE TIP 20(1), 2011). Only
@@ -22,9 +22,18 @@ MIN_SIZE = 9
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the ratio in dB, inf at most; raises ConfigError for unfit frames.
+    """Compute the peak signal-to-noise ratio, with the second frame's blocks as noise.
 
-    It may fall below zero: frames of opposite black and white, the second one blocky.
+    Args:
+        a: The reference frame, uint8 0..255, (H, W), grey alone, no side shorter than 9 pixels.
+        b: The frame that is compared with it, of the same shape.
+
+    Returns:
+        dB; infinity at most, and below 0 dB where frames are opposite black and white and the
+        second one is blocky.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, differ in shape, or are too small.
     """
     from sewar import full_ref
 

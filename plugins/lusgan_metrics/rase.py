@@ -2,8 +2,8 @@
 
 In each 8 x 8 window, 100 / mean of the first frame x RMSE of the two; then the mean over windows,
 four pixels off each edge (Gonzalez-Audicana et al., IEEE TGRS 42(6), 2004, windowed by sewar). A
-window where the first frame is black counts 0. The order of frames matters, and so do dark windows
-above all.
+window where the first frame is black counts 0. The order of frames matters, and dark windows
+dominate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,19 @@ MIN_SIZE = 9
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the relative error in percent, 0 upwards; raises ConfigError for unfit frames."""
+    """Compute the relative average spectral error.
+
+    Args:
+        a: The reference frame, uint8 0..255, (H, W) grey or (H, W, 3) colour, no side shorter than
+            9 pixels.
+        b: The frame that is compared with it, of the same shape.
+
+    Returns:
+        Percent of the first frame's brightness, 0 upwards.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, differ in shape, or are too small.
+    """
     from sewar import full_ref
 
     with checked(a, b, min_size=MIN_SIZE):

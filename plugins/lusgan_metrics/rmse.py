@@ -1,4 +1,4 @@
-"""RMSE: root mean squared error, the square root of MSE. It runs to 255, not to 1."""
+"""RMSE: root mean squared error, the square root of MSE. Its largest value is 255, not 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the root mean squared difference, 0 to 255; raises ConfigError for unfit frames."""
+    """Compute the root of the mean squared difference of grey levels.
+
+    Args:
+        a: One frame, uint8 0..255, (H, W) grey or (H, W, 3) colour.
+        b: The other, of the same shape.
+
+    Returns:
+        0 to 255, grey levels.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, or differ in shape.
+    """
     from sewar import full_ref
 
     with checked(a, b):

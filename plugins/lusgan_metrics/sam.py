@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the mean angle in radians, 0 to pi/2, or NaN; raises ConfigError for unfit frames."""
+    """Compute the mean angle between the colours of pixels.
+
+    Args:
+        a: One frame, uint8 0..255, (H, W) grey or (H, W, 3) colour.
+        b: The other, of the same shape.
+
+    Returns:
+        0 to pi/2, radians; NaN where every pixel is black in one of the frames.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, or differ in shape.
+    """
     from sewar import full_ref
 
     with checked(a, b):

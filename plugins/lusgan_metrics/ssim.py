@@ -20,7 +20,18 @@ MIN_SIZE = 11
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the mean index, -1 to 1; raises ConfigError for unfit frames."""
+    """Compute the mean structural similarity.
+
+    Args:
+        a: One frame, uint8 0..255, (H, W) grey or (H, W, 3) colour, no side shorter than 11 pixels.
+        b: The other, of the same shape.
+
+    Returns:
+        -1 to 1; 1 for identical frames.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, differ in shape, or are too small.
+    """
     from sewar import full_ref
 
     with checked(a, b, min_size=MIN_SIZE):

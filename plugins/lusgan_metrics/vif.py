@@ -20,7 +20,19 @@ MIN_SIZE = 41
 
 
 def value(a: Frame, b: Frame) -> float:
-    """Return the share, 0 upwards, or NaN; raises ConfigError for unfit frames."""
+    """Compute the visual information fidelity.
+
+    Args:
+        a: The reference frame, uint8 0..255, (H, W) grey or (H, W, 3) colour, no side shorter than
+            41 pixels.
+        b: The frame that is compared with it, of the same shape.
+
+    Returns:
+        Share of the first frame's information, 0 upwards; NaN where the first frame is flat.
+
+    Raises:
+        ConfigError: The frames are not uint8 of such a shape, differ in shape, or are too small.
+    """
     from sewar import full_ref
 
     with checked(a, b, min_size=MIN_SIZE):

@@ -217,7 +217,7 @@ def history(iterations: int = 4000) -> bytes:
 
 
 def exam_shards() -> list[ExamShards]:
-    """Return what preprocessing left of six exams: 44 clips, one a score and patient or more."""
+    """Return what preprocessing left of six exams of one clip each."""
     exams = []
     for patient, codes in EXAMS.items():
         for number, exam in enumerate(codes):

@@ -1,1 +1,1 @@
-"""What runs, workers and a local stack need: looked at before any work, with what to do."""
+"""Checks before any work: what runs, workers and a local stack need, and what to do about it."""

@@ -1,7 +1,7 @@
 """Checks of one machine: plugins, GPU, versions, storage, disk.
 
-A *check* returns what it found, as a text, or raises a LusganError that says what is missing and
-what to do. ``finding`` turns either into something to show.
+A *check* returns a text on what it found, or raises a LusganError that says what is missing and
+what to do. ``finding`` turns either into a record to show.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_core.store.source import open_source
 
 FREE_GB = 5
-"""Less free space than that is a finding."""
+"""Smallest free space on a disk, 10^9 bytes."""
 INSTALL_DASK = "pip install 'lusgan[dask]'"
 
 Check = Callable[[], str]
@@ -29,7 +29,7 @@ Check = Callable[[], str]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: fine, or what is wrong and what to do."""
+    """The result of one check: a text on what was found, or what is wrong and what to do."""
 
     what: str
     ok: bool
@@ -37,7 +37,15 @@ class Finding:
 
 
 def finding(what: str, check: Check) -> Finding:
-    """What a check of that name found."""
+    """Make a check and record its result.
+
+    Args:
+        what: Name of the check, e.g. ``GPU``.
+        check: The check.
+
+    Returns:
+        Its result; an error of lusgan becomes a finding that is not ok.
+    """
     try:
         return Finding(what, True, check())
     except LusganError as error:
@@ -45,7 +53,7 @@ def finding(what: str, check: Check) -> Finding:
 
 
 def plugins() -> str:
-    """Every installed plugin can be used."""
+    """Check that every installed plugin can be used."""
     registry = installed()
     if registry.broken:
         first = registry.broken[0]
@@ -56,7 +64,7 @@ def plugins() -> str:
 
 
 def gpu(required: bool = False) -> str:
-    """The GPU's name, or that there is none. Raises MissingError where one is ``required``."""
+    """Name the GPU, or say that there is none. Raises MissingError where one is ``required``."""
     import torch
 
     from lusgan_core.networks.device import pick_device
@@ -69,7 +77,7 @@ def gpu(required: bool = False) -> str:
 
 
 def versions() -> str:
-    """Packages that have to fit each other do."""
+    """Check that the versions of packages fit each other."""
     found = {name: metadata.version(name) for name in ("prefect", "fastapi", "sqlalchemy")}
     fastapi = tuple(map(int, found["fastapi"].split(".")[:2]))
     if fastapi >= (0, 151):
@@ -86,7 +94,7 @@ def versions() -> str:
 
 
 def storage(store: str) -> str:
-    """The store can be written."""
+    """Check that the store can be written."""
     kept = open_store(store)
     check_writable(kept)
     also = f"; {KEEPS_DELETED}" if kept.keeps_deleted() else ""
@@ -94,7 +102,19 @@ def storage(store: str) -> str:
 
 
 def exams(source: str, empty_ok: bool = False) -> str:
-    """The exam source can be read, and holds clips unless ``empty_ok``."""
+    """Check that the exam source can be read and holds .mat files.
+
+    Args:
+        source: Address of the exam source.
+        empty_ok: Whether a source without any .mat file passes.
+
+    Returns:
+        The number of .mat files.
+
+    Raises:
+        ExamError: The source cannot be read.
+        MissingError: It holds no .mat file.
+    """
     number = sum(stat.key.lower().endswith(".mat") for stat in open_source(source).objects())
     if not number and not empty_ok:
         raise MissingError(f"there is no .mat file in {source} yet")
@@ -102,7 +122,7 @@ def exams(source: str, empty_ok: bool = False) -> str:
 
 
 def disk(folder: Path) -> str:
-    """There is room left where a folder is."""
+    """Check that there is room left on the disk of a folder."""
     free = shutil.disk_usage(folder).free / 1e9
     if free < FREE_GB:
         raise MissingError(f"only {free:.1f} GB are free in {folder}: `lusgan prune` makes room")
@@ -110,9 +130,9 @@ def disk(folder: Path) -> str:
 
 
 def task_runner(text: str) -> str | None:
-    """The address in ``dask=ADDRESS``, if there is one.
+    """The address in ``dask=ADDRESS``; None where there is none.
 
-    Raises ConfigError for a task runner that nobody knows, and where Dask is not installed.
+    Raises ConfigError for an unknown task runner, and where Dask is not installed.
     """
     kind, equals, address = text.partition("=")
     if (
@@ -125,7 +145,7 @@ def task_runner(text: str) -> str | None:
             "dask=ADDRESS (a scheduler, e.g. dask=tcp://10.0.0.5:8786)"
         )
     for module in ("distributed", "prefect_dask") if kind == "dask" else ():
-        if find_spec(module) is None:  # an import would bring Prefect along before it is set up
+        if find_spec(module) is None:  # an import would load Prefect before it is set up
             raise ConfigError(
                 f"--task-runner {text} needs {module}, which is not installed: {INSTALL_DASK}"
             )

@@ -15,7 +15,10 @@ SOCKET = "unix:///var/run/docker.sock"
 
 
 def docker_engine(gpu: bool) -> str:
-    """Ask the Docker engine for its version, and whether it knows of GPUs."""
+    """Name the Docker engine and its version; check that it offers GPUs where ``gpu`` is set.
+
+    Raises MissingError, which says what to do.
+    """
     try:
         import prefect_docker  # noqa: F401
 

@@ -12,7 +12,7 @@ TIMEOUT_S = 10
 
 
 def cluster() -> str:
-    """Ask the Kubernetes cluster for its version."""
+    """Name the version of the Kubernetes cluster. Raises MissingError, which says what to do."""
     try:
         import prefect_kubernetes  # noqa: F401
         from kubernetes_asyncio.config import ConfigException

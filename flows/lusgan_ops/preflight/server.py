@@ -1,4 +1,4 @@
-"""The Prefect server that the environment names: is it there, and can it be used?"""
+"""Checks the Prefect server that the environment names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from lusgan_core.errors import ConfigError, MissingError
 def prefect_server() -> str:
     """Check the Prefect server that the environment names; returns its address.
 
-    Raises ConfigError where none is named, MissingError where it cannot be used: it does not
-    answer, wants a password, is another version, or is not Prefect at all.
+    Raises:
+        ConfigError: No server is named.
+        MissingError: The server does not answer, wants a password, is of another version, or is not
+            Prefect at all.
     """
     import httpx
     import prefect
@@ -51,7 +53,7 @@ def prefect_server() -> str:
 
 
 def _same_version(url: str, theirs: str, ours: str) -> None:
-    """Raise MissingError for another major or minor version, ValueError for what is none."""
+    """Raise MissingError for another major or minor version, ValueError for a text that is none."""
     if not re.match(r"\d+\.\d+\.", theirs):
         raise ValueError(theirs)
     if theirs.split(".")[:2] != ours.split(".")[:2]:

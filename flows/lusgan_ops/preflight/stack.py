@@ -1,4 +1,4 @@
-"""Everything that a local stack needs: the questions behind ``lusgan doctor``."""
+"""Everything that a local stack needs: the checks behind ``lusgan doctor``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lusgan_ops.up.services import POOL, s3_environment
 
 
 def examine(home: Home) -> Iterator[Finding]:
-    """Check everything, one thing after the other; nothing is changed."""
+    """Make all checks, one after the other; nothing is changed."""
     yield finding("plugins", checks.plugins)
     yield finding("GPU", checks.gpu)
     yield finding("Prefect", checks.versions)

@@ -1,8 +1,8 @@
 """``lusgan up``: everything an operator needs on one machine, as supervised processes.
 
-home         the folder that holds it all: settings, logs, database, marks of what runs
+home         the folder of the stack: settings, logs, database, lock
 supervisor   starts processes, restarts those that die, stops all of them
-services     which processes: Prefect's server and worker, reports, SeaweedFS
-register     tells the server what there is: work pool, deployments, automations
+services     the processes: Prefect's server and worker, reports, SeaweedFS
+register     registers the work pool, deployments and automations with the server
 stack        puts these together
 """

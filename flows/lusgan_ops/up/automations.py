@@ -16,7 +16,10 @@ PREFIX = "lusgan: "
 
 
 def make_automations(settings: UpSettings) -> None:
-    """Replace lusgan's automations by those wanted now. Raises UpError for an unknown block."""
+    """Replace lusgan's automations by those of the settings.
+
+    Raises UpError where a notification block is named that the server does not have.
+    """
     with get_client(sync_client=True) as client:
         wanted: list[AutomationCore] = []
         for block in settings.notify:
@@ -29,7 +32,15 @@ def make_automations(settings: UpSettings) -> None:
 
 
 def notifications(block: str, block_id: Any) -> list[AutomationCore]:
-    """One automation for each kind of news, sent through a notification block."""
+    """Make one automation for each kind of news, sent through a notification block.
+
+    Args:
+        block: The block as TYPE/NAME, for the automations' names.
+        block_id: Its id on the server.
+
+    Returns:
+        The automations, not yet on the server.
+    """
     news = {
         "a run failed": (
             {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},

@@ -1,4 +1,4 @@
-"""The folder of one ``lusgan up``: what was asked for, logs, database, and who runs it now."""
+"""The folder of one ``lusgan up``: its settings, logs, database, and a lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UpError(LusganError, RuntimeError):
 
 
 class UpSettings(Record):
-    """What ``lusgan up`` was asked for; kept, so that the other commands find it."""
+    """The settings of ``lusgan up``; kept, so that other commands find them."""
 
     exams: str = ""
     """Address of the exam source."""
@@ -37,11 +37,11 @@ class UpSettings(Record):
     """Address of a PostgreSQL database; empty: Prefect's SQLite file in the folder."""
     s3: bool = False
     every_s: int = 120
-    """Seconds between two looks at the exam source."""
+    """Polling interval for the exam source, seconds."""
     settle_s: int = 60
-    """An exam is complete once nothing in it changed for so many seconds."""
+    """Seconds without a change after which an exam counts as completely uploaded."""
     debounce_s: int = 15
-    """A run starts once no exam was announced for so many seconds."""
+    """Seconds without a further announcement of an exam after which a run starts."""
     trainers: int = 0
     """Workers that train, one score each at a time; 0: pipelines train themselves."""
     notify: tuple[str, ...] = ()
@@ -64,24 +64,24 @@ class UpSettings(Record):
 
 
 class Home:
-    """Paths below the folder; made when they are asked for."""
+    """Paths below the folder; folders are created when they are asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
 
     def folder(self, name: str) -> Path:
-        """A folder below, for this user alone."""
+        """A folder below, which only this user can read."""
         found = self.path / name
         found.mkdir(parents=True, exist_ok=True, mode=0o700)
         return found
 
     @property
     def mark(self) -> str:
-        """Tells this folder's processes from others; they carry it in their environment."""
+        """Identifies this folder's processes, which carry it in their environment."""
         return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
 
     def settings(self) -> UpSettings:
-        """What was asked for last. Raises ConfigError where nothing was."""
+        """The settings of the last start. Raises ConfigError where there was none."""
         try:
             return UpSettings.model_validate_json((self.path / "up.json").read_bytes())
         except FileNotFoundError:
@@ -95,13 +95,13 @@ class Home:
             ) from error
 
     def remember(self, settings: UpSettings) -> None:
-        """Keep what was asked for."""
+        """Keep the settings."""
         self.folder("")
         write_whole(self.path / "up.json", settings.model_dump_json(indent=1))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the folder for the length of a block. Raises UpError where somebody else does."""
+        """Lock the folder for the length of a block. Raises UpError where it is locked already."""
         import fcntl  # there is none on Windows
 
         self.folder("")
@@ -121,7 +121,12 @@ class Home:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody sees half of it; readable by this user alone."""
+    """Write a file in one step, readable by this user alone: nobody sees half of it.
+
+    Args:
+        path: Where to write; an existing file is replaced.
+        text: The content.
+    """
     partial = path.with_name(f".{path.name}.partial")
     partial.touch(mode=0o600)
     partial.write_text(text, encoding="utf-8")
@@ -129,7 +134,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file, None where there is no such file."""
+    """The value in a JSON file; None where there is no such file, or it is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):

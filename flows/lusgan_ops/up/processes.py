@@ -1,7 +1,7 @@
 """Finds and ends processes by a mark in their environment, which all their children inherit.
 
 A worker starts each flow run in a session of its own, where no signal to the worker's group would
-reach it, and a process that was killed leaves its children behind. A mark finds both.
+reach it, and a process that was killed leaves its children behind. The mark finds both.
 """
 
 from __future__ import annotations
@@ -14,11 +14,19 @@ from contextlib import suppress
 import psutil
 
 MARK, SERVICE = "LUSGAN_UP", "LUSGAN_SERVICE"
-"""Variables: which folder's ``lusgan up`` started a process, and as which service."""
+"""Environment variables: the ``Home.mark`` of a process's folder, and the service it is of."""
 
 
 def marked(mark: str, service: str | None = None) -> set[int]:
-    """Processes that carry the mark (of one service, or of any); this one is not counted."""
+    """Find the processes that carry a mark; this process is not counted.
+
+    Args:
+        mark: The mark of a folder, as ``Home.mark``.
+        service: Name of a service; empty for processes of none, None for all.
+
+    Returns:
+        Process ids. Processes of other users are never found.
+    """
     found = set()
     for process in psutil.process_iter(["environ"]):  # None for other users' processes
         environment = process.info["environ"] or {}
@@ -28,7 +36,12 @@ def marked(mark: str, service: str | None = None) -> set[int]:
 
 
 def end(processes: Iterable[int], grace_s: float) -> None:
-    """Ask processes to end, and kill those that are still there after the grace period."""
+    """Ask processes to end, and kill those that are still there after a grace period.
+
+    Args:
+        processes: Process ids; those that do not exist are ignored.
+        grace_s: Seconds between the request (SIGTERM) and the kill.
+    """
     left = []
     for number in processes:
         with suppress(psutil.NoSuchProcess):
@@ -44,7 +57,7 @@ def end(processes: Iterable[int], grace_s: float) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process is there and has not ended (a zombie has)."""
+    """Whether a process exists and has not ended; a zombie has."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,8 +1,8 @@
-"""Registers a local stack's pools, deployments and automations, unless that was done before.
+"""Registers a local stack's pools, deployments and automations where they are missing or changed.
 
 A process of its own (``python -m lusgan_ops.up.register HOME``), so that the supervisor stays
-small. Nothing is registered again unless something changed, so that what an operator changed in
-the UI survives a restart.
+small. Nothing is registered again unless something changed, so that what an operator changed in the
+UI survives a restart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def register(home: Home) -> None:
 
 
 def _version(settings: UpSettings) -> str:
-    """Changes whenever the server has to be told anew: the file, the flows' parameters, blocks."""
+    """A digest that changes whenever the server must be updated: file, flow parameters, blocks."""
     text = yaml.safe_dump(prefect_file(settings, Kind.PROCESS, gpu=False))
     state = hashlib.sha256(text.encode())
     state.update(repr((settings.notify, settings.database)).encode())
@@ -49,7 +49,7 @@ def _all_there(settings: UpSettings) -> bool:
 
 
 def main() -> None:
-    """Register what the folder named on the command line was asked for."""
+    """Register the stack of the folder that the command line names."""
     try:
         register(Home(Path(sys.argv[1])))
     except LusganError as error:

@@ -1,7 +1,7 @@
 """Serves the reports in a store over HTTP: ``python -m ... STORE PORT [ADDRESS]``.
 
-Only what lies below ``reports/`` is handed out, for reading; to 127.0.0.1, unless another address
-to listen on is given (a container's, which publishes it on 127.0.0.1).
+Only what lies below ``reports/`` is served, read-only. It listens on 127.0.0.1, unless another
+address is given (a container's, which publishes it on 127.0.0.1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json"}
 
 
 def handler(store: Store) -> type[BaseHTTPRequestHandler]:
-    """The requests' handler for a store."""
+    """The handler of requests for the reports in a store."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

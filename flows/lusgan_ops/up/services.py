@@ -1,4 +1,4 @@
-"""The processes of the local stack: how each is started, and how one sees that it answers."""
+"""The processes of the local stack: how each is started, and how to check that it is ready."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ from lusgan_ops.up.supervisor import Service
 POOL, GPU_POOL = "lusgan-cpu", "lusgan-gpu"
 BUCKETS = ("exams", "artifacts")
 S3_PORTS = {"s3": 10, "master": 11, "volume": 12, "filer": 13, "admin": 14}
-"""Ports of SeaweedFS above the UI's; each takes the one 10,000 higher as well."""
+"""Ports of SeaweedFS, added to the UI's; each needs the port 10,000 higher as well."""
 STOP_WITHIN_S = 40.0
-"""A training has this long to leave its checkpoint."""
+"""Time for a training to leave its checkpoint, seconds."""
 
 
 def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
-    """Variables that lead Prefect to this stack and nowhere else."""
+    """Make the environment variables that lead Prefect to this stack and nowhere else.
+
+    Args:
+        home: Folder of the stack.
+        settings: Its port and database.
+
+    Returns:
+        Values by name.
+    """
     variables = {
         "PREFECT_HOME": str(home.folder("prefect")),
         "PREFECT_API_URL": settings.api,
@@ -38,7 +46,7 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
-        # by default an hour of looks is scheduled ahead, and after a stop all of them start at once
+        # by default an hour of polls is scheduled ahead, and after a stop all of them start at once
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "LUSGAN_REPORTS_URL": settings.reports,
     }
@@ -50,7 +58,15 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
 
 
 def server(home: Home, settings: UpSettings) -> Service:
-    """Prefect's server, with its UI, scheduler and automations."""
+    """Prefect's server, with its UI, scheduler and automations.
+
+    Args:
+        home: Folder of the stack.
+        settings: Its port and database.
+
+    Returns:
+        The service; it is ready when its API answers.
+    """
     command = ["server", "start", "--host", "127.0.0.1", "--port", str(settings.port)]
     return Service(
         "server",
@@ -62,7 +78,15 @@ def server(home: Home, settings: UpSettings) -> Service:
 
 
 def worker(home: Home, settings: UpSettings) -> Service:
-    """Prefect's worker, which starts a process for each flow run."""
+    """Prefect's worker, which starts a process for each flow run.
+
+    Args:
+        home: Folder of the stack.
+        settings: Its port and database.
+
+    Returns:
+        The service; it is not waited for.
+    """
     command = ["worker", "start", "--pool", POOL, "--type", "process", "--name", "lusgan-up"]
     return Service(
         "worker",
@@ -74,7 +98,18 @@ def worker(home: Home, settings: UpSettings) -> Service:
 
 
 def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service:
-    """A worker that trains one score at a time, on a GPU of its own where there are any."""
+    """A worker that trains one score at a time, on a GPU of its own where possible.
+
+    Args:
+        home: Folder of the stack.
+        settings: Its port and database.
+        number: Number of the trainer, from 0.
+        gpus: Number of this machine's GPUs, which are given to the trainers in turn; with 0 they
+            train on the CPU.
+
+    Returns:
+        The service; it is not waited for.
+    """
     name = f"trainer-{number}"
     command = ["worker", "start", "--pool", GPU_POOL, "--type", "process", "--name", name]
     own = {"CUDA_VISIBLE_DEVICES": str(number % gpus)} if gpus else {}
@@ -88,14 +123,14 @@ def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service
 
 
 def gpu_count() -> int:
-    """GPUs of this machine that a training can use; asked of a process that goes away again."""
+    """Number of this machine's GPUs; asked in another process, so that torch is not loaded here."""
     ask = "import torch; print(torch.cuda.device_count())"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
     return int(done.stdout) if done.stdout.strip().isdigit() else 0
 
 
 def reports(settings: UpSettings) -> Service:
-    """Serves the reports in the store to the browser."""
+    """A server of the reports in the store, for the browser."""
     return Service(
         "reports",
         [
@@ -107,7 +142,18 @@ def reports(settings: UpSettings) -> Service:
 
 
 def seaweed(home: Home, settings: UpSettings) -> Service:
-    """SeaweedFS as an S3 server of this machine. Raises UpError where it is not installed."""
+    """SeaweedFS as an S3 server of this machine.
+
+    Args:
+        home: Folder of the stack; data and keys are below its ``s3``.
+        settings: Gives the ports.
+
+    Returns:
+        The service; it is ready when its buckets can be written.
+
+    Raises:
+        UpError: SeaweedFS is not installed.
+    """
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("weed", path=beside) or shutil.which("weed")
     if binary is None:
@@ -132,7 +178,15 @@ def seaweed(home: Home, settings: UpSettings) -> Service:
 
 
 def s3_environment(home: Home, settings: UpSettings) -> dict[str, str]:
-    """Variables that lead to the local S3 server; its keys are made once and kept."""
+    """Make the environment variables that lead to the local S3 server.
+
+    Args:
+        home: Folder of the stack; the keys are made there once and kept.
+        settings: Gives the port.
+
+    Returns:
+        Values by name, secrets included.
+    """
     file = home.folder("s3") / "s3.json"
     config = read_json(file)
     if config is None:
@@ -152,7 +206,7 @@ def s3_environment(home: Home, settings: UpSettings) -> dict[str, str]:
 
 
 def _buckets_are_there() -> bool:
-    """Buckets appear some time after the port answers, and their volumes after them."""
+    """Whether all buckets can be written: they appear some time after the port answers."""
     try:
         for bucket in BUCKETS:
             check_writable(open_store(f"s3://{bucket}"))
@@ -162,7 +216,7 @@ def _buckets_are_there() -> bool:
 
 
 def check_ports(settings: UpSettings) -> None:
-    """Raise UpError where somebody else listens on a port that the stack needs."""
+    """Raise UpError where another process listens on a port that the stack needs."""
     wanted = {settings.port: "the UI", settings.port + 1: "the reports"}
     if settings.s3:
         s3 = {settings.port + above: "SeaweedFS" for above in S3_PORTS.values()}

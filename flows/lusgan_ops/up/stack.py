@@ -19,9 +19,17 @@ Say = Callable[[str], None]
 
 
 def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], None]) -> None:
-    """Run everything until Ctrl-C or SIGTERM; ``ready`` is called once all of it answers.
+    """Run the local stack until Ctrl-C or SIGTERM, then stop all of it.
 
-    Raises UpError where a part does not start; what had started is stopped again.
+    Args:
+        home: Folder of the stack, locked meanwhile.
+        settings: Exams, store, options, ports, times.
+        say: Called with lines of text on the progress.
+        ready: Called once all services answer.
+
+    Raises:
+        UpError: The folder or a port is in use, or a service does not start; those that had started
+            are stopped.
     """
     with home.alone():
         left_behind = marked(home.mark)
@@ -44,7 +52,7 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
 
 
 def _set_environment(home: Home, settings: UpSettings) -> None:
-    """Lead this process and its children to the stack, and nowhere else."""
+    """Set the environment variables that lead this process and its children to the stack."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         if "AUTH" not in name:  # a password that the user wants his server to have
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""What a running stack is doing: the question behind ``lusgan status``."""
+"""The state of a running stack: the requests behind ``lusgan status``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lusgan_ops.up.services import POOL
 
 @dataclass(frozen=True)
 class Status:
-    """What a running stack is doing."""
+    """The state of a running stack."""
 
     ui: str
     workers: int
-    """Workers that were heard of lately."""
+    """Number of workers that are online."""
     running: tuple[str, ...]
     """Names of the runs under way."""
     waiting: int
@@ -30,7 +30,7 @@ class Status:
 
 
 def status(settings: UpSettings) -> Status:
-    """Ask the server and the store. Raises MissingError or StoreError."""
+    """Ask the server and the store for the state. Raises MissingError or StoreError."""
     workers = ask(settings.api, f"/work_pools/{POOL}/workers/filter", {})
     under_way = _runs(settings, {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}})
     slots = _runs(settings, {"state": {"name": {"any_": ["AwaitingConcurrencySlot"]}}})

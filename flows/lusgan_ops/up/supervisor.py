@@ -16,7 +16,7 @@ from lusgan_ops.up.processes import MARK, SERVICE, end, marked
 POLL_S = 0.25
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 STEADY_S = 60.0
-"""After so long a process counts as healthy, and its next restart comes soon again."""
+"""Running time after which a process counts as healthy, and its next restart is not delayed."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Service:
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
-    """Added to this process's own."""
+    """Environment variables in addition to this process's own."""
     folder: Path | None = None
     ready: Callable[[], bool] | None = None
-    """Whether it answers; asked until it does."""
+    """Whether it answers; called until it does. None: it is not waited for."""
     ready_within_s: float = 120.0
     grace_s: float = 10.0
-    """Seconds it has for ending in good order."""
+    """Seconds between the request to end and the kill."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Child:
     started: float
     backoff_s: float = FIRST_BACKOFF_S
     due: float | None = None
-    """When to start it again."""
+    """Time (monotonic) of its next start; None while it runs."""
 
 
 class Supervisor:
@@ -54,7 +54,12 @@ class Supervisor:
         self._children: list[_Child] = []
 
     def start(self, service: Service) -> None:
-        """Start a process and wait until it answers. Raises UpError where it does not."""
+        """Start a process and wait until it answers.
+
+        Raises:
+            UpError: It ends, or does not answer in time.
+            KeyboardInterrupt: A stop was asked for meanwhile.
+        """
         child = _Child(service, self._spawn(service), time.monotonic())
         self._children.append(child)
         if service.ready is None:
@@ -72,7 +77,7 @@ class Supervisor:
                 raise KeyboardInterrupt
 
     def watch(self) -> None:
-        """Restart whatever dies, until ``stop_asked`` is set."""
+        """Restart every process that dies, until ``stop_asked`` is set."""
         while not self.stop_asked.wait(POLL_S):
             for child in self._children:
                 self._look_at(child)
@@ -92,7 +97,7 @@ class Supervisor:
             child.process, child.started, child.due = self._spawn(child.service), now, None
 
     def stop(self) -> None:
-        """End all processes and what they started, the last one first."""
+        """End all processes and their children, the last one first."""
         while self._children:
             child = self._children.pop()
             name = child.service.name
@@ -104,7 +109,7 @@ class Supervisor:
             child.process.wait()
 
     def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
-        """Start it out of reach of the terminal's Ctrl-C: they are stopped in order."""
+        """Start a process out of reach of the terminal's Ctrl-C: processes are stopped in order."""
         marks = {MARK: self.mark, SERVICE: service.name}
         with self._log(service).open("ab") as log:
             return subprocess.Popen(
@@ -122,6 +127,6 @@ class Supervisor:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that says something."""
+    """The last line of a log that is not empty."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
     return next((line for line in reversed(lines) if line), "nothing")

@@ -1,4 +1,4 @@
-"""Synthetic frames as .mat clips with score matrices, named and laid out as the hospital's are."""
+"""Synthetic frames as .mat clips with score matrices, in the hospital's layout and names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lusgan_core.domain import AREAS, SCORES
 from lusgan_core.store import Store
 
 CLIP_FRAMES = 60
-"""Synthetic frames in one .mat file; about what a real clip has."""
+"""Synthetic frames in one .mat file; a real clip has about as many."""
 MAT_TEXT = b"MATLAB 5.0 MAT-file, synthetic frames by lusgan"
 MAT_TEXT_BYTES = 116
 """Length of the free text that a MAT-file starts with."""
@@ -30,13 +30,13 @@ class MatExport:
         self._written: dict[str, ArtifactRef] = {}
 
     def add(self, frame: NDArray[np.uint8]) -> None:
-        """Take the next frame, (H, W) or (H, W, 3); a full clip is written."""
+        """Add the next frame, (H, W) or (H, W, 3) uint8; a full clip is written."""
         self._clip.append(frame)
         if len(self._clip) == CLIP_FRAMES:
             self._write()
 
     def finish(self) -> dict[str, ArtifactRef]:
-        """Write what is left; returns all files by exam, area and kind."""
+        """Write the frames that are left; returns all files by exam, area and kind."""
         if self._clip:
             self._write()
         return self._written
@@ -61,7 +61,15 @@ class MatExport:
 
 
 def mat_bytes(variable: str, value: NDArray[Any]) -> bytes:
-    """A compressed version 5 MAT-file; scipy's time stamp is overwritten, so bytes repeat."""
+    """Make a compressed version 5 MAT-file without a time stamp: equal values give equal bytes.
+
+    Args:
+        variable: Name of its variable.
+        value: Content of its variable, with the shape that MATLAB shows.
+
+    Returns:
+        The file's content.
+    """
     out = io.BytesIO()
     scipy.io.savemat(out, {variable: value}, do_compression=True)
     out.getbuffer()[:MAT_TEXT_BYTES] = MAT_TEXT.ljust(MAT_TEXT_BYTES)

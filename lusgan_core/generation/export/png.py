@@ -19,13 +19,17 @@ class PngExport:
         self._sums: list[str] = []
 
     def add(self, frame: NDArray[np.uint8]) -> None:
-        """Write the next frame, (H, W) or (H, W, 3)."""
+        """Write the next frame, (H, W) or (H, W, 3) uint8."""
         name = f"frame-{len(self._sums):06d}.png"
         data = png_bytes(frame)
         self._store.put(f"{self._folder}/png/{name}", data)
         self._sums.append(f"{digest_bytes(data)}  {name}\n")
 
     def finish(self) -> dict[str, ArtifactRef]:
-        """Write the digests of all files, as ``sha256sum -c`` reads them."""
+        """Write the digests of all files, in the format of ``sha256sum -c``.
+
+        Returns:
+            The reference to the list of digests, as ``png``.
+        """
         text = "".join(self._sums).encode()
         return {"png": stored(self._store, f"{self._folder}/png/SHA256SUMS", text)}

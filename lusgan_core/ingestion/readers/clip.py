@@ -4,8 +4,8 @@
         for frame in clip.frames():      # (H, W) uint8, overwritten by the next
             ...
 
-A reader holds a few frames at a time, however long the clip is. Whatever is wrong with a file
-shows as a ClipError, on opening or while reading.
+A reader holds a few frames at a time, however long the clip is. Anything wrong with a file is a
+ClipError, on opening or while reading.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ USER_BLOCK = 512
 
 
 def open_mat(file: BinaryIO) -> MatFile:
-    """The one numeric variable of a .mat file, v5 or v7.3; takes over ``file`` if it succeeds.
+    """The one numeric variable of a .mat file, v5 or v7.3; on success the result owns ``file``.
 
-    Raises ClipError for anything that is none, and OSError where reading fails.
+    Raises ClipError for any other file, and OSError where reading fails.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -70,7 +70,7 @@ class ClipReader:
     """An open clip. Use it in a ``with`` block, or close it."""
 
     def __init__(self, mat: MatFile) -> None:
-        """Take over an open .mat file; raises ClipError where its variable is no cine."""
+        """Take over an open .mat file; raises ClipError where its variable is not a cine."""
         self._mat = mat
         self._cine = as_cine(mat.variable)
         self._scale: Scale | None = known_scale(mat.variable)
@@ -85,10 +85,10 @@ class ClipReader:
     def frames(self) -> Iterator[NDArray[np.uint8]]:
         """The frames in order, each (H, W) uint8, 0..255; may be called again, also meanwhile.
 
-        A frame is a view, columns first, of a buffer that the next one overwrites: copy what
-        must last. Numbers other than uint8 take one pass more, once, to find their range.
-        Draining the iterator verifies the clip: checksums, sizes, NaN, and that the channels are
-        equal, wherever they are inflated anyway (v5: every frame; v7.3: at least the first).
+        A frame is a view, columns first, of a buffer that the next one overwrites: copy it to keep
+        it. Numbers other than uint8 take one more pass, once, to find their range. Draining the
+        iterator verifies the clip: checksums, sizes, NaN, and that the channels are equal, wherever
+        they are inflated anyway (v5: every frame; v7.3: at least the first).
 
         Raises ClipError.
         """
@@ -104,7 +104,7 @@ class ClipReader:
             yield to_grey(plane, self._scale).T
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._mat.close()
 
     def __enter__(self) -> ClipReader:
@@ -120,7 +120,19 @@ class ClipReader:
 
 
 def open_clip(source: ExamSource, key: str) -> ClipReader:
-    """Open a clip and read what its header says; no pixels yet. Raises ClipError."""
+    """Open a clip and read its header; no pixels yet.
+
+    Args:
+        source: Where the clip is.
+        key: Its key in the source.
+
+    Returns:
+        The open clip, to be closed by the caller.
+
+    Raises:
+        ClipError: The file is not a .mat file with one cine, or is damaged.
+        ExamError: Disk, network or store failed.
+    """
     with clip_errors(), ExitStack() as stack:
         file = stack.enter_context(source.open(key))
         reader = ClipReader(stack.enter_context(closing(open_mat(file))))
@@ -129,13 +141,34 @@ def open_clip(source: ExamSource, key: str) -> ClipReader:
 
 
 def read_array(source: ExamSource, key: str) -> NDArray[Any]:
-    """The one numeric variable of a small .mat file, shaped as MATLAB does; raises ClipError."""
+    """Read the one numeric variable of a small .mat file.
+
+    Args:
+        source: Where the file is.
+        key: Its key in the source.
+
+    Returns:
+        The variable, with the shape it has in MATLAB and the type in which it is stored.
+
+    Raises:
+        ClipError: The file is not such a .mat file, is damaged, or holds more than a few MB.
+        ExamError: Disk, network or store failed.
+    """
     with clip_errors(), source.open(key) as file, closing(open_mat(file)) as mat:
         return mat.array()
 
 
 def verify_clip(source: ExamSource, key: str) -> None:
-    """Read a whole clip and check all that can be checked; raises ClipError."""
+    """Read a whole clip and check all that can be checked.
+
+    Args:
+        source: Where the clip is.
+        key: Its key in the source.
+
+    Raises:
+        ClipError: The clip is damaged, its channels differ, or frames are missing.
+        ExamError: Disk, network or store failed.
+    """
     with open_clip(source, key) as clip:
         count = sum(1 for _ in clip.frames())
         if count != clip.count:

@@ -1,12 +1,12 @@
 """Grey levels: how stored numbers become uint8, without guessing.
 
-uint8 is taken as it is. Of any other type the values decide, over the whole clip:
+uint8 is used as it is. For any other type the values decide, over the whole clip:
 
 - logical: true is white, 255;
 - all whole numbers within 0..255: as they are;
 - floats within 0..1: times 255, rounded;
-- anything else (NaN, infinite, beyond 255, negative, fractions beyond 1): rejected. 16-bit values
-  have no range that can be known from the file, and a guess would change the picture.
+- anything else (NaN, infinite, beyond 255, negative, fractions beyond 1): rejected. The range of
+  16-bit values cannot be known from the file, and a guess would change the picture.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Scale = Literal["as is", "logical", "unit"]
 
 
 def known_scale(variable: Variable) -> Scale | None:
-    """The scale, where the type alone tells it."""
+    """The scale, where the type alone decides it; None where the values have to be read."""
     if variable.dtype.kind == "b":
         return "logical"
     return "as is" if variable.stored == np.uint8 else None
@@ -33,7 +33,7 @@ def known_scale(variable: Variable) -> Scale | None:
 def find_scale(planes: Iterable[NDArray[Any]]) -> Scale:
     """The scale of a clip, from all of its values; raises ClipError where there is none.
 
-    ``planes`` are drained, unless a value settles it before.
+    ``planes`` are drained, unless a value decides it earlier.
     """
     whole, top = True, 0.0
     for frame, plane in enumerate(planes, start=1):
@@ -57,7 +57,15 @@ def find_scale(planes: Iterable[NDArray[Any]]) -> Scale:
 
 
 def to_grey(plane: NDArray[Any], scale: Scale) -> NDArray[np.uint8]:
-    """Stored numbers as uint8, of the same shape; a plane of uint8 grey levels is not copied."""
+    """Convert stored numbers to grey levels.
+
+    Args:
+        plane: Numbers of any shape, within the range that ``scale`` stands for.
+        scale: ``as is`` (0..255), ``logical`` (true is 255) or ``unit`` (0..1 becomes 0..255).
+
+    Returns:
+        uint8 of the same shape; the plane itself, not a copy, where it holds uint8 grey levels.
+    """
     if scale == "logical":
         return np.where(plane, np.uint8(255), np.uint8(0))
     if scale == "unit":

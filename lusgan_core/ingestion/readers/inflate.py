@@ -1,7 +1,8 @@
-"""Byte streams of bounded memory: a section of a file as it is, or inflated on the way.
+"""Byte streams of bounded memory: a section of a file as it is, or inflated while it is read.
 
-Inflation is igzip's (package ``isal``), about twice as fast as zlib. Small buffers are faster
-than large ones, since the output stays in the processor's cache: measured best at 16 and 64 KiB.
+Inflation is igzip's (package ``isal``), about twice as fast as zlib. Small buffers are faster than
+large ones, since the output stays in the processor's cache: 16 and 64 KiB were the fastest in
+measurements.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Damaged: type[Exception] = IsalError  # type: ignore[assignment] # its stub call
 
 
 class ByteStream(Protocol):
-    """Something to read forwards."""
+    """A stream of bytes that is read forwards."""
 
     def readinto(self, target: memoryview) -> None:
         """Fill the whole of ``target`` (bytes); raises ClipError where the stream ends before."""
@@ -32,14 +33,33 @@ class ByteStream(Protocol):
 
 
 def read_exactly(stream: ByteStream, count: int) -> bytes:
-    """The next ``count`` bytes; raises ClipError where the stream ends before."""
+    """Read a number of bytes from a stream.
+
+    Args:
+        stream: Where to read.
+        count: Number of bytes.
+
+    Returns:
+        Exactly ``count`` bytes.
+
+    Raises:
+        ClipError: The stream ends before.
+    """
     data = bytearray(count)
     stream.readinto(memoryview(data))
     return bytes(data)
 
 
 def skip(stream: ByteStream, count: int) -> None:
-    """Read ``count`` bytes and forget them."""
+    """Read a number of bytes and drop them, in bounded memory.
+
+    Args:
+        stream: Where to read.
+        count: Number of bytes.
+
+    Raises:
+        ClipError: The stream ends before.
+    """
     scratch = memoryview(bytearray(min(count, OUTPUT_BYTES)))
     while count > 0:
         part = scratch[: min(count, len(scratch))]
@@ -68,7 +88,7 @@ class Section:
             target = target[len(data) :]
 
     def finish(self) -> None:
-        """See ``ByteStream``; there is no checksum, and what follows was found before."""
+        """See ``ByteStream``; there is no checksum, and the end was checked before."""
 
 
 class Inflated:
@@ -89,7 +109,7 @@ class Inflated:
             filled += len(data)
 
     def finish(self) -> None:
-        """See ``ByteStream``. Only here has zlib's checksum been seen."""
+        """See ``ByteStream``; zlib's checksum, at the end of the stream, is checked here."""
         if self._next(1):
             raise ClipError("compressed data goes on beyond the declared size: damaged file")
         if not self._inflater.eof:
@@ -117,7 +137,18 @@ class Inflated:
 
 
 def inflate_exactly(data: bytes, size: int) -> bytes:
-    """Inflate a whole zlib stream that must give ``size`` bytes; raises ClipError."""
+    """Inflate a whole zlib stream in memory.
+
+    Args:
+        data: The stream, complete.
+        size: Number of bytes that it must give.
+
+    Returns:
+        Exactly ``size`` bytes.
+
+    Raises:
+        ClipError: The stream is damaged or gives another number of bytes.
+    """
     inflater = isal_zlib.decompressobj()
     try:
         output: bytes = inflater.decompress(data, size + 1)

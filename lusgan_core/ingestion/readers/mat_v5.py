@@ -2,12 +2,12 @@
 
 Source: MathWorks, "MAT-File Format", 2019 edition. The file begins with 128 bytes, the last two of
 which tell the byte order. Then elements follow: 4 bytes of type, 4 of length, content. A variable
-is an element *matrix*, usually inside an element *compressed* (a zlib stream), and is itself
-a chain: flags (class, logical, complex), dimensions, name, numbers. Each of these is padded to
-8 bytes, and a *small* element packs type, length and up to 4 bytes of content into 8.
+is an element *matrix*, usually inside an element *compressed* (a zlib stream), and is itself a
+chain: flags (class, logical, complex), dimensions, name, numbers. Each of these is padded to 8
+bytes, and a *small* element packs type, length and up to 4 bytes of content into 8.
 
-Nothing a file declares is believed: lengths are checked against what the element can hold before
-anything is allocated or read.
+Nothing that a file declares is trusted: lengths are checked against what the element can hold
+before anything is allocated or read.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Elements:
         self._small = b""
 
     def tag(self) -> tuple[int, int]:
-        """Type and length of the next element; its content is next."""
+        """Type and length of the next element; its content follows."""
         raw = self._take(8)
         kind, length = struct.unpack(self.order + "II", raw)
         if kind >> 16:  # small: the upper half is the length, and the content is here already
@@ -125,7 +125,7 @@ class _Elements:
 
 
 class MatV5:
-    """An open v5 file with its one numeric variable found; see ``variable.MatFile``."""
+    """An open v5 file with its one numeric variable found; see ``mat_variable.MatFile``."""
 
     version: MatVersion = "v5"
 
@@ -141,7 +141,7 @@ class MatV5:
         self._at = found[0]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def planes(self, cine: Cine) -> Iterator[NDArray[Any]]:

@@ -1,14 +1,14 @@
 """MATLAB's v7.3 format: HDF5 with an attribute ``MATLAB_class`` on each variable.
 
-HDF5 counts dimensions the other way round: H x W x 3 x N is a dataset of (N, 3, W, H), cut into
-chunks, each compressed by itself. Only the chunks that hold channel 0 are read, each once, a *band*
-of frames at a time: as many as one chunk spans. Chunks compressed by deflate alone are taken
-from the file as they are and inflated by igzip, twice as fast as inside the HDF5 library; anything
-else goes through the library.
+HDF5 has the dimensions in reverse: H x W x 3 x N is a dataset of (N, 3, W, H), cut into chunks,
+each compressed by itself. Only the chunks that hold channel 0 are read, each once, a *band* of
+frames at a time: as many as one chunk spans. Chunks compressed by deflate alone are read from the
+file as they are and inflated by igzip, twice as fast as inside the HDF5 library; all others go
+through the library.
 
 Links to other files, external storage and virtual datasets are refused: a clip is one file.
 
-Shape legend: N frames, C channels, W width, H height.
+Shapes: N frames, C channels, W width, H height.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NUMERIC = {
 }  # fmt: skip
 OTHER_KINDS = frozenset({"cell", "struct", "char", "function_handle"})
 FOREIGN = "foreign"
-"""Stands for what MATLAB did not write."""
+"""Kind of a variable that MATLAB did not write."""
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def _hdf5_errors() -> Iterator[None]:
 
 
 class MatV73:
-    """An open v7.3 file with its one numeric variable found; see ``variable.MatFile``."""
+    """An open v7.3 file with its one numeric variable found; see ``mat_variable.MatFile``."""
 
     version: MatVersion = "v7.3"
 
@@ -78,7 +78,7 @@ class MatV73:
                 raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._hdf5.close()
         self._file.close()
 

@@ -1,9 +1,9 @@
 """What a .mat file declares about its one variable, and whether that can be a cine.
 
-MATLAB's order of dimensions is used throughout: H x W x 3 x N, columns first in memory. One
-channel of a frame is therefore one run of W x H numbers, column after column.
+MATLAB's order of dimensions is used throughout: H x W x 3 x N, columns first in memory. One channel
+of a frame is therefore one run of W x H numbers, column after column.
 
-Shape legend: H height, W width, C channels (1 or 3), N frames.
+Shapes: H height, W width, C channels (1 or 3), N frames.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Variable:
 
     name: str
     shape: tuple[int, ...]
-    """As MATLAB counts: rows, columns, ..."""
+    """In MATLAB's order: rows, columns, ..."""
     dtype: np.dtype[Any]
     """Type in MATLAB: ``bool`` for logical, else the numeric class."""
     stored: np.dtype[Any]
@@ -44,7 +44,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Cine:
-    """How a variable's dimensions are height, width, channels and frames."""
+    """A variable's dimensions read as height, width, channels and frames."""
 
     height: int
     width: int
@@ -59,22 +59,22 @@ class MatFile(Protocol):
 
     @property
     def version(self) -> MatVersion:
-        """Which format it is."""
+        """Format of the file."""
         ...
 
     def planes(self, cine: Cine) -> Iterator[NDArray[Any]]:
         """Channel 0 of each frame, (W, H) as stored, in a buffer that the next one reuses.
 
-        Drained, it has verified whatever the format lets it; raises ClipError.
+        Draining the iterator checks all that the format allows; raises ClipError.
         """
         ...
 
     def array(self) -> NDArray[Any]:
-        """The whole variable, shaped as MATLAB does; raises ClipError beyond a few MB."""
+        """The whole variable, with its shape in MATLAB; raises ClipError beyond a few MB."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
@@ -84,9 +84,17 @@ def sizes(shape: Sequence[int]) -> str:
 
 
 def only_variable(found: Sequence[Variable], others: Sequence[str]) -> Variable:
-    """The one numeric variable of a file; raises ClipError where there is none, or several.
+    """Return the one numeric variable of a file.
 
-    ``others`` names the kinds of what was found besides, for the message ("cell", "char").
+    Args:
+        found: All real, numeric, full arrays of the file.
+        others: Kinds of all other variables, for the message, e.g. ``cell`` or ``char``.
+
+    Returns:
+        The only one of ``found``.
+
+    Raises:
+        ClipError: There is none, or several.
     """
     if len(found) == 1:
         return found[0]
@@ -100,10 +108,10 @@ def only_variable(found: Sequence[Variable], others: Sequence[str]) -> Variable:
 
 
 def as_cine(variable: Variable) -> Cine:
-    """Read a variable's shape as a cine; raises ClipError where that makes no sense.
+    """Read a variable's shape as a cine; raises ClipError where that is impossible.
 
-    H x W x C x N with C 1 or 3 and H x W x N are cines. MATLAB drops trailing ones, so H x W x 3
-    is one colour frame; were it three grey ones, its channels would differ and it be rejected.
+    H x W x C x N with C 1 or 3 and H x W x N are cines. MATLAB drops trailing ones, so H x W x 3 is
+    read as one colour frame; three grey frames would be rejected, since their channels differ.
     """
     shape = variable.shape
     if len(shape) == 4:
@@ -140,5 +148,5 @@ def too_large(variable: Variable) -> ClipError:
 
 
 def channels_differ(frame: int) -> ClipError:
-    """The error for a frame that is no grey picture stored three times."""
+    """The error for a frame whose colour channels are not equal; ``frame`` counts from 0."""
     return ClipError(f"the colour channels of frame {frame + 1} differ, expected three equal ones")

@@ -1,6 +1,6 @@
 """Reads channel 0 of a v7.3 cine, a band of frames at a time, each chunk once.
 
-Shape legend: N frames, C channels, W width, H height.
+Shapes: N frames, C channels, W width, H height.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lusgan_core.ingestion.readers.mat_variable import Cine, channels_differ
 T = TypeVar("T")
 
 MAX_BAND_BYTES = 256 << 20
-"""Largest band, and largest chunk: a few frames, however large they are."""
+"""Largest band, and largest chunk, in bytes: a few frames, however large they are."""
 
 
 class Bands:

@@ -1,8 +1,8 @@
-"""What is kept of a stream of pair values: moments, a histogram, and each frame's nearest.
+"""Accumulators of a stream of pair values: moments, a histogram, and each frame's nearest.
 
 Everything here is independent of the order and the size of the blocks it is fed with: moments are
-merged in float64 (Chan, Golub and LeVeque 1979), ties between neighbours go to the lower index,
-and the histogram's bins are aligned to powers of two, so that coarsening it is exact.
+merged in float64 (Chan, Golub and LeVeque 1979), ties between neighbours go to the lower index, and
+the histogram's bins are aligned to powers of two, so that coarsening it is exact.
 
 Shapes: n and m frames of the two sides of a block, M frames of the whole side, k neighbours kept.
 """
@@ -52,7 +52,7 @@ class Moments:
         self.low, self.high = math.inf, -math.inf
 
     def add(self, values: Floats) -> Floats:
-        """Take in values of any shape; returns the finite ones, flat."""
+        """Add values of any shape; returns the finite ones, flattened."""
         lawful = np.isfinite(values)
         if lawful.all():
             finite, undefined = values.ravel(), 0
@@ -73,7 +73,7 @@ class Moments:
         return finite
 
     def state(self) -> State:
-        """All of it, for a checkpoint."""
+        """The whole state, for a checkpoint."""
         counts = np.array([self.total, self.infinite, self.undefined])
         return {
             "counts": counts,
@@ -81,13 +81,13 @@ class Moments:
         }
 
     def restore(self, state: State) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` gave."""
         self.total, self.infinite, self.undefined = (int(n) for n in state["counts"])
         self.mean, self.squares, self.low, self.high = (float(x) for x in state["moments"])
 
 
 class Histogram:
-    """Counts in at most ``bins`` bins of width 2^e whose edges are multiples of it.
+    """Counts in at most ``bins`` bins of width 2^e whose edges are multiples of the width.
 
     e is the smallest exponent for which the range seen so far fits, so it only grows, and a bin of
     the coarser histogram is the union of two of the finer: no value is ever placed twice.
@@ -101,7 +101,13 @@ class Histogram:
         self.counts = np.zeros(0, np.int64)
 
     def add(self, finite: Floats, low: float, high: float) -> None:
-        """Count finite values; ``low`` and ``high`` are the extremes of all seen, these too."""
+        """Count finite values, coarsening the bins first where their range has grown.
+
+        Args:
+            finite: Finite values, (N,) float64.
+            low: Smallest of all values added so far, these included.
+            high: Largest of all values added so far, these included.
+        """
         if not finite.size:
             return
         exponent = self._exponent(low, high)
@@ -136,20 +142,25 @@ class Histogram:
         )
 
     def state(self) -> State:
-        """All of it, for a checkpoint."""
+        """The whole state, for a checkpoint."""
         return {"bins": np.array([self.exponent, self.first]), "histogram": self.counts}
 
     def restore(self, state: State) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` gave."""
         self.exponent, self.first = (int(n) for n in state["bins"])
         self.counts = state["histogram"].astype(np.int64)
 
 
 class Nearest:
-    """For each of M frames the k best values against the other side, best first.
+    """For each of M frames the k best values with frames of the other side, best first.
 
     ``values`` (M, k) float64, NaN where there were fewer than k; ``indices`` (M, k) int64, -1
     there. NaN is never a neighbour; of equal values the lower index comes first.
+
+    Args:
+        frames: Number of frames, M.
+        top: Neighbours kept of each frame, k.
+        better: Whether higher or lower values are better.
     """
 
     def __init__(self, frames: int, top: int, better: Literal["higher", "lower"]) -> None:
@@ -164,16 +175,20 @@ class Nearest:
         return self.sign * self.keys
 
     def offer(self, values: Floats, others: NDArray[np.int64], start: int) -> None:
-        """Let frames ``start`` .. ``start + m`` choose among ``others``.
+        """Let the frames of a block choose among frames of the other side.
 
-        ``values`` is (n, m), a row for each of ``others`` (n,); NaN hides a pair.
+        Args:
+            values: Values of the block, (n, m) float64, a column for each choosing frame; NaN hides
+                a pair.
+            others: Indices of the frames to choose among, one a row, (n,) int64.
+            start: Index of the choosing frame of the first column; the next ones follow it.
         """
         top, count = self.keys.shape[1], values.shape[1]
         keys = self.sign * values
         # Most blocks have little new for most frames: only what beats the worst kept is sorted. A
         # value equal to it still counts, its index may be lower.
         worst = _or_endless(self.keys[start : start + count, -1])
-        if np.isinf(worst).any() and len(keys) > top > 0:  # at first all would
+        if np.isinf(worst).any() and len(keys) > top > 0:  # else all would, at first
             best = np.partition(keys, top - 1, axis=0)[top - 1]
             worst = np.minimum(worst, _or_endless(best))
         with np.errstate(invalid="ignore"):
@@ -193,16 +208,23 @@ class Nearest:
         self.indices[chosen + start] = indices[places]
 
     def state(self) -> State:
-        """All of it, for a checkpoint."""
+        """The whole state, for a checkpoint."""
         return {"keys": self.keys, "indices": self.indices}
 
     def restore(self, state: State) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` gave."""
         self.keys, self.indices = state["keys"], state["indices"]
 
 
 class Tally:
-    """All that is kept of one metric."""
+    """The accumulators of one metric.
+
+    Args:
+        frames: Number of frames that neighbours are kept of, M.
+        top: Neighbours kept of each frame, k.
+        better: Whether higher or lower values are better.
+        bins: Largest number of bins of the histogram.
+    """
 
     def __init__(
         self, frames: int, top: int, better: Literal["higher", "lower"], bins: int
@@ -212,12 +234,12 @@ class Tally:
         self.nearest = Nearest(frames, top, better)
 
     def count(self, values: Floats) -> None:
-        """Take values into the moments and the histogram."""
+        """Add values to the moments and the histogram."""
         finite = self.moments.add(values)
         self.histogram.add(finite, self.moments.low, self.moments.high)
 
     def summary(self) -> Summary:
-        """What was seen so far."""
+        """The summary of all values so far."""
         moments = self.moments
         finite = moments.total - moments.infinite - moments.undefined
         some = finite > 0
@@ -234,11 +256,11 @@ class Tally:
         )
 
     def state(self) -> State:
-        """All of it, for a checkpoint."""
+        """The whole state, for a checkpoint."""
         return self.moments.state() | self.histogram.state() | self.nearest.state()
 
     def restore(self, state: State) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` gave."""
         self.moments.restore(state)
         self.histogram.restore(state)
         self.nearest.restore(state)

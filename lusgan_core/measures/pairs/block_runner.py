@@ -1,4 +1,4 @@
-"""Where blocks are computed: keeps the column block prepared, and makes do with little memory."""
+"""Computes blocks of pairs: keeps the column block prepared, and copes with little memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from lusgan_core.measures.pairs.runners import KernelRunner, PlainRunner, Values
 
 
 class Workbench:
-    """Values of blocks of pairs, by all runners.
+    """Computes the values of blocks of pairs with all runners.
 
-    When memory runs out, blocks are cut into pieces of half the size, each prepared anew: slower,
-    and said in ``notes``.
+    When memory runs out, blocks are cut into pieces of half the size, each prepared anew: this is
+    slower, and reported in ``notes``.
+
+    Args:
+        a: The first frames.
+        b: The second frames; ``a`` again for a set with itself.
+        runners: Runners of all metrics.
+        same: Whether ``b`` is ``a``, so that values in both directions are wanted.
+        notes: List that notes for the user are appended to.
     """
 
     def __init__(
@@ -36,7 +43,7 @@ class Workbench:
         self._columns: list[Any] = []
 
     def values(self, block: Block) -> tuple[Values, Values]:
-        """Of a block by metric: value(a_i, b_j), and for a set with itself value(a_j, a_i).
+        """Compute value(a_i, b_j) of a block by metric, and for a set with itself value(a_j, a_i).
 
         Both are (rows, columns). Raises torch.OutOfMemoryError or MemoryError when not even one
         pair fits.

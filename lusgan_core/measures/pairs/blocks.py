@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MEMORY_BYTES = 1000 << 20
-"""What prepared frames may take, all together."""
+"""Memory for prepared frames, all together."""
 COLUMNS = 1024
-"""Second frames in a block, at most: what a first frame costs to prepare is shared by so many."""
+"""Second frames in a block, at most: they share the cost of preparing the first frames."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,17 @@ def make_plan(
     rows: int,
     memory: int = MEMORY_BYTES,
 ) -> Plan:
-    """Blocks that fit into memory; ``second`` is None for a set with itself.
+    """Plan blocks that fit into memory; frames that take little are put into larger blocks.
 
-    ``frame_bytes`` is what one prepared frame takes, ``rows`` the fewest first frames that keep
-    all threads busy. Cheap frames are taken in larger blocks.
+    Args:
+        first: Number of first frames.
+        second: Number of second frames; None for a set with itself.
+        frame_bytes: Memory of one prepared frame, bytes.
+        rows: Fewest first frames that keep all threads busy.
+        memory: Memory for all prepared frames, bytes.
+
+    Returns:
+        The plan; a block has at least one row and one column.
     """
     room = max(2, memory // max(1, frame_bytes))
     rows = min(rows * max(1, min(64, room // 16) // rows), max(1, room // 4))

@@ -1,4 +1,4 @@
-"""Where a comparison stands: what it was asked, which blocks are done, and what they gave.
+"""Checkpoints of a comparison: its job, the blocks that are done, and the values so far.
 
 One .npz file, written beside its place and moved there whole. It belongs to one job: the frames,
 metrics and settings that can change the result are digested, and another job's file is refused.
@@ -31,19 +31,27 @@ class OtherJobError(ConfigError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come."""
+    """The progress of a job."""
 
     job: str
     """Digest of all that can change the result."""
     rows: int
     columns: int
-    """The size of its blocks: `done` counts these."""
+    """Size of its blocks, which `done` counts."""
     done: int
     seconds: float
 
 
 def job_digest(sets: Sequence[FrameSet], settings: dict[str, Any]) -> str:
-    """Digest of a job: settings, frames' number, groups and names, and a sample of their pixels."""
+    """Digest a job: settings, number of frames, groups and names, and a sample of the pixels.
+
+    Args:
+        sets: The frame sets that are compared.
+        settings: All else that can change the result; plain JSON values.
+
+    Returns:
+        sha256, in hex.
+    """
     parts: list[Any] = [settings]
     for frames in sets:
         places = np.unique(np.linspace(0, len(frames) - 1, SAMPLED).astype(int))
@@ -55,7 +63,16 @@ def job_digest(sets: Sequence[FrameSet], settings: dict[str, Any]) -> str:
 
 
 def save(path: Path, progress: Progress, tallies: dict[str, Tally]) -> None:
-    """Write the file whole; raises OSError, and then leaves the one before it."""
+    """Write a checkpoint in place of the one before it, whole or not at all.
+
+    Args:
+        path: File to write; its folder is made if missing.
+        progress: Progress of the job.
+        tallies: Accumulated values by metric.
+
+    Raises:
+        OSError: The file cannot be written; the one before it is kept.
+    """
     arrays: State = {}
     for number, tally in enumerate(tallies.values()):
         arrays |= {f"{number}.{name}": part for name, part in tally.state().items()}
@@ -73,9 +90,19 @@ def save(path: Path, progress: Progress, tallies: dict[str, Tally]) -> None:
 
 
 def load(path: Path, job: str, tallies: dict[str, Tally]) -> Progress | None:
-    """Where a job stands, its tallies restored; None if there is no such file.
+    """Read a checkpoint.
 
-    Raises ConfigError for a file that is damaged, OtherJobError for that of another job.
+    Args:
+        path: File that `save` wrote.
+        job: Digest of the job that is to be resumed.
+        tallies: Tallies of the job by metric, in the same order; restored in place.
+
+    Returns:
+        Progress of the job; None if there is no such file.
+
+    Raises:
+        ConfigError: The file is damaged.
+        OtherJobError: The file belongs to another job.
     """
     if not path.exists():
         return None

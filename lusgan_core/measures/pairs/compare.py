@@ -1,14 +1,14 @@
 """All pairs of two sets of frames, or of one set with itself, under any mix of metrics.
 
-The comparison streams: blocks of pairs are computed one after another, and of each only what
-`tally` keeps is left, so that memory does not grow with the number of frames. Metrics that name a
+The comparison streams: blocks of pairs are computed one after another, and each leaves only what
+`accumulators` keep, so that memory does not grow with the number of pairs. Metrics that name a
 kernel are computed together by an engine (`engines` chooses it); others compute themselves.
 
     a = FrameSet(real, groups=clips)                    # (N, H, W) uint8, an array or a memory map
     b = FrameSet(synthetic)
     found = compare_sets(a, b, ["psnr", "msssim", my_metric], top=5)
     found.metrics["msssim"].summary.mean
-    found.nearest("msssim", 0)                          # the five most like synthetic frame 0
+    found.nearest("msssim", 0)                          # the 5 most similar to synthetic frame 0
 
 The direction matters for some metrics (RASE, PSNR-B, ERGAS, VIF): a value is always
 value(a_i, b_j), the first set being the reference. Of one set with itself a symmetric metric is
@@ -57,21 +57,39 @@ def compare_sets(
     engine: Choice = "auto",
     block: tuple[int, int] | None = None,
 ) -> PairResults:
-    """Compare every frame of ``a`` with every frame of ``b``, or of ``a`` with each other.
+    """Compare every frame of one set with every frame of another, or of the same.
 
-    ``metrics`` are records or names of installed ones. ``top`` neighbours are kept of each frame
-    of ``b`` among ``a``. ``matrix`` is a folder for one .npy file a metric with all values, the
-    rows being ``a``. ``threads`` defaults to all cores. ``compat`` is the version of sewar whose
-    values the kernels give. ``exclude_same_group`` leaves out pairs of one group (clip).
-    ``progress`` hears of pairs done and in all. With a ``checkpoint`` file the same call goes on
-    where an earlier one broke off; the file goes when all is done, unless ``keep_checkpoint``: the
-    same call then gives the same results at once. ``engine`` and ``block`` (rows
-    and columns) are chosen by themselves unless given.
+    Metrics that do not apply to these frames (too small, grey where colour is needed) are named in
+    ``absent``. With a checkpoint file, the same call resumes where an earlier one broke off.
 
-    Metrics that do not apply to these frames (too small, grey where colour is needed) are named
-    in ``absent``. Raises ConfigError for frames, metrics or settings that cannot be used, and
-    PairsError, with the results so far, when the disk fills up, memory does not suffice or a frame
-    cannot be read on the way.
+    Args:
+        a: The first frames, the reference of directed metrics.
+        b: The second frames; None to compare the frames of ``a`` with each other.
+        metrics: Pair metrics, as records or names of installed ones.
+        top: Neighbours among ``a`` that are kept of each frame of ``b``, at least 1.
+        histogram_bins: Largest number of bins of a metric's histogram, at least 2.
+        matrix: Folder for the values of all pairs, a .npy file a metric, (len(a), len(b)) float64;
+            None to keep no values.
+        device: ``cpu``, ``cuda``, ``cuda:1`` ...; ``auto`` takes a GPU if there is one.
+        threads: Threads on the CPU; None for all cores.
+        compat: Version of sewar whose values the kernels give.
+        exclude_same_group: Whether to leave out pairs of frames of one group, e.g. a clip.
+        progress: Called with the number of pairs done and of all pairs; None to report nothing.
+        checkpoint: File for the state of the comparison, which is deleted at the end; None to keep
+            none.
+        keep_checkpoint: Whether to keep the checkpoint, so that the same call later returns at
+            once.
+        engine: What computes the kernels; ``auto`` chooses by the size of the job.
+        block: Rows and columns of a block; None to choose them by the memory.
+
+    Returns:
+        Summaries, neighbours and files of all metrics that apply.
+
+    Raises:
+        ConfigError: The frames, metrics or settings cannot be used.
+        PairsError: The disk is full, memory does not suffice or a frame cannot be read; it holds
+            the results so far.
+        PluginError: A metric of a plugin failed.
     """
     if top < 1 or histogram_bins < 2:
         raise ConfigError("top must be at least 1 and histogram_bins at least 2")

@@ -1,4 +1,4 @@
-"""One comparison under way: feeds blocks to the tallies, keeps its place, and can go on from it."""
+"""One comparison under way: adds blocks to the tallies, saves its progress, and can resume."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAVE_EVERY_S = 5.0
 
 @dataclass
 class Comparison:
-    """One comparison of ``a`` with ``b`` (``a`` again, if the plan says so)."""
+    """One comparison of ``a`` with ``b``, which is ``a`` again for a set with itself."""
 
     a: FrameSet
     b: FrameSet
@@ -60,7 +60,7 @@ class Comparison:
         """False while a block is being counted: the tallies are then worth no checkpoint."""
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one; raises ConfigError for another job's."""
+        """Resume from a checkpoint, if there is one; raises ConfigError for another job's."""
         self.digest = checkpoints.job_digest([self.a, self.b], self._settings())
         found = checkpoints.load(path, self.digest, self.tallies)
         if found is not None:
@@ -81,7 +81,7 @@ class Comparison:
         }
 
     def run(self, progress: Callable[[int, int], None] | None) -> PairResults:
-        """Compute all blocks that are not done yet."""
+        """Compute all blocks that are not done yet; ``progress`` gets the pairs done and in all."""
         if self.checkpoint is not None:
             self.resume(self.checkpoint)
         bench = Workbench(self.a, self.b, self.runners, self.plan.same, self.notes)
@@ -128,7 +128,7 @@ class Comparison:
         keep = np.ones((rows.size, columns.size), bool)
         if self.codes is not None:
             keep &= self.codes[0][rows][:, None] != self.codes[1][columns]
-        for name in self.files:  # first what may fail
+        for name in self.files:  # first, because it may fail
             self._write(name, block, keep, values[name], back.get(name))
         if self.plan.same:
             keep &= rows[:, None] < columns
@@ -173,7 +173,7 @@ class Comparison:
                 try:
                     self.files[metric.name] = MatrixFile(path, shape, fresh=self.done == 0)
                 except OSError:
-                    if self.done == 0:  # nothing is in them yet, and space may be what lacks
+                    if self.done == 0:  # they hold nothing yet, and space may be lacking
                         for file in self.files.values():
                             file.path.unlink(missing_ok=True)
                         path.unlink(missing_ok=True)
@@ -195,7 +195,7 @@ class Comparison:
             checkpoints.save(self.checkpoint, state, self.tallies)
 
     def _failure(self, error: BaseException) -> PairsError:
-        """What to raise instead of an error of the system, with what is done saved."""
+        """The error to raise instead of the system's, after saving what is done."""
         what = f"comparing frames broke off after {self.done} blocks: {error or 'out of memory'}"
         repair = "mend the file" if isinstance(error, ConfigError) else "free disk space or memory"
         try:
@@ -207,7 +207,7 @@ class Comparison:
         return PairsError(f"{what}; {advice}", self.results())
 
     def results(self) -> PairResults:
-        """All that is known so far."""
+        """The results so far."""
         engines = [r.engine.name for r in self.runners if isinstance(r, KernelRunner)]
         plain = [r.metric.name for r in self.runners if isinstance(r, PlainRunner)]
         engines += [f"plain ({', '.join(plain)})"] if plain else []

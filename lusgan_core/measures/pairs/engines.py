@@ -27,7 +27,7 @@ Choice = Literal["auto", "ready", "numba", "triton", "torch"]
 """
 
 COMPILED_TERMS = frozenset({"dot", "rase", "scc", "ssim", "msssim", "uqi", "vif", "angles"})
-"""Terms that the numba engine has kernels for; it leaves the rest to torch."""
+"""Terms for which the numba engine has kernels; it leaves the rest to torch."""
 WORTH_COMPILING = 5000 * 256 * 256
 """Pixels of all pairs from which on the compiled kernels are worth it.
 
@@ -35,11 +35,11 @@ Measured on eight metrics: torch takes a millisecond a pair of 256 x 256, the ke
 less, loading them half a second (torch: two), and compiling them, once on a machine, fifteen.
 """
 OLDEST_GPU = (8, 0)
-"""Compute capability of NVIDIA's GPUs from which on Triton serves them well."""
+"""Lowest compute capability of NVIDIA's GPUs that Triton supports well."""
 
 
 def check_device(device: str) -> str:
-    """The device that a name stands for; ``auto`` is a GPU where there is one.
+    """The device that a name stands for; ``auto`` is a GPU if there is one.
 
     Raises ConfigError for a device that torch does not know or this machine does not have.
     """
@@ -60,7 +60,7 @@ def check_device(device: str) -> str:
 
 
 def _may_have_gpu() -> bool:
-    """Whether it is worth importing torch to ask; on Linux the drivers' files tell."""
+    """Whether there may be a GPU, so that torch is worth importing; on Linux driver files tell."""
     if sys.platform != "linux":
         return True
     return any(Path(f"/dev/{name}").exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
@@ -74,10 +74,25 @@ def make_engine(
     pixels: int,
     choice: Choice = "auto",
 ) -> Engine:
-    """The engine for a job; its name says which it is, and why not a faster one on a GPU.
+    """Choose and build the engine for a job.
 
-    On the CPU it is the compiled one if the job is worth compiling its kernels; ``pixels`` are
-    those of all pairs. Raises ConfigError when an engine is asked for by name and cannot serve.
+    On the CPU this is the numba engine if the job is large enough to compile kernels for, or they
+    are compiled already and ``choice`` is ``ready``; on a GPU the Triton engine if it works there;
+    else the torch engine. Its name says which it is, and why it is not a faster one on a GPU.
+
+    Args:
+        terms: Terms that the job needs, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        device: ``cpu`` or a device of torch, as `check_device` returns it.
+        threads: Threads on the CPU; None for all cores.
+        pixels: Pixels of all pairs together: pairs x height x width.
+        choice: Engine to use, or ``auto`` or ``ready``, see `Choice`.
+
+    Returns:
+        The engine.
+
+    Raises:
+        ConfigError: The engine that ``choice`` names cannot be used here.
     """
     chosen = choice in ("auto", "ready")
     if choice == "triton" or (chosen and device.startswith("cuda")):
@@ -98,13 +113,13 @@ def make_engine(
         return _torch_engine(terms, compat, device)
     from lusgan_core.measures.pairs.numba_engine.engine import NumbaEngine
 
-    if pixels < WORTH_COMPILING:  # to load the kernels side by side would take longer
+    if pixels < WORTH_COMPILING:  # loading the kernels in several threads would take longer
         threads = threads or 1
     return NumbaEngine(terms, compat, threads)
 
 
 def compiled_terms() -> frozenset[str]:
-    """Terms whose kernels were compiled on this machine before, and need seconds less to load."""
+    """Terms whose kernels were compiled on this machine before, so that they load in no time."""
     try:
         return frozenset(_compiled_list().read_text(encoding="utf-8").split())
     except OSError:
@@ -112,7 +127,7 @@ def compiled_terms() -> frozenset[str]:
 
 
 def note_compiled(terms: Iterable[str]) -> None:
-    """Remember that the kernels of terms are compiled; where that cannot be written, it is not."""
+    """Record that the kernels of terms are compiled; does nothing if that cannot be written."""
     place = _compiled_list()
     known = compiled_terms()
     if not known >= set(terms):
@@ -125,7 +140,7 @@ def note_compiled(terms: Iterable[str]) -> None:
 
 @cache
 def _compiled_list() -> Path:
-    """The file that lists them, of these very kernels, this numba and this machine."""
+    """The file that lists them, for these very kernels, this numba and this machine."""
     sources = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "numba_engine").glob("*.py")):
         sources.update(path.read_bytes())
@@ -159,7 +174,7 @@ def _triton_engine(terms: frozenset[str], compat: Compat, device: str, asked: bo
 
 @cache
 def triton_problem(device: str) -> str | None:
-    """Why Triton cannot be used on a device, or None: it is tried out."""
+    """Why Triton cannot be used on a device, found by trying; None if it can."""
     if importlib.util.find_spec("triton") is None:
         return "it is not installed"
     import torch

@@ -1,10 +1,10 @@
-"""From what an engine measures on pairs of frames to the values of metrics.
+"""Computes the values of metrics from what an engine measures on pairs of frames.
 
 An engine computes *terms*, sums over the pixels or windows of a pair that several metrics share;
 this module turns them into values, by sewar's definitions. sewar is two different things: up to
 0.4.8 RASE is 64 times too large (and NaN or infinite, up to 0.4.6, where a window of the first
 frame is all zero), SAM is one angle over the whole image, PSNR-B's block differences wrap modulo
-256 and MS-SSIM is complex; from 0.4.9 all of that is mended. ``compat`` says which is meant:
+256 and MS-SSIM is complex; from 0.4.9 on all of that is fixed. ``compat`` says which is meant:
 ``0.4.10``, or ``0.4.6`` for all the old ways together (of the complex MS-SSIM the modulus).
 
 Terms, for n first and m second frames of H x W pixels and C channels:
@@ -52,7 +52,7 @@ Terms = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class FrameSums:
-    """What metrics need to know of N single frames; (N,) or (N, C), sums over pixels."""
+    """Statistics of N single frames: sums over pixels, (N,) or (N, C)."""
 
     pixels: int
     side: int
@@ -71,7 +71,7 @@ class FrameSums:
 
 
 def join_sums(parts: Sequence[FrameSums]) -> FrameSums:
-    """Sums of several blocks as those of one."""
+    """Join the statistics of several blocks."""
     names = [f.name for f in fields(FrameSums)[2:]]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return FrameSums(parts[0].pixels, parts[0].side, **joined)
@@ -88,18 +88,38 @@ class Kernel:
 
 
 def terms_of(kernel: str, channels: int, compat: Compat) -> frozenset[str]:
-    """The terms that a kernel needs for frames of so many channels."""
+    """Look up the terms that a kernel needs.
+
+    Args:
+        kernel: Name of the kernel, a key of `KERNELS`.
+        channels: 1 for grey, 3 for RGB.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Names of terms, as in the module's docstring.
+    """
     return KERNELS[kernel].terms(channels, compat)
 
 
 def evaluate(kernel: str, terms: Terms, a: FrameSums, b: FrameSums, compat: Compat) -> Floats:
-    """Values (n, m) of a kernel from the terms of n x m pairs; NaN and inf where sewar has them."""
+    """Compute a kernel's values from the terms of n x m pairs.
+
+    Args:
+        kernel: Name of the kernel, a key of `KERNELS`.
+        terms: Terms by name, as in the module's docstring.
+        a: Statistics of the n first frames.
+        b: Statistics of the m second frames.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Values (n, m) float64; NaN and infinite where sewar's are.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         return KERNELS[kernel].value(terms, a, b, compat)
 
 
 def check_compat(compat: str) -> Compat:
-    """The version of sewar that a name stands for; ConfigError lists the choices."""
+    """The version of sewar that a name stands for; raises ConfigError for any other name."""
     for known in COMPAT:
         if compat == known:
             return known
@@ -107,7 +127,16 @@ def check_compat(compat: str) -> Compat:
 
 
 def squared_errors(terms: Terms, a: FrameSums, b: FrameSums) -> NDArray[np.int64]:
-    """Sum of squared differences of each channel, exact; (n, m, C)."""
+    """Sum the squared differences of each channel, exactly: sum(x^2) + sum(y^2) - 2 sum(x y).
+
+    Args:
+        terms: Terms by name, ``dot`` among them.
+        a: Statistics of the n first frames.
+        b: Statistics of the m second frames.
+
+    Returns:
+        Sums (n, m, C) int64.
+    """
     sums: NDArray[np.int64] = a.squares[:, None] + b.squares[None] - 2 * terms["dot"]
     return sums
 

@@ -1,7 +1,8 @@
-"""What is computed once of every single frame, in NumPy: exact sums, and windows' shapes.
+"""Statistics of single frames, in NumPy: exact sums, and the shapes of windows.
 
-On (N, H, W, C) uint8 blocks, in integers or float64. The maps that engines keep of frames they make
-themselves: `torch_single` on any device, `prepare_kernels` and `pyramid_kernels` on the CPU.
+On (N, H, W, C) uint8 blocks, in integers or float64. Engines make the maps that they keep of frames
+themselves: `torch_engine.frame_statistics` on any device, `prepare_kernels` and `pyramid_kernels`
+on the CPU.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ Ints = NDArray[np.int64]
 
 
 def frame_sums(frames: Frames, terms: frozenset[str], compat: Compat) -> FrameSums:
-    """Sums over the pixels of each frame, and what else the given terms ask for."""
+    """Compute the statistics of frames that terms need.
+
+    Args:
+        frames: (N, H, W, C) uint8.
+        terms: Names of terms, see `formulas`; ``blocking`` and ``zeros`` cost extra.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Statistics of the N frames.
+    """
     count, height, width, _ = frames.shape
     blocking = np.full(count, np.nan)
     zero_windows = np.zeros(count, np.int64)
@@ -40,11 +50,17 @@ def frame_sums(frames: Frames, terms: frozenset[str], compat: Compat) -> FrameSu
 
 
 def blocking_effect(frame: Frames, wrapped: bool = False) -> float:
-    """PSNR-B's blocking effect factor of an (H, W) frame (Yim and Bovik 2011, equations 7-13).
+    """PSNR-B's blocking effect factor (Yim and Bovik 2011, equations 7-13).
 
-    Squared differences across the edges of 8 x 8 blocks against those inside; 0 where the edges
-    are no rougher. ``wrapped`` takes differences and squares modulo 256, as sewar up to 0.4.8
-    does on uint8 frames. The counts of edges are sewar's.
+    Squared differences across the edges of 8 x 8 blocks against those inside them. The numbers of
+    edges are sewar's.
+
+    Args:
+        frame: (H, W) uint8.
+        wrapped: Whether differences and squares are modulo 256, as in sewar up to 0.4.8.
+
+    Returns:
+        The factor; 0 if the edges are no rougher than the insides.
     """
     height, width = frame.shape
     values: NDArray[Any] = frame if wrapped else frame.astype(np.int32)
@@ -60,7 +76,15 @@ def blocking_effect(frame: Frames, wrapped: bool = False) -> float:
 
 
 def window_sums(values: Ints, side: int = WINDOW) -> Ints:
-    """Sums over all windows of side x side pixels that lie inside (..., H, W), exact."""
+    """Sum over all square windows that lie inside an image, exactly.
+
+    Args:
+        values: (..., H, W) integers.
+        side: Side of a window, pixels.
+
+    Returns:
+        Sums (..., H - side + 1, W - side + 1) int64.
+    """
     for axis in (-2, -1):
         total = np.cumsum(values, axis=axis, dtype=np.int64)
         shape = list(total.shape)
@@ -73,15 +97,22 @@ def window_sums(values: Ints, side: int = WINDOW) -> Ints:
 
 
 def zero_map(frame: Frames) -> NDArray[np.bool_]:
-    """Which of RASE's windows, (H - 8, W - 8), are zero in every channel of an (H, W, C) frame."""
+    """Which of RASE's windows of a frame (H, W, C) are zero in every channel: (H - 8, W - 8)."""
     lit = (frame != 0).any(axis=2).astype(np.int64)
     return np.asarray(window_sums(lit)[:-1, :-1] == 0)
 
 
 def rase_shares(channels: int, compat: Compat) -> Floats:
-    """What each channel counts in the mean of a window of RASE's, summing to 1.
+    """Share of each channel in the mean of one of RASE's windows.
 
     The old version smooths across channels as well, with a window of 8 over 3 reflected channels.
+
+    Args:
+        channels: 1 for grey, 3 for RGB.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Shares (channels,) float64 that sum to 1.
     """
     if compat == "0.4.6":
         from scipy.ndimage import uniform_filter1d
@@ -92,13 +123,21 @@ def rase_shares(channels: int, compat: Compat) -> Floats:
 
 
 def gaussian(side: int, sigma: float) -> Floats:
-    """Taps of a Gaussian window, summing to 1; separable, so one axis is enough."""
+    """Make the taps of a Gaussian window; it is separable, so one axis is enough.
+
+    Args:
+        side: Number of taps, odd.
+        sigma: Standard deviation, pixels.
+
+    Returns:
+        Taps (side,) float64 that sum to 1.
+    """
     x = np.arange(side) - side // 2
     taps = np.exp(-(x**2) / (2 * sigma**2))
     return np.asarray(taps / taps.sum(), np.float64)
 
 
 def vif_taps(scale: int) -> Floats:
-    """Taps of VIF's window at a scale of 0 .. 3: 17, 9, 5 and 3 of them."""
+    """Taps of VIF's window at a scale of 0..3: 17, 9, 5 and 3 of them (Sheikh and Bovik 2006)."""
     side = 2 ** (4 - scale) + 1
     return gaussian(side, side / 5)

@@ -57,9 +57,17 @@ class FrameSet:
         return self.block(0, 1).shape[1:]
 
     def block(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Frames ``start`` .. ``stop`` as a C-contiguous (n, H, W, C) array, C 1 or 3.
+        """Read a block of frames.
 
-        Raises ConfigError for frames that are not uint8, or neither grey nor RGB.
+        Args:
+            start: First frame, from 0.
+            stop: Frame after the last one.
+
+        Returns:
+            C-contiguous (stop - start, H, W, C) uint8, C 1 or 3.
+
+        Raises:
+            ConfigError: The frames are not uint8, neither grey nor RGB, or too few.
         """
         frames = np.asarray(self.frames[start:stop])
         if frames.dtype != np.uint8:
@@ -75,9 +83,17 @@ class FrameSet:
 
 
 def group_codes(a: FrameSet, b: FrameSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The groups of two sets as numbers, equal where the labels are.
+    """Number the groups of two sets; equal labels have equal numbers.
 
-    Raises ConfigError when either set has no groups.
+    Args:
+        a: A set with groups.
+        b: Another set with groups, or the same.
+
+    Returns:
+        Codes of the frames of ``a`` and of ``b``, (len(a),) and (len(b),) int64.
+
+    Raises:
+        ConfigError: A set has no groups.
     """
     seen: dict[Any, int] = {}
     codes = []

@@ -17,7 +17,7 @@ DTYPE = np.dtype("<f8")
 
 
 class MatrixFile:
-    """An (N, M) float64 .npy file; raises OSError where the disk does not hold it."""
+    """An (N, M) float64 .npy file; raises OSError if the disk does not hold it."""
 
     def __init__(self, path: Path, shape: tuple[int, int], fresh: bool) -> None:
         """Open the file, made anew (all NaN) if ``fresh`` or if it is not there."""
@@ -38,7 +38,16 @@ class MatrixFile:
                 stream.write(row)
 
     def write(self, i0: int, j0: int, values: NDArray[np.float64]) -> None:
-        """Put a block of values where it belongs."""
+        """Write a block of values into the file.
+
+        Args:
+            i0: Row of the block's first value.
+            j0: Column of the block's first value.
+            values: (rows, columns) float64.
+
+        Raises:
+            OSError: The disk is full or the file cannot be written.
+        """
         width = self.shape[1]
         rows = np.ascontiguousarray(values, DTYPE)
         with self.path.open("r+b", buffering=0) as stream:

@@ -15,7 +15,7 @@ from lusgan_core.measures.pairs.results import PairResults
 ROWS = 1 << 18
 """Pairs written at once."""
 SEWAR_NAMES = {"vif": "vifp"}
-"""Columns are named as sewar names its functions, where that is not our own name."""
+"""Names of columns that are not the metric's own but that of sewar's function."""
 
 
 def write_parquet(
@@ -25,11 +25,20 @@ def write_parquet(
     b: FrameSet | None,
     other_groups: bool = False,
 ) -> None:
-    """Write columns ``a``, ``b`` and one a metric, from the matrices that the comparison left.
+    """Write the values of all pairs as columns ``a``, ``b`` (names) and one for each metric.
 
-    Of a set with itself every pair stands once, or in both directions where a metric is directed;
-    pairs that were left out do not stand there.
-    Raises StoreError where the file cannot be written; nothing half-written is left.
+    Of a set with itself every pair is written once, or in both directions if a metric is directed.
+    Pairs that were left out of the comparison are not written.
+
+    Args:
+        path: File to write.
+        found: Results of a comparison that kept its matrices.
+        a: The first frames; a frame without a name is written as its number.
+        b: The second frames; None for a set with itself.
+        other_groups: Whether pairs of one group were left out.
+
+    Raises:
+        StoreError: The file cannot be written; no partial file is left.
     """
     second = a if b is None else b
     matrices = {

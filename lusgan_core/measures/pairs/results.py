@@ -1,4 +1,4 @@
-"""What a comparison of two sets of frames leaves."""
+"""The results of a comparison of two sets of frames."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lusgan_core.measures.pairs.accumulators import Summary
 from lusgan_core.measures.pairs.frameset import FrameSet
 
 LIKENESS = ("msssim", "ssim")
-"""What tells how alike frames are, the first that applies: MS-SSIM, from 176 pixels on, or SSIM."""
+"""Metrics of likeness, of which the first that applies is used: MS-SSIM needs 176 pixels."""
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """One of the frames that are most alike a given one."""
+    """One of the frames that are most similar to a given one."""
 
     value: float
     index: int
@@ -55,11 +55,11 @@ class PairResults:
     pairs: int
     """Pairs of frames compared; a pair of one set with itself counts once."""
     engine: str
-    """What computed the values: the path chosen, its version and the hardware."""
+    """The engine that computed the values: its kind, version and hardware."""
     compat: str
     """The version of sewar whose values these are."""
     seconds: float
-    """Of computing, over all the runs that it took."""
+    """Time of computing, over all runs that the comparison took."""
     shape: tuple[int, int, int]
     """Height, width, channels of the frames."""
     notes: tuple[str, ...] = ()
@@ -73,7 +73,15 @@ class PairResults:
         return self.pairs / self.seconds if self.seconds > 0 else math.nan
 
     def nearest(self, metric: str, frame: int) -> tuple[Neighbour, ...]:
-        """The neighbours of one frame of the second set, best first."""
+        """The neighbours of one frame of the second set.
+
+        Args:
+            metric: Name of the metric.
+            frame: Index of the frame in the second set.
+
+        Returns:
+            Neighbours in the first set, best first; at most ``top`` of them.
+        """
         found = self.metrics[metric]
         pairs = zip(found.values[frame], found.indices[frame], strict=True)
         return tuple(self._neighbour(float(v), int(i)) for v, i in pairs if i >= 0)

@@ -1,4 +1,4 @@
-"""Who computes a metric on a block of pairs: the engine's kernels, or the metric itself.
+"""Runners, which compute metrics on blocks of pairs with an engine's kernels or the metric itself.
 
 A runner prepares blocks of frames and gives the values of all pairs of two prepared blocks. All
 metrics that name a kernel share one runner, and with it the work that they have in common.
@@ -47,23 +47,41 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, for people: the path, its version and the hardware."""
+        """Kind, version and hardware, for people."""
 
     @property
     def rows(self) -> int:
-        """How many first frames keep it busy."""
+        """Number of first frames that keep it busy."""
 
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
-        """Memory that one prepared frame takes, roughly."""
+        """Estimate the memory of one prepared frame.
+
+        Args:
+            height: Height of a frame, pixels.
+            width: Width of a frame, pixels.
+            channels: 1 for grey, 3 for RGB.
+
+        Returns:
+            Bytes, roughly.
+        """
 
     def prepare(self, frames: NDArray[np.uint8]) -> Any:
-        """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+        """Compute everything that depends on one frame only, for (N, H, W, C) uint8."""
 
     def release(self, frames: Any) -> None:
-        """Take back prepared frames that nobody needs any more: their memory may serve again."""
+        """Take back prepared frames that are no longer needed: their memory may be used again."""
 
     def terms(self, a: Any, b: Any, wanted: frozenset[str]) -> dict[str, NDArray[Any]]:
-        """The wanted terms of all n x m pairs."""
+        """Compute terms of all n x m pairs.
+
+        Args:
+            a: The n first frames, prepared by this engine.
+            b: The m second frames, prepared by this engine.
+            wanted: Names of terms, among those that the engine was built for.
+
+        Returns:
+            Terms by name, shaped as in `formulas`.
+        """
 
 
 class MetricRunner(Protocol):
@@ -72,21 +90,38 @@ class MetricRunner(Protocol):
     metrics: Sequence[PairMetric]
 
     def prepare(self, frames: NDArray[np.uint8]) -> Any:
-        """A block (N, H, W, C), ready; a slice of it is a block, too."""
+        """Prepare a block (N, H, W, C) uint8; a slice of it is a prepared block, too."""
 
     def release(self, frames: Any) -> None:
-        """Take back a block that nobody needs any more."""
+        """Take back a prepared block that is no longer needed."""
 
     def values(self, a: Any, b: Any) -> Values:
-        """value(a_i, b_j) of all pairs."""
+        """Compute value(a_i, b_j) of all pairs.
+
+        Args:
+            a: The n first frames, prepared by this runner.
+            b: The m second frames, prepared by this runner.
+
+        Returns:
+            Values (n, m) float64 by the metric's name.
+        """
 
     def swapped(self, a: Any, b: Any, values: Values) -> Values:
-        """value(b_j, a_i) of all pairs, still (n, m), given the straight ones."""
+        """Compute value(b_j, a_i) of all pairs, right after `values` of the same blocks.
+
+        Args:
+            a: The n first frames, as given to `values`.
+            b: The m second frames, as given to `values`.
+            values: What `values` returned.
+
+        Returns:
+            Values (n, m) float64 by the metric's name; not transposed.
+        """
 
 
 @dataclass
 class KernelRunner:
-    """All metrics that name a kernel, by one engine."""
+    """Computes all metrics that name a kernel, by one engine."""
 
     metrics: Sequence[PairMetric]
     engine: Engine
@@ -94,21 +129,21 @@ class KernelRunner:
     compat: Compat
 
     def prepare(self, frames: NDArray[np.uint8]) -> Prepared:
-        """A block, as the engine keeps it."""
+        """See MetricRunner.prepare; the block as the engine keeps it."""
         prepared: Prepared = self.engine.prepare(frames)
         return prepared
 
     def release(self, frames: Prepared) -> None:
-        """The engine may use its memory again."""
+        """See MetricRunner.release; the engine may use the memory again."""
         self.engine.release(frames)
 
     def values(self, a: Prepared, b: Prepared) -> Values:
-        """Values of all kernels."""
+        """See MetricRunner.values; keeps the terms for `swapped`."""
         self._terms = self.engine.terms(a, b, self._wanted(self.metrics))
         return self._evaluate(self.metrics, self._terms, a.sums, b.sums)
 
     def swapped(self, a: Prepared, b: Prepared, values: Values) -> Values:
-        """The other direction: most terms are the same, transposed."""
+        """See MetricRunner.swapped; most terms are those of `values`, transposed."""
         directed = [m for m in self.metrics if not m.symmetric]
         wanted = self._wanted(directed)
         terms = {k: np.swapaxes(v, 0, 1) for k, v in self._terms.items() if k in wanted}
@@ -120,7 +155,7 @@ class KernelRunner:
 
     @property
     def terms(self) -> frozenset[str]:
-        """The terms that its metrics need."""
+        """Names of the terms that its metrics need."""
         return self._wanted(self.metrics)
 
     def _wanted(self, metrics: Sequence[PairMetric]) -> frozenset[str]:
@@ -140,7 +175,7 @@ class KernelRunner:
 
 @dataclass
 class PlainRunner:
-    """One metric that computes itself: by prepare and compare, or, slowly, pair by pair."""
+    """Lets one metric compute itself: by prepare and compare, or, slowly, pair by pair."""
 
     metric: PairMetric
 
@@ -155,14 +190,14 @@ class PlainRunner:
         return self.metric.prepare is None or self.metric.compare is None
 
     def prepare(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The frames themselves: what a plugin makes of them need not be sliceable."""
+        """The frames themselves: what a plugin makes of them may not be sliceable."""
         return frames[..., 0] if frames.shape[3] == 1 else frames
 
     def release(self, frames: NDArray[np.uint8]) -> None:
-        """Nothing was made of the frames."""
+        """See MetricRunner.release; there is nothing to release."""
 
     def values(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Values:
-        """Values of all pairs; raises PluginError when the metric fails or gives something else."""
+        """See MetricRunner.values; raises PluginError if the metric fails or has another shape."""
         try:
             values = self._compute(a, b)
         except out_of_memory():
@@ -186,14 +221,14 @@ class PlainRunner:
         return np.array([[float(metric.value(x, y)) for y in b] for x in a], np.float64)
 
     def swapped(self, a: NDArray[np.uint8], b: NDArray[np.uint8], values: Values) -> Values:
-        """The other direction, computed anew unless the metric is symmetric."""
+        """See MetricRunner.swapped; computed anew unless the metric is symmetric."""
         if self.metric.symmetric:
             return values
         return {name: value.T for name, value in self.values(b, a).items()}
 
 
 def smallest_side(metric: PairMetric) -> int:
-    """The smallest side of a frame that a metric takes, pixels."""
+    """The smallest side of a frame to which a metric applies, pixels."""
     kernel = KERNELS.get(metric.kernel or "")
     return max(metric.min_size, kernel.min_size if kernel else 1)
 
@@ -204,7 +239,18 @@ def make_runners(
     compat: Compat,
     engine: Callable[[frozenset[str]], Engine],
 ) -> list[KernelRunner | PlainRunner]:
-    """Runners for all metrics; ``engine`` builds one for the terms that kernels need."""
+    """Make runners for all metrics.
+
+    Args:
+        metrics: Metrics that apply to the frames.
+        channels: 1 for grey, 3 for RGB.
+        compat: Version of sewar whose values are wanted.
+        engine: Builds an engine for the names of terms that it is given; called if a metric names a
+            kernel.
+
+    Returns:
+        One runner for all metrics that name a kernel, then one for each other metric.
+    """
     kernels = [m for m in metrics if m.kernel in KERNELS]
     runners: list[KernelRunner | PlainRunner] = []
     if kernels:

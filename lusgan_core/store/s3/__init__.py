@@ -1,8 +1,8 @@
-"""Artifacts and exams in S3: AWS, or any server that speaks its language (MinIO, Ceph, SeaweedFS).
+"""Artifacts and exams in S3: AWS, or any compatible server (MinIO, Ceph, SeaweedFS).
 
-Read ``address`` (what may stand in ``s3://bucket/prefix?...``), then ``store`` (the six methods);
-under it are ``bucket`` (requests, with errors a person can read), ``client`` (the only place that
-imports boto3), ``stream`` (reading), ``upload`` (writing) and ``listing``.
+Read ``address`` (what ``s3://bucket/prefix?...`` may say), then ``store`` (the store itself); under
+it are ``bucket`` (requests, with errors a person can read), ``client`` (the only place that imports
+boto3), ``stream`` (reading), ``upload`` (writing) and ``listing``.
 
 Credentials come from where every AWS tool looks for them and from nowhere else: environment
 (``AWS_ACCESS_KEY_ID`` ...), ``~/.aws``, or the machine's role. They are in no address, message,

@@ -1,10 +1,10 @@
-"""A bucket's requests: reading, looking and listing, with errors a person can read.
+"""A bucket's requests: reading, asking for sizes and listing, with errors a person can read.
 
 The store writes through it as well; an exam source only reads.
 
-A line that breaks amid the headers of an answer leaves Python's http.client content with those that
-came. What is needed of an answer is therefore asked for by name, and the request made again where
-it is absent: an empty listing has to be one that says so.
+When a connection breaks amid the headers of an answer, Python's http.client accepts the headers
+that arrived. What is needed of an answer is therefore asked for by name, and the request repeated
+where it is absent: an empty listing has to say that it is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lusgan_core.store.s3.stream import BUFFER_BYTES, S3Stream
 Answer = Mapping[str, Any]
 
 TRIES = 6
-"""For an answer that came whole."""
+"""Requests made until an answer arrives whole."""
 
 
 class Bucket:
@@ -37,11 +37,20 @@ class Bucket:
         self.place = f"{address.place} (at {endpoint_of(self.client)})"
 
     def call(self, operation: str, key: str, **arguments: Any) -> Any:
-        """Make a request about one object, and raise what botocore raises."""
+        """Make a request about one object; errors of botocore are raised as they are.
+
+        Args:
+            operation: Name of the client's method, e.g. ``head_object``.
+            key: Key of the object below the address's prefix.
+            arguments: Further arguments of that method.
+
+        Returns:
+            The answer, as botocore parses it.
+        """
         return self._call(operation, Key=self.address.name(key), **arguments)
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        """Make a request, again where an answer is cut off and botocore trips over it."""
+        """Make a request; repeat it where the answer is cut off and botocore cannot parse it."""
         method = getattr(self.client, operation)
         for tried in range(TRIES):
             try:
@@ -51,10 +60,20 @@ class Bucket:
         raise ConnectionClosedError(endpoint_url=endpoint_of(self.client))
 
     def read(self, operation: str, key: str, what: str, **arguments: Any) -> Answer:
-        """Make a reading request (``head_object`` or ``get_object``) about one object.
+        """Make a request that reads one object or its metadata.
 
-        Raises StoreError, MissingArtifactError where the object is not there; the text calls the
-        object ``what``.
+        Args:
+            operation: ``head_object`` or ``get_object``.
+            key: Key of the object below the address's prefix.
+            what: What messages call the object; must not name a patient.
+            arguments: Further arguments of the request, e.g. ``Range``.
+
+        Returns:
+            The answer, with ``ContentLength`` (bytes) and ``ETag`` for certain.
+
+        Raises:
+            MissingArtifactError: The object does not exist.
+            StoreError: The request failed.
         """
         with request("read", what, self.place):
             return self.whole(
@@ -62,9 +81,17 @@ class Bucket:
             )
 
     def whole(self, ask: Callable[[], Answer], *needed: str) -> Answer:
-        """The answer to a request, made again while it lacks any of what is needed.
+        """Make a request, and repeat it while its answer lacks a required field.
 
-        Raises what botocore raises.
+        Args:
+            ask: Makes the request; what it raises is passed on.
+            needed: Names of the required fields.
+
+        Returns:
+            The first complete answer.
+
+        Raises:
+            ConnectionClosedError: No answer was complete after ``TRIES`` requests.
         """
         for tried in range(TRIES):
             answer = ask()
@@ -75,9 +102,20 @@ class Bucket:
         raise ConnectionClosedError(endpoint_url=endpoint_of(self.client))
 
     def open(self, key: str, what: str, *, at_once: bool = False) -> BinaryIO:
-        """A buffered, seekable stream over an object; ``at_once`` begins reading it right away.
+        """Open an object for reading, as a buffered and seekable stream.
 
-        Raises StoreError and MissingArtifactError, here and while reading.
+        Args:
+            key: Key of the object below the address's prefix.
+            what: What messages call the object; must not name a patient.
+            at_once: Whether the first request reads the content from the beginning on. Otherwise it
+                asks for the size alone, and content is requested by the first read.
+
+        Returns:
+            The stream; reading from it raises StoreError too.
+
+        Raises:
+            MissingArtifactError: The object does not exist.
+            StoreError: The request failed.
         """
         answer = self.read("get_object" if at_once else "head_object", key, what)
 
@@ -90,7 +128,20 @@ class Bucket:
     def pages(
         self, prefix: str, what: str, *, delimiter: str = "", size: int = 1000
     ) -> Iterator[Answer]:
-        """Answers of the server that together list what begins with a prefix; raises StoreError."""
+        """List the objects whose keys begin with a prefix, page by page.
+
+        Args:
+            prefix: Beginning of the keys, below the address's prefix.
+            what: What messages call the listed objects; must not name a patient.
+            delimiter: ``/`` to get folders in place of what is in them; empty to get all objects.
+            size: Most objects on a page, 1 to 1,000.
+
+        Yields:
+            The server's answers to ``list_objects_v2``.
+
+        Raises:
+            StoreError: The request failed.
+        """
         arguments = {"Prefix": self.address.name(prefix), "MaxKeys": size}
         if delimiter:
             arguments["Delimiter"] = delimiter
@@ -104,13 +155,14 @@ class Bucket:
             yield page
 
     def check(self, what: str) -> None:
-        """Make sure that the bucket is there and may be listed; raises StoreError."""
+        """Make sure that the bucket exists and may be listed; raises StoreError."""
         next(self.pages("", what, size=1))
 
     def has_versions(self) -> bool:
-        """Whether it has, or had, versions: those made then stay when an object is deleted.
+        """Whether versioning is on or was: old versions then remain when an object is deleted.
 
-        False where the question is not answered: not everybody may ask it, nor any server knows it.
+        False where the question is not answered: it takes a permission, and some servers do not
+        know it.
         """
         try:
             return bool(self._call("get_bucket_versioning").get("Status"))
@@ -119,5 +171,14 @@ class Bucket:
             return False
 
     def fail(self, error: Exception, doing: Doing, what: str) -> None:
-        """Raise the StoreError for an error of ``call``."""
+        """Raise the StoreError for an error of ``call``; see ``errors.explain``.
+
+        Args:
+            error: What ``call`` raised.
+            doing: What was attempted, as a participle.
+            what: What messages call the object; must not name a patient.
+
+        Raises:
+            StoreError: Always.
+        """
         explain(error, doing, what, self.place)

@@ -1,7 +1,7 @@
 """Makes clients; the only module that imports boto3.
 
-A client is kept and shared by all threads of the process, for it takes a tenth of a second to make
-and holds the connections. Another process (after a fork too) makes its own.
+A client is kept and shared by all threads of the process, since it takes a tenth of a second to
+make and holds the connections. Another process (after a fork too) makes its own.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lusgan_core.store.s3.address import S3Address
 from lusgan_core.store.s3.errors import reason
 
 ATTEMPTS = 6
-"""Of each request: the first one, and five more with exponential back-off."""
+"""Attempts of each request: the first one, and five more with exponential back-off."""
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 
 
 def connect(address: S3Address) -> Any:
-    """The client for an address. Raises ConfigError where profile, endpoint or region make none."""
+    """The client for an address. Raises ConfigError where profile, endpoint or region are wrong."""
     environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
     try:
         return _client(
@@ -65,11 +65,11 @@ def _client(
     if path_style is not None:
         return make("path" if path_style else "virtual")
     client = make("auto")
-    # an endpoint may come from many places: ask the client where it ended up
+    # an endpoint may be set in many places: ask the client which one it uses
     return client if endpoint_of(client).endswith((".amazonaws.com", ".cn")) else make("path")
 
 
 def endpoint_of(client: Any) -> str:
-    """Where a client sends its requests, without whatever credentials the address might hold."""
+    """Where a client sends its requests, without credentials that the address might hold."""
     parts = urlsplit(client.meta.endpoint_url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

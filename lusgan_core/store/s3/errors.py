@@ -1,4 +1,4 @@
-"""What botocore raises, as one line that says what to do.
+"""Turns what botocore raises into one line that says what to do.
 
 Texts are our own throughout: those of server and library may name the object, and with it a
 patient, or parts of the request. They are logged at DEBUG.
@@ -84,7 +84,13 @@ ADVICE = {
 
 @contextmanager
 def request(doing: Doing, what: str, place: str) -> Iterator[None]:
-    """Turn whatever botocore raises within the block into a StoreError."""
+    """Turn whatever botocore raises within the block into a StoreError; see ``explain``.
+
+    Args:
+        doing: What is attempted, as a participle.
+        what: What messages call the object; must not name a patient.
+        place: Bucket, prefix and endpoint, as messages give them.
+    """
     try:
         yield
     except FAILURES as error:
@@ -92,10 +98,20 @@ def request(doing: Doing, what: str, place: str) -> Iterator[None]:
 
 
 def explain(error: Exception, doing: Doing, what: str, place: str) -> NoReturn:
-    """Raise the StoreError for an error: ``what`` cannot be ``doing`` (a participle), and why.
+    """Raise the StoreError for an error of botocore, with ``errno`` set.
 
-    It is a MissingArtifactError where an object is not there. ``errno`` is set, so that libraries
-    which only pass an OSError on (h5py) let it through. The cause is left out on purpose.
+    ``errno`` lets the error pass through libraries that only hand on an OSError (h5py). The cause
+    is left out on purpose, since its text may name the object.
+
+    Args:
+        error: What botocore raised.
+        doing: What was attempted, as a participle.
+        what: What the message calls the object; must not name a patient.
+        place: Bucket, prefix and endpoint, as the message gives them.
+
+    Raises:
+        MissingArtifactError: The object to read does not exist.
+        StoreError: In all other cases.
     """
     logging.getLogger(__name__).debug("%s cannot be %s", what, doing, exc_info=error)
     code = code_of(error)
@@ -110,7 +126,7 @@ def explain(error: Exception, doing: Doing, what: str, place: str) -> NoReturn:
 
 
 def pause(tried: int) -> None:
-    """Wait before another try: longer the more there were, by chance, up to two seconds."""
+    """Wait before another attempt: a random time, longer with each attempt, at most two seconds."""
     time.sleep(PAUSE_S * 2 ** min(tried, 5) * random.random())
 
 
@@ -122,13 +138,21 @@ def failure(text: str) -> StoreError:
 
 
 def code_of(error: Exception) -> str:
-    """The code a server answered with, or nothing; an answer without body has its HTTP status."""
+    """The error code in a server's answer, else empty; without a body it is the HTTP status."""
     response = error.response if isinstance(error, boto.ClientError) else {}
     return str(response.get("Error", {}).get("Code", ""))
 
 
 def reason(error: Exception, doing: Doing = "read") -> str:
-    """Why a request failed and what to do, in one line that holds no name and no secret."""
+    """Describe why a request failed and what to do, in one line without names or secrets.
+
+    Args:
+        error: What botocore raised.
+        doing: What was attempted, as a participle; decides which permission is named.
+
+    Returns:
+        The text, without a full stop.
+    """
     if isinstance(error, boto.ClientError):
         return _answer(error, doing)
     if isinstance(error, boto.ProfileNotFound):
@@ -163,7 +187,7 @@ def reason(error: Exception, doing: Doing = "read") -> str:
 
 
 def _answer(error: boto.ClientError, doing: Doing) -> str:
-    """Why, where the server has given an answer."""
+    """Describe an error that the server has answered with."""
     code = code_of(error)
     metadata = error.response.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode", 0)

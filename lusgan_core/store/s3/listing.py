@@ -1,9 +1,8 @@
-"""Lists objects sorted by key, in bounded memory, whatever order the server likes.
+"""Lists objects sorted by key, in bounded memory, whatever the order of the server.
 
-AWS lists by key. Servers that keep folders (SeaweedFS) go through them one by one, so that
-``a/b`` comes before ``a-b``, which is the wrong way round. Up to ``HELD`` objects are therefore
-sorted here; where there are more, the folder is listed by itself and each one in it by the same
-rule.
+AWS lists by key. Servers that keep folders (SeaweedFS) list them one by one, so that ``a/b`` comes
+before ``a-b``, which is not the order of keys. Up to ``HELD`` objects are therefore sorted here;
+where there are more, the folder is listed by itself and each folder in it by the same rule.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ HELD = 10_000
 
 
 class Listed(NamedTuple):
-    """One object, or, inside this module, a folder: then the key ends in a slash."""
+    """One object or, inside this module, a folder, whose key ends in a slash."""
 
     key: str
     size: int
@@ -28,13 +27,37 @@ class Listed(NamedTuple):
 
 
 def flat(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
-    """Objects whose key begins with the prefix, as the server orders them. Raises StoreError."""
+    """List the objects whose keys begin with a prefix, in the server's order.
+
+    Args:
+        bucket: Where to look.
+        prefix: Beginning of the keys, below the address's prefix; empty for all.
+        what: What messages call the listed objects; must not name a patient.
+
+    Yields:
+        The objects, with keys below the address's prefix.
+
+    Raises:
+        StoreError: The bucket cannot be listed.
+    """
     for page in bucket.pages(prefix, what):
         yield from _objects(bucket, prefix, page)
 
 
 def ordered(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
-    """Objects whose key begins with the prefix, sorted by key. Raises StoreError."""
+    """List the objects whose keys begin with a prefix, sorted by key.
+
+    Args:
+        bucket: Where to look.
+        prefix: Beginning of the keys, below the address's prefix; empty for all.
+        what: What messages call the listed objects; must not name a patient.
+
+    Yields:
+        The objects, with keys below the address's prefix.
+
+    Raises:
+        StoreError: The bucket cannot be listed.
+    """
     held: list[Listed] = []
     for entry in flat(bucket, prefix, what):
         held.append(entry)
@@ -52,9 +75,9 @@ def ordered(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
 
 
 def _level(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
-    """Objects and folders right below, sorted by key, folders with their slash.
+    """Objects and folders right below a prefix, sorted by key, folders with their slash.
 
-    Servers may put a folder ``a/`` where ``a`` would be. It waits in a heap, and beside it whatever
+    Servers may put a folder ``a/`` where ``a`` would be. It waits in a heap, together with whatever
     begins with ``a``, until the listing has passed ``a/``.
     """
     waiting: list[Listed] = []
@@ -72,7 +95,7 @@ def _level(bucket: Bucket, prefix: str, what: str) -> Iterator[Listed]:
 def _objects(bucket: Bucket, prefix: str, page: Answer) -> Iterator[Listed]:
     """The objects on a page, their keys cut to what is below the address's prefix.
 
-    Left out are markers of folders, and what only a server that merges slashes takes for a match.
+    Left out are markers of folders, and matches of servers that merge slashes.
     """
     base = bucket.address.name("")
     for item in page.get("Contents", []):

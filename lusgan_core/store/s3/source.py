@@ -1,4 +1,4 @@
-"""Exams in a bucket: listed page by page, and streamed, so that nothing is copied to this machine.
+"""Exams in a bucket: listed page by page and streamed, so that nothing is copied to this machine.
 
 A clip that is read from beginning to end is one request; see ``lusgan_core.store.s3.stream``.
 """
@@ -17,7 +17,7 @@ from lusgan_core.store.source import SourceStat
 class S3ExamSource:
     """The exams below ``s3://bucket/prefix?options``; see ``ExamSource``.
 
-    Raises ConfigError for a bad address; the bucket itself is looked at when it is listed.
+    Raises ConfigError for a bad address; nothing is requested before the bucket is listed.
     """
 
     def __init__(self, uri: str) -> None:

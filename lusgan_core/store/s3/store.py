@@ -1,10 +1,10 @@
 """A store in S3; see ``lusgan_core.store.base`` for what it promises.
 
-S3 itself shows an object whole or not at all, and of several conditional writes lets one win.
-What remains is to make sure of it over a network that fails: every write and read is checked
+S3 itself shows an object whole or not at all, and lets one of several conditional writes win. What
+remains is to make sure of it over a network that fails: every write and read is checked
 (``upload``, ``stream``), and one that cannot be finished is a StoreError.
 
-A process that is killed in a multipart upload leaves parts that nobody sees but that cost space:
+A process that is killed in a multipart upload leaves parts that are invisible but take up space:
 let the bucket's lifecycle rule abort incomplete uploads after a day or so.
 """
 
@@ -56,7 +56,7 @@ class S3Store(Store):
             return stream.read()
 
     def open(self, key: str) -> BinaryIO:
-        """See Store.open; the content is checked if it is read from beginning to end."""
+        """See Store.open; the checksum is verified if it is read from beginning to end."""
         return self.bucket.open(check_key(key), shown(key))
 
     def size(self, key: str) -> int | None:
@@ -83,9 +83,9 @@ class S3Store(Store):
 
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:
-        """See Store.local_copy; a copy, checked, and deleted at the end of the block."""
+        """See Store.local_copy; a copy, verified, and deleted at the end of the block."""
         with tempfile.TemporaryDirectory(prefix="lusgan-") as folder:
-            # not named as the key is: a name may tell a patient
+            # not named after the key, which may hold a patient's code
             path = Path(folder, "object").with_suffix(PurePosixPath(key).suffix)
             with self.bucket.open(check_key(key), shown(key), at_once=True) as source:
                 try:

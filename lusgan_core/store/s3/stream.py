@@ -1,13 +1,13 @@
-"""Reads an object as a file: one GET for as long as reading goes straight on.
+"""Reads an object as a file: one GET request for as long as it is read sequentially.
 
-- Straight on is one request, however long the object; when the connection breaks, reading goes on
-  in a new one from the byte where it stopped.
-- After a jump a small window is asked for first, since HDF5 often wants no more; whoever reads on
-  beyond it gets the rest in one request. Short jumps forward are read through.
-- Every request is pinned to the version first seen (its ETag): an object replaced meanwhile is an
-  error, never a mixture.
-- Where the object carries its sha256 (all that the store writes do), it is checked when reading
-  has gone from the first byte to the last.
+- Sequential reading is one request, however long the object; when the connection breaks, reading
+  goes on in a new one from the byte where it stopped.
+- After a jump a small window is requested first, since HDF5 often needs no more; reading on beyond
+  it requests the rest at once. Short jumps forward are read through.
+- Every request is pinned to the version first seen (its ETag): if the object is replaced meanwhile,
+  that is an error, never a mixture.
+- Where the object carries its sha256 (all that the store writes do), it is checked when reading has
+  gone from the first byte to the last.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BUFFER_BYTES = 256 << 10
-"""Read from the connection at a time, and asked for after a jump."""
+"""Bytes read from the connection at a time, and requested after a jump."""
 SKIP_BYTES = 2 << 20
 """A jump forward up to this is read through: cheaper than a new connection."""
 TRIES = 6
-"""Connections in a row that may break without giving anything."""
+"""Connections in a row that may break without giving a byte."""
 
 Answer = Mapping[str, Any]
 Get = Callable[[int, int, str], Answer]
@@ -40,9 +40,14 @@ class S3Stream(io.RawIOBase):
     """The bytes of one version of an object. To be wrapped in a BufferedReader."""
 
     def __init__(self, get: Get, answer: Answer, what: str, place: str) -> None:
-        """Begin at the first byte of the version that ``answer`` is about.
+        """Begin at the first byte of one version of an object.
 
-        ``answer`` is that of a HEAD, or of a GET, whose body then is the first to be read."""
+        Args:
+            get: Requests a range of bytes of that version.
+            answer: The answer to a HEAD of the object, or to a GET, whose body is then read first.
+            what: What messages call the object; must not name a patient.
+            place: Bucket, prefix and endpoint, as messages give them.
+        """
         self._get, self._what, self._place = get, what, place
         self._size = int(answer["ContentLength"])
         self._etag = str(answer["ETag"])
@@ -50,7 +55,7 @@ class S3Stream(io.RawIOBase):
         self._hash, self._hashed = hashlib.sha256(), 0
         self._position = 0
         self._body: Any = answer.get("Body")
-        self._at, self._end = 0, self._size if self._body else 0  # what the body goes on to give
+        self._at, self._end = 0, self._size if self._body else 0  # bytes that the body still gives
         if self._body:
             self._take_checksum(answer)
 
@@ -67,7 +72,18 @@ class S3Stream(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; nothing is asked of the server before the next read."""
+        """Move to a position; nothing is requested before the next read.
+
+        Args:
+            offset: Bytes from where ``whence`` says.
+            whence: ``os.SEEK_SET`` (the beginning), ``os.SEEK_CUR`` (here) or ``os.SEEK_END``.
+
+        Returns:
+            The new position, in bytes from the beginning; it may lie beyond the end.
+
+        Raises:
+            ValueError: The position would be negative.
+        """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError(f"negative position {base + offset}")
@@ -75,7 +91,11 @@ class S3Stream(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill the buffer as far as one connection gives; raises StoreError."""
+        """Fill the buffer as far as one connection gives; returns the number of bytes read.
+
+        Raises:
+            StoreError: Reading failed, the object has changed, or its checksum does not fit.
+        """
         target = memoryview(buffer).cast("B")
         count = min(len(target), self._size - self._position)
         if count <= 0:
@@ -87,12 +107,12 @@ class S3Stream(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._drop()
         super().close()
 
     def _next(self, count: int) -> bytes:
-        """1 to ``count`` bytes from the position on, through as many connections as it takes."""
+        """Read 1 to ``count`` bytes at the position, over as many connections as it takes."""
         for tried in range(TRIES):
             try:
                 if not self._approach():
@@ -111,7 +131,7 @@ class S3Stream(io.RawIOBase):
         raise failure(f"{self._what} in {self._place} cannot be read: {BROKE_OFF}")
 
     def _approach(self) -> bool:
-        """Bring the open body to the position, if that is near enough."""
+        """Read the open body forward to the position, if that is near enough."""
         gap = self._position - self._at
         if self._body is None or not (0 <= gap <= SKIP_BYTES and self._position < self._end):
             return False
@@ -124,7 +144,7 @@ class S3Stream(io.RawIOBase):
         return True
 
     def _request(self) -> None:
-        """Ask for what begins at the position: all the rest, or a window after a jump."""
+        """Request what begins at the position: all the rest, or a window after a jump."""
         jumped = self._position != self._at
         end = min(self._size, self._position + BUFFER_BYTES) if jumped else self._size
         self._drop()
@@ -150,7 +170,7 @@ class S3Stream(io.RawIOBase):
             self._body = None
 
     def _verify(self, data: bytes, at: int | None = None) -> None:
-        """Take in what follows on what was hashed so far; raises StoreError at a wrong end."""
+        """Hash what continues the bytes hashed so far; raises StoreError for a wrong checksum."""
         at = self._position if at is None else at
         if not at <= self._hashed < at + len(data) or not self._sha256:
             return

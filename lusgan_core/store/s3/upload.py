@@ -1,9 +1,9 @@
 """Writes an object, so that it is there whole or not at all, and says truly who wrote it.
 
 Each write carries the sha256 of its content, which the server checks on arrival where it can and
-readers check again, and a number of its own. By that number a writer whose answer was lost on the
-way recognises its work: without it, the repetition of a conditional write that had succeeded would
-look like somebody else's.
+readers check again, and a random number. By that number a writer whose answer was lost on the way
+recognises its own object: without it, repeating a conditional write that had succeeded would look
+like another writer's success.
 """
 
 from __future__ import annotations
@@ -29,20 +29,30 @@ PART_BYTES = 16 << 20
 MAX_PARTS = 10_000
 """S3's own limit."""
 THREADS = 4
-"""Parts under way at a time; each is held in memory."""
+"""Parts sent at a time; each is held in memory."""
 TRIES = 5
 NUMBER_LENGTH = 32
 AGAIN = frozenset(
     {"ConditionalRequestConflict", "OperationAborted", "BadDigest", "IncompleteBody",
      "XAmzContentSHA256Mismatch"}
 )  # fmt: skip
-"""Answers that botocore takes for final, though another try may succeed."""
+"""Error codes that botocore does not retry, though another attempt may succeed."""
 
 
 def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> None:
-    """Write an object. Raises AlreadyExistsError (with ``if_absent``), StoreError, and OSError
-    where the local file cannot be read.
-    """  # fmt: skip
+    """Write an object; it appears whole or not at all.
+
+    Args:
+        bucket: Where to write it.
+        key: Key of the object below the address's prefix.
+        data: The content, or a local file with the content.
+        if_absent: Whether to write only if the key is free; a file is then read into memory whole.
+
+    Raises:
+        AlreadyExistsError: The key is taken, and ``if_absent``.
+        StoreError: The object cannot be written.
+        OSError: The local file cannot be read.
+    """
     write = uuid.uuid4().hex  # NUMBER_LENGTH digits
     size = data.stat().st_size if isinstance(data, Path) else len(data)
     sha256 = _digest(data)
@@ -51,7 +61,7 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
         "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
         **bucket.address.encryption,
     }
-    # in one request: some servers look and complete in two steps, and let several uploads win
+    # in one request: some servers check and complete in two steps, and let several uploads win
     condition = {"IfNoneMatch": "*"} if if_absent else {}
     try:
         if isinstance(data, Path) and size > PART_BYTES and not if_absent:
@@ -78,7 +88,7 @@ def upload(bucket: Bucket, key: str, data: bytes | Path, if_absent: bool) -> Non
 
 
 def _writer(bucket: Bucket, key: str) -> str:
-    """The number of the write that made the object; empty if something else did."""
+    """The number of the write that made the object; empty if it was made by something else."""
     for _ in range(TRIES):
         answer = bucket.whole(lambda: bucket.call("head_object", key), "ETag")
         number = str(answer.get("Metadata", {}).get("write", ""))
@@ -133,7 +143,7 @@ def _in_parts(
 
 
 def _try(bucket: Bucket, operation: str, key: str, **arguments: Any) -> Any:
-    """Make a request, again where the answer invites to; raises what botocore raises."""
+    """Make a request, and repeat it on errors that may pass; raises what botocore raises."""
     for tried in range(TRIES):
         try:
             return bucket.call(operation, key, **arguments)

@@ -1,1 +1,1 @@
-"""The training of one score in several processes."""
+"""Trains one score in several processes."""

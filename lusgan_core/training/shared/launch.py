@@ -1,4 +1,4 @@
-"""Starts the processes that train one model together, and stands for them where they were started.
+"""Starts the processes that train one model together, and represents them in this process.
 
 ``launch`` does in several processes what ``loop.train`` does in this one: the same checkpoints, the
 same errors, the same progress.
@@ -40,14 +40,24 @@ from lusgan_core.training.shared import worker
 from lusgan_core.training.shared.worker import TRAINED, Said, SharedJob
 
 LOOK_S = 0.2
-"""Seconds between two looks at the stop flag."""
+"""Polling interval of the stop flag, seconds."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 GRACE_S = 40.0
 """Seconds that processes have to end after one of them failed, before they are killed."""
 
 
 def check_shared(options: TrainingOptions, runtime: Runtime, registry: Registry) -> None:
-    """Raise ConfigError where processes cannot share a training; looks at this machine's GPUs."""
+    """Check that processes of this machine can share a training; looks at its GPUs.
+
+    Args:
+        options: Options of the training.
+        runtime: Device and number of processes.
+        registry: Registry with the plugins that the options name.
+
+    Raises:
+        ConfigError: The batch cannot be shared, a device is missing, or penalties need second
+            derivatives that batch norm across GPUs does not have.
+    """
     backbone = registry.backbone(options.backbone)
     pack = options.pack or backbone.pack
     check_parts(options, pack, runtime.processes)
@@ -58,7 +68,16 @@ def check_shared(options: TrainingOptions, runtime: Runtime, registry: Registry)
 
 
 def check_second_derivatives(options: TrainingOptions, pack: int, registry: Registry) -> None:
-    """Raise ConfigError for penalties on a discriminator whose batch norm spans several GPUs."""
+    """Check that penalties are not combined with a batch norm that spans several GPUs.
+
+    Args:
+        options: Options with at least one penalty.
+        pack: Images that the discriminator sees at once.
+        registry: Registry in which the backbone is looked up.
+
+    Raises:
+        ConfigError: The discriminator has batch norm.
+    """
     backbone = registry.backbone(options.backbone)
     chosen = backbone.options.model_validate(options.backbone_options)
     network = backbone.discriminator(NetworkSpec(32, 1, options.latent_size, pack), chosen)
@@ -71,14 +90,22 @@ def check_second_derivatives(options: TrainingOptions, pack: int, registry: Regi
 
 
 def launch(job: SharedJob, stop: StopFlag) -> Trained:
-    """Train in ``job.runtime.processes`` processes; what they load, they load from the store.
+    """Train in several processes, which load the frames from the store themselves.
 
-    Raises what ``loop.train`` raises, and TrainingError where a process dies: the others end too,
-    and the last checkpoint is kept.
+    Args:
+        job: The training, without pixels; its runtime gives the number of processes.
+        stop: Polled while the processes train; a request makes them write a checkpoint and end.
+
+    Returns:
+        The result of the first process.
+
+    Raises:
+        LusganError: Whatever ``loop.train`` raises, from any of the processes.
+        TrainingError: A process died; the others are ended and the last checkpoint is kept.
     """
     where = job.opened()
     with Lease(where.store, where.lease_key):
-        pass  # whoever has it is found out before processes are started
+        pass  # raises, if another process has it, before any process is started
     with _started(job) as processes, track(job.label, job.options.iterations, "it") as task:
         while not processes.over(task):
             if stop.requested:
@@ -92,11 +119,11 @@ class _Processes:
 
     wanted: int
     agent: subprocess.Popen[bytes]
-    """torchrun, which watches over them."""
+    """The torchrun process that supervises them."""
     stderr: IO[bytes]
     said: queue.SimpleQueue[Said] = field(default_factory=queue.SimpleQueue)
     last: dict[int, Said] = field(default_factory=dict)
-    """Rank -> the last thing of note it said."""
+    """Rank -> its last message that is not about progress."""
     pids: list[int] = field(default_factory=list)
     _failed_at: float | None = None
     _ear: threading.Thread = field(init=False)
@@ -106,14 +133,14 @@ class _Processes:
         self._ear.start()
 
     def _listen(self) -> None:
-        """Put what the processes say into the queue, until all of them have ended."""
+        """Put the messages of the processes into the queue, until all of them have ended."""
         assert self.agent.stdout is not None
         for line in self.agent.stdout:
-            with contextlib.suppress(ValidationError):  # torchrun's own words
+            with contextlib.suppress(ValidationError):  # output of torchrun itself
                 self.said.put(Said.model_validate_json(line))
 
     def over(self, task: Task) -> bool:
-        """Wait for a moment, tell of progress, and say whether all processes have ended."""
+        """Wait for a moment, report progress, and return whether all processes have ended."""
         ended = self.agent.poll() is not None
         if ended:
             self._ear.join(timeout=5)
@@ -139,7 +166,7 @@ class _Processes:
         self.agent.stdin.close()
 
     def outcome(self) -> Trained:
-        """What the first process handed out; raises what went wrong."""
+        """The result of the first process; raises the error of a process that failed."""
         first = self.last.get(0)
         if first and first.what == "trained":
             return TRAINED.validate_python(first.trained)
@@ -167,7 +194,7 @@ class _Processes:
         )
 
     def end(self) -> None:
-        """Leave no process behind."""
+        """Make sure that no process is left."""
         self.ask_to_stop()
         if self.agent.poll() is None:
             self.agent.kill()
@@ -179,7 +206,7 @@ class _Processes:
 
 
 def _made(kind: type[LusganError], text: str) -> LusganError:
-    """The error that a process raised; a kind that puts its own text together comes as its base."""
+    """The error that a process raised; a kind that builds its own message comes as its base."""
     try:
         made = kind(text)
     except TypeError:
@@ -189,7 +216,7 @@ def _made(kind: type[LusganError], text: str) -> LusganError:
 
 @contextmanager
 def _started(job: SharedJob) -> Iterator[_Processes]:
-    """Start the processes out of reach of Ctrl-C, which is for this one to pass on."""
+    """Start the processes in a session of their own; this one gets Ctrl-C and passes it on."""
     wanted = job.runtime.processes
     environment = dict(os.environ)
     if "OMP_NUM_THREADS" not in environment:

@@ -1,10 +1,11 @@
-"""The processes that train one model together; alone is the usual case.
+"""The processes that train one model together; usually there is only one.
 
-All of them hold the same weights and draw the same batch by the same chance; each takes its *part*
+All of them hold the same weights and draw the same batch from the same seed; each takes its *part*
 of it. Logits are gathered before the loss, so that every process computes the loss of the whole
-batch; its backward pass reaches the weights through its own part only, so what is wanted is the sum
-of the gradients (the chain rule over the logits). DistributedDataParallel takes their mean, so the
-loss is multiplied by P first; a penalty, itself a mean over a part of the batch, is not.
+batch; its backward pass reaches the weights through its own part only, so the gradients of the
+processes have to be summed (the chain rule over the logits). DistributedDataParallel takes their
+mean, so the loss is multiplied by P first; a penalty, itself a mean over a part of the batch, is
+not.
 
 Shapes: B the whole batch, P processes.
 """
@@ -25,17 +26,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(minutes=30)
-"""How long processes wait for one that writes a checkpoint to a slow store."""
+"""Longest time that processes wait for the one that writes a checkpoint to a slow store."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """This process among those that train together. All must call all methods in one order."""
+    """This process among those that train together; all must call the methods in the same order."""
 
     rank: int = 0
     size: int = 1
     flags: Any = None
-    """Carries words between the CPUs, where tensors go between GPUs."""
+    """Process group for flags between CPUs, where tensors travel between GPUs; else None."""
 
     @property
     def leads(self) -> bool:
@@ -44,7 +45,7 @@ class Group:
 
     @property
     def counters(self) -> tuple[int, ...]:
-        """What the others add to a seed so as to draw by a chance of their own."""
+        """What each process but the first adds to a seed, to draw random numbers of its own."""
         return () if self.leads else (self.rank,)
 
     def part(self, batch: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class Group:
         return batch[self.rank * share : (self.rank + 1) * share]
 
     def gather(self, logits: Tensor) -> Tensor:
-        """The logits of all parts, in order of the batch; only one's own lead back to weights."""
+        """The logits of the whole batch, in its order; only this process's part has gradients."""
         if self.size == 1:
             return logits
         parts = [torch.empty_like(logits) for _ in range(self.size)]
@@ -76,7 +77,7 @@ class Group:
         return total / self.size
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says yes; also a point where all meet."""
+        """Whether the flag is set in any process; also a barrier."""
         if self.size == 1:
             return flag
         said = torch.tensor(int(flag))
@@ -84,7 +85,7 @@ class Group:
         return bool(said.item())
 
     def networks(self, *networks: nn.Module) -> Iterator[nn.Module]:
-        """Networks whose batch statistics are those of the whole batch, where GPUs train them."""
+        """The networks; on several GPUs, with batch norm over the whole batch."""
         for network in networks:
             if self.size > 1 and next(network.parameters()).is_cuda:
                 convert = nn.SyncBatchNorm.convert_sync_batchnorm

@@ -1,11 +1,11 @@
-"""One of several processes that train a model together: started by torchrun, told what by a file.
+"""One of several processes that train a model together: started by torchrun with a job file.
 
     python -m torch.distributed.run --standalone --nproc-per-node 2 \\
         -m lusgan_core.training.shared.worker FILE
 
-FILE is a ``SharedJob`` as JSON. What these processes have to say to the one that started them goes
-to stdout, a JSON object a line (``Said``); whatever else is printed goes to stderr. When the one
-that started them closes their stdin, or is gone, they stop as if asked to.
+FILE is a ``SharedJob`` as JSON. Messages to the parent process go to stdout, one JSON object a line
+(``Said``); whatever else is printed goes to stderr. When the parent closes their stdin, or has
+ended, they stop as if a stop had been requested.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TRAINED = TypeAdapter(Trained)
 
 
 class SharedJob(Record):
-    """A training as the processes that share it are told of it: addresses, no pixels."""
+    """A training as its processes are given it: addresses and options, no pixels."""
 
     store: str
     folder: str
@@ -53,12 +53,12 @@ class SharedJob(Record):
     runtime: Runtime
 
     def opened(self) -> Job:
-        """Where it writes, with the store opened."""
+        """The job with its store opened."""
         return Job(open_store(self.store), self.folder, self.identity, self.label)
 
 
 class Said(Record):
-    """A line from a process: that it is there, how far it is, or how it ended."""
+    """A message from a process: that it has started, how far it is, or how it ended."""
 
     rank: int
     what: Literal["here", "progress", "trained", "followed", "failed"]
@@ -69,11 +69,11 @@ class Said(Record):
     error: str = ""
     """Name of the error's class."""
     text: str = ""
-    """Fit to show to a user; empty for an error that was not raised on purpose."""
+    """Its message; empty for an error that lusgan did not raise on purpose."""
 
 
 class Voice:
-    """Says things on what was stdout; from then on stdout is stderr."""
+    """Writes messages to what was stdout, which is redirected to stderr."""
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
@@ -81,7 +81,12 @@ class Voice:
         os.dup2(2, 1)
 
     def say(self, what: str, **more: Any) -> None:
-        """Write a line, whole; where nobody listens any more, nothing happens."""
+        """Write one message; does nothing if nobody reads the pipe any more.
+
+        Args:
+            what: Kind of the message, see ``Said``.
+            **more: Further fields of ``Said``.
+        """
         said = Said.model_validate({"rank": self.rank, "what": what, **more})
         line = said.model_dump_json(exclude_defaults=True).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):
@@ -89,12 +94,12 @@ class Voice:
                 line = line[os.write(self._channel, line) :]
 
     def __call__(self, task: Task) -> None:
-        """Tell of progress; see ``progress.Listener``."""
+        """Report progress; see ``progress.Listener``."""
         self.say("progress", done=task.done, note=task.note)
 
 
 def _stop_when_left_alone(stop: StopFlag) -> None:
-    """Request a stop once stdin is closed, by whoever started this or by his end."""
+    """Request a stop once stdin is closed: the parent process asks for it, or has ended."""
 
     def wait() -> None:
         while os.read(0, 4096):
@@ -127,7 +132,7 @@ def _take_part(job: SharedJob, group: Group, runtime: Runtime, voice: Voice) -> 
 
 
 def main(path: str) -> int:
-    """Train as the file says; returns the exit code."""
+    """Train the job in the file at ``path``; returns the exit code."""
     voice = Voice(int(os.environ["RANK"]))
     voice.say("here", pid=os.getpid())
     try:
@@ -147,4 +152,4 @@ def main(path: str) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1])
     sys.stderr.flush()
-    os._exit(code)  # where others are gone, taking down what connected them can hang
+    os._exit(code)  # where other processes have died, closing their connections can hang

@@ -29,7 +29,7 @@ Q1, Q2, Q3, Q4 = (
 
 @literally_inlined
 def _angle(x: float) -> float:
-    """arccos of 0 .. 1: twice the arcsine of sqrt((1 - x) / 2), or what is left to pi / 2."""
+    """arccos of 0..1: twice the arcsine of sqrt((1 - x) / 2), or pi / 2 less the arcsine of x."""
     near = x > 0.5
     t = (1 - x) * 0.5 if near else x * x
     s = math.sqrt(t) if near else x
@@ -41,7 +41,12 @@ def _angle(x: float) -> float:
 
 @literal
 def fill_lengths(planes: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
-    """The length of each pixel's colour, (N, P), of (N, C, P)."""
+    """Fill in the length of each pixel's colour, seen as a vector.
+
+    Args:
+        planes: (N, C, P) uint8.
+        out: Lengths, (N, P) float64; overwritten.
+    """
     for i in range(len(planes)):
         for k in range(planes.shape[2]):
             total = 0.0  # an integer
@@ -59,9 +64,17 @@ def angle_sums(
     room: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Put into ``out`` (n, m) the mean angle where neither pixel is black; NaN if all are.
+    """Fill in the mean angle between the colours of two frames' pixels, for all pairs (SAM).
 
-    Pixels are (n, 3, P), lengths (n, P); ``room`` is for a few hundred numbers.
+    Pixels that are black in either frame are left out; the mean is NaN if all are.
+
+    Args:
+        x: The n first frames, (n, 3, P) uint8.
+        length_x: Lengths of their colours, (n, P) float64.
+        y: The m second frames, (m, 3, P) uint8.
+        length_y: Lengths of their colours, (m, P) float64.
+        room: Scratch memory, float64; its length is the number of pixels computed at once.
+        out: Mean angles, radians, (n, m) float64; overwritten.
     """
     pixels, lanes = x.shape[2], len(room)
     for j in range(len(y)):

@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FAST = {"contract", "nsz", "arcp"}
-"""Liberties with floating point: fused multiply-adds, and nothing that reorders sums.
+"""Optimisations of floating point: fused multiply-adds, and nothing that reorders sums.
 
 NaN and infinity keep their meaning, and a pair's value does not depend on what else is computed.
 """
@@ -30,17 +30,17 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def summing(function: Callable[P, R]) -> Callable[P, R]:
-    """The same, and long sums may be added up in lanes: for plain dot products in floats."""
+    """Like `compiled`, but long sums may be added up in lanes: for plain dot products in floats."""
     return _compile(function, keep=True, fastmath=FAST | {"reassoc"})
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """The same for a small function that only compiled ones call: it becomes part of them."""
+    """Like `compiled`, for a small function that compiled ones call: it becomes part of them."""
     return _compile(function, keep=False, forceinline=True)
 
 
 def literal(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `compiled`, and every operation rounds as it is written."""
+    """Like `compiled`, but every operation rounds as it is written."""
     return _compile(function, keep=True, fastmath=False)
 
 

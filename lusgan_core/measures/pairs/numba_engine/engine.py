@@ -1,9 +1,9 @@
-"""The all-pairs engine for the CPU: kernels compiled by numba, a thread a core.
+"""The all-pairs engine for the CPU: kernels compiled by numba, with a thread for each core.
 
-It computes all that `formulas` tells of but the black windows that only the oldest RASE asks for,
-which are left to the torch engine. Each thread takes first frames and holds
-them against all second ones; every pair is computed alone and in the same order of additions,
-so that neither blocks nor threads can change a bit of it.
+It computes all terms of `formulas` but ``zeros``, which only the oldest RASE needs and which is
+left to the torch engine. Each thread takes some first frames and compares them with all second
+ones; every pair is computed alone and in the same order of additions, so that neither blocks nor
+threads can change a bit of its value.
 """
 
 from __future__ import annotations
@@ -43,21 +43,27 @@ Array = NDArray[Any]
 
 KINDS = {"rase": windows.RASE, "scc": windows.SCC, "uqi": windows.UQI, "ssim": windows.SSIM}
 SUMMED = frozenset({*KINDS, "vif", "angles"})
-"""Terms of one number a pair."""
+"""Terms that are one number a pair."""
 OWN = SUMMED | {"dot", "msssim", "blocking"}
-"""Terms that need no help."""
+"""Terms that it computes without torch."""
 REACH = 14
 """Strips beyond a band that its windows need, at most: 4 to the left, 10 to the right."""
 ROWS, COLUMNS = 32, 64
-"""First frames that a thread takes at once, and second ones that it holds them against.
+"""First frames that a thread takes at once, and second ones that it compares them with.
 
-Measured: so many that what a kernel reads of them band by band stays in the last-level cache
-while it goes round; with fewer rows, memory sets the pace and a pair takes a fifth longer.
+Measured: with so many, the bands of them that a kernel reads in turn stay in the last-level cache;
+with fewer rows, memory sets the pace and a pair takes a fifth longer.
 """
 
 
 class NumbaEngine:
-    """Terms of pairs by compiled kernels, in ``threads`` threads (all cores if None)."""
+    """Terms of pairs by compiled kernels, in several threads; an `Engine`.
+
+    Args:
+        terms: Names of the terms that will be wanted, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        threads: Number of threads; None for all cores.
+    """
 
     def __init__(self, terms: frozenset[str], compat: Compat, threads: int | None = None) -> None:
         self.wanted = terms
@@ -73,30 +79,31 @@ class NumbaEngine:
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="lusgan-pairs")
 
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
-        """Memory that one prepared frame takes."""
+        """See Engine.bytes_per_frame; exact but for terms that torch computes."""
         parts = allocate(self.wanted, 1, channels, height, width)
         size = sum(part.nbytes for part in parts.values())
         rest = self.torch.bytes_per_frame(height, width, channels) if self.torch else 0
         return size + rest
 
     def prepare(self, frames: NDArray[np.uint8]) -> NumbaFrames:
-        """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+        """See Engine.prepare."""
         spare, self.spare = self.spare, {}
         sums, parts = prepare(frames, self.wanted, self.compat, self.pool, spare)
         rest = self.torch.prepare(frames) if self.torch is not None else None
         return NumbaFrames(sums, parts, rest, frames.shape[1:])
 
     def release(self, frames: NumbaFrames) -> None:
-        """Keep the memory for the next block: what is fresh from the system costs more to get.
+        """See Engine.release; the memory is kept for the next block.
 
-        (It comes page by page, each zeroed, which takes thrice as long as to prepare a frame.)
+        New memory costs more: the system hands it out page by page, each zeroed, which takes three
+        times as long as preparing a frame.
         """
         self.spare = frames.parts
 
     def terms(
         self, a: NumbaFrames, b: NumbaFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
-        """The wanted terms of all n x m pairs, as `formulas` defines them."""
+        """See Engine.terms."""
         n, m, channels = len(a), len(b), a.shape[2]
         found: dict[str, NDArray[Any]] = {
             t: np.zeros((n, m)) for t in wanted & {*KINDS, "vif", "angles"}
@@ -125,7 +132,7 @@ def _torch_engine(terms: frozenset[str], compat: Compat) -> Engine:
 
 
 def _compute(a: NumbaFrames, b: NumbaFrames, found: dict[str, NDArray[Any]]) -> None:
-    """All compiled terms of some first frames against all second ones, into ``found``."""
+    """Compute all compiled terms of some first frames and all second ones, into ``found``."""
     for term, out in found.items():
         for j in range(0, len(b), COLUMNS):
             some = b[j : j + COLUMNS]

@@ -1,4 +1,4 @@
-"""Frames as the compiled engine keeps them, and how they get there: a few at a time, by threads."""
+"""Frames as the compiled engine keeps them, and their preparation: a few at a time, in threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GAUSS64 = tuple(np.float64(tap) for tap in _TAPS)
 GAUSS32 = tuple(np.float32(tap) for tap in _TAPS)
 """Taps 0..5 of MS-SSIM's window, then SSIM's constants, as the kernels take them."""
 VIF_TAPS = [information.half_taps(vif_taps(scale)) for scale in range(4)]
-"""Of VIF's windows at its four scales, up to the middle one."""
+"""Taps of VIF's windows at its four scales, up to the middle one."""
 
 Parts = dict[str, NDArray[Any]]
 
@@ -47,7 +47,7 @@ class NumbaFrames:
     sums: FrameSums
     parts: Parts
     rest: Any
-    """What the torch engine keeps of them, where it has a part."""
+    """What the torch engine keeps of them; None if it computes no term."""
     shape: tuple[int, int, int]
 
     def __getitem__(self, block: slice) -> NumbaFrames:
@@ -60,7 +60,15 @@ class NumbaFrames:
 
 
 def scale_shapes(height: int, width: int) -> list[tuple[int, int]]:
-    """Sizes of MS-SSIM's scales."""
+    """Work out the sizes of MS-SSIM's five scales; each halves the one before, rounding up.
+
+    Args:
+        height: Height of a frame, pixels.
+        width: Width of a frame, pixels.
+
+    Returns:
+        (height, width) of each scale, the frame's own first.
+    """
     shapes = [(height, width)]
     for _ in range(SCALES - 1):
         height, width = -(-height // 2), -(-width // 2)
@@ -69,7 +77,15 @@ def scale_shapes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def vif_shapes(height: int, width: int) -> list[tuple[int, int]]:
-    """Sizes of VIF's scales."""
+    """Work out the sizes of VIF's four scales; each is filtered inside and halved, rounding up.
+
+    Args:
+        height: Height of a frame, pixels.
+        width: Width of a frame, pixels.
+
+    Returns:
+        (height, width) of each scale, the frame's own first.
+    """
     shapes = [(height, width)]
     for taps in VIF_TAPS[1:]:
         lost = 2 * (len(taps) - 1)
@@ -79,7 +95,17 @@ def vif_shapes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def fine_factor(scale: int, channels: int) -> int:
-    """What makes the pixels of a fine scale integers: halving divides by 4, in colour by 8."""
+    """The factor that makes the pixels of a fine scale integers.
+
+    Halving divides by 4, in colour by 8.
+
+    Args:
+        scale: Number of the scale, 0 for full size.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        4^scale or 8^scale.
+    """
     return int((4 if channels == 1 else 8) ** scale)
 
 
@@ -90,10 +116,18 @@ def prepare(
     pool: Executor,
     spare: Parts,
 ) -> tuple[FrameSums, Parts]:
-    """All that the kernels need to know of (N, H, W, C) frames.
+    """Compute all that the kernels need of single frames.
 
-    ``spare`` are the parts, no longer needed, of other frames of the same size, or none: they are
-    overwritten if there are enough of them.
+    Args:
+        frames: (N, H, W, C) uint8.
+        terms: Names of the terms that will be wanted, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        pool: Threads that prepare a few frames each.
+        spare: Parts of other frames of the same size that are no longer needed, or none;
+            overwritten if they hold enough frames.
+
+    Returns:
+        Statistics of the frames, and the parts by name, see `NumbaFrames`.
     """
     count, height, width, channels = frames.shape
     if spare and min(map(len, spare.values())) >= count:
@@ -108,7 +142,18 @@ def prepare(
 
 
 def allocate(terms: frozenset[str], count: int, channels: int, height: int, width: int) -> Parts:
-    """Room for all parts of so many frames; images zero, the rest as it comes."""
+    """Allocate all parts of frames; images are zero, the rest is not initialised.
+
+    Args:
+        terms: Names of the terms that will be wanted, see `formulas`.
+        count: Number of frames, N.
+        channels: 1 for grey, 3 for RGB.
+        height: Height of a frame, pixels.
+        width: Width of a frame, pixels.
+
+    Returns:
+        Arrays by name, N in front, see `NumbaFrames`.
+    """
     one, layout = (count, channels), Layout(height, width)
     parts: Parts = {}
     if terms & {"dot", "angles"}:

@@ -1,9 +1,11 @@
-"""VIF of all pairs, compiled: what is kept of single frames, and the sums over pairs.
+"""VIF of all pairs, compiled: the maps of single frames, and the sums over pairs.
 
 At each of four scales, a pair costs one product, one Gaussian filter and a few steps a place. The
 logarithm, which would cost more than all of it, is taken of products of many places' factors
 instead of each: a factor lies between 1 and 8,200, so that 32 of them stay far from the largest
-double. All in double precision, because variances near 0 decide what counts.
+double. All in double precision, because variances near 0 decide the value.
+
+Source: Sheikh and Bovik 2006, in the pixel domain.
 
 Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W), each scale by itself.
 """
@@ -73,7 +75,17 @@ def _blur(image: Doubles, taps: Doubles, line: Doubles, out: Doubles) -> None:
 def fill_scale(
     images: Doubles, taps: Doubles, mean_out: Doubles, variance_out: Doubles, below_out: Doubles
 ) -> None:
-    """Blurred mean and variance, 0 where it is next to nothing; adds to the denominator (N, C)."""
+    """Fill in one scale's blurred mean and variance, and add to VIF's denominator.
+
+    The denominator is the sum of log10(1 + variance / noise); variances below 1e-10 count as 0.
+
+    Args:
+        images: The scale's images, (N, C, H, W).
+        taps: The window's taps up to the middle one, T of them.
+        mean_out: Means, (N, C, H - 2 T + 2, W - 2 T + 2); overwritten.
+        variance_out: Variances, shaped alike; overwritten.
+        below_out: Denominators, (N, C); added to.
+    """
     count, channels, height, width = images.shape
     square, line = np.empty((height, width)), np.empty(width)
     for i in range(count):
@@ -93,7 +105,14 @@ def fill_scale(
 
 @compiled
 def shrink(images: Doubles, taps: Doubles, out: Doubles) -> None:
-    """The next scale of (N, C, H, W): filtered, every other row and column."""
+    """Fill in the next scale: filtered, every other row and column.
+
+    Args:
+        images: One scale's images, (N, C, H, W).
+        taps: The window's taps up to the middle one, T of them.
+        out: The next scale, (N, C, H', W') with H' = ceil((H - 2 T + 2) / 2), W' alike;
+            overwritten.
+    """
     count, channels, _, width = images.shape
     line, row = np.empty(width), np.empty(width - 2 * (len(taps) - 1))
     for i in range(count):
@@ -115,7 +134,7 @@ def _take_row(
     tops: Doubles,
     bottoms: Doubles,
 ) -> None:
-    """Multiply a row's factors, 1 + gain^2 var_a / (rest + noise), as numerator, denominator."""
+    """Multiply in a row's factors 1 + gain^2 var_a / (rest + noise), as two products."""
     for k in range(len(covariance)):
         shared = covariance[k] - mean_a[k] * mean_b[k]
         seen = (var_a[k] > 0) & (var_b[k] > 0) & (shared > 0)
@@ -138,9 +157,19 @@ def information_sums(
     work: Doubles,
     out: Doubles,
 ) -> None:
-    """Add to ``out`` (n, m) one channel's and scale's log10(1 + signal / noise) of all pairs.
+    """Add one channel's and scale's sums of log10(1 + signal / noise), for all pairs.
 
-    ``work`` is room for (H + 4, W) numbers.
+    Args:
+        channel: Channel to compute.
+        taps: The window's taps up to the middle one.
+        x: Images of the n first frames, (n, C, H, W).
+        mean_x: Their blurred means, (n, C, h, w), as `fill_scale` makes them.
+        var_x: Their variances, (n, C, h, w).
+        y: Images of the m second frames, (m, C, H, W).
+        mean_y: Their blurred means, (m, C, h, w).
+        var_y: Their variances, (m, C, h, w).
+        work: Scratch memory, (H + 4, W) or larger.
+        out: Sums, (n, m); added to.
     """
     height, width = x.shape[2:]
     tall, wide = mean_x.shape[2:]

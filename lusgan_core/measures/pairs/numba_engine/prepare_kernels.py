@@ -1,10 +1,11 @@
-"""What the compiled kernels need to know of single frames, compiled too.
+"""The maps that the compiled kernels need of single frames, compiled too.
 
-The same maps as in `torch_single`, which tells of them, in the layout of `strips`. Sums are
-exact integers, the pyramid of MS-SSIM is in double precision until it is stored. They fill arrays
-that the caller made.
+The same maps as in `torch_engine.frame_statistics`, where they are described, in the layout of
+`simd_layout`. Sums are exact integers, the pyramid of MS-SSIM is in double precision until it is
+stored. All functions fill arrays that the caller made.
 
-Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
+Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8. Images and maps are
+flat, with the sizes that `Layout` gives; K is the number of strips.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lusgan_core.measures.pairs.numba_engine.simd_layout import LANES, lay_image
 
 I32 = np.int32
 NOWHERE = 1e30
-"""Spread of a window that a map does not have: whatever it is divided into is nothing."""
+"""Spread of a window outside a map: a value divided by it is nothing."""
 
 
 # Loops instead of slices assigned to and whole-array arithmetic throughout: numba takes seconds to
@@ -86,7 +87,13 @@ def _squares(values: NDArray[np.int32], out: NDArray[np.int32]) -> None:
 
 @compiled
 def fill_images(planes: NDArray[np.uint8], strips: int, out: NDArray[np.int16]) -> None:
-    """Frames as they are: (N, C, image) int16."""
+    """Lay out frames as they are.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        strips: Number of strips, K.
+        out: Images, (N, C, image size) int16, zero; filled in.
+    """
     values, row = np.empty(planes.shape[2:], I32), np.empty(LANES * strips, I32)
     for i in range(len(planes)):
         for c in range(planes.shape[1]):
@@ -101,7 +108,14 @@ def fill_weights(
     strips: int,
     out: NDArray[np.float32],
 ) -> None:
-    """RASE: 100 / mean of a window, the channels weighed by ``shares`` (C,); (N, 1, map)."""
+    """Fill in RASE's weight of each window, 100 / mean; 0 where it is black.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        shares: Share of each channel in the mean, (C,), summing to 1.
+        strips: Number of strips, K.
+        out: Weights, (N, 1, map size) float32; overwritten.
+    """
     channels, height, width = planes.shape[1:]
     values = np.empty((height, width), I32)
     across, sums = np.empty((height, width), I32), np.empty((height, width), I32)
@@ -129,10 +143,18 @@ def fill_moments(
     sums_out: NDArray[np.float32],
     spread_out: NDArray[np.float32],
 ) -> None:
-    """UQI (side 8, without the last ``trim`` = 1 row and column) and SSIM (side 11): sums, spreads.
+    """Fill in the sum and the spread of each window, for UQI (side 8) or SSIM (side 11).
 
     The spread is sewar's: for UQI the sum of squares less sum^2 / 4096, for SSIM 121 times the sum
     of squares less sum^2.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        side: Side of a window, pixels.
+        trim: Rows and columns of windows to leave out at the end: 1 for UQI, 0 for SSIM.
+        strips: Number of strips, K.
+        sums_out: Sums, (N, C, map size) float32; overwritten.
+        spread_out: Spreads, (N, C, map size) float32; overwritten.
     """
     channels, height, width = planes.shape[1:]
     values, squares = np.empty((height, width), I32), np.empty((height, width), I32)
@@ -165,7 +187,15 @@ def fill_laplacians(
     inverse_out: NDArray[np.float32],
     drift_out: NDArray[np.float32],
 ) -> None:
-    """SCC: the Laplacian, four rows down; 8 / root of a window's spread, sum / root."""
+    """Fill in SCC's Laplacian, and the normalisation of each of its windows.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        strips: Number of strips, K.
+        out: Laplacians, four rows down, (N, C, image size) int16, zero; filled in.
+        inverse_out: 8 / root of a window's spread, (N, C, map size) float32; overwritten.
+        drift_out: Sum / root of a window's spread, (N, C, map size) float32; overwritten.
+    """
     channels, height, width = planes.shape[1:]
     edged = np.empty((height + 2, width + 2), I32)
     high = np.zeros((height + 7, width + 7), I32)  # a window reaches 4 before and 3 beyond

@@ -1,7 +1,10 @@
-"""MS-SSIM's five scales of single frames, and its coarsest scale of all pairs, compiled.
+"""MS-SSIM's five scales of single frames, and its coarse scales of all pairs, compiled.
 
-Each scale of a frame, centred on the frame's commonest grey level: the image, its blurred mean,
-and its variance plus C2 / 2, computed in double precision and stored in that of the output.
+Each scale of a frame, centred on the frame's commonest grey level: the image, its blurred mean, and
+its variance plus C2 / 2, computed in double precision and stored in that of the output.
+
+Source: Wang 2003 (MS-SSIM). G, the window, is a tuple: taps 0..5 of 11, which are symmetric, then
+SSIM's constants C1 and C2.
 
 Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
 """
@@ -54,7 +57,13 @@ def _blur(image: NDArray[Any], G: Any, across: NDArray[Any], out: NDArray[Any]) 
 def centre(
     planes: NDArray[np.uint8], centres: NDArray[np.float64], images: NDArray[np.float64]
 ) -> None:
-    """Each frame less its commonest grey level, all channels together; the lowest of several."""
+    """Subtract each frame's commonest grey level, of all channels together; the lowest of several.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        centres: Grey levels, (N,); overwritten.
+        images: Centred frames, (N, C, H, W); overwritten.
+    """
     _, channels, height, width = planes.shape
     counts = np.empty(256, np.int64)
     for i in range(len(planes)):
@@ -78,9 +87,13 @@ def centre(
 
 @compiled
 def halve(images: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """The next scale of (N, C, H, W): means of pixels 2k - 1 and 2k, the edge replicated.
+    """Fill in the next scale: means of pixels 2k - 1 and 2k on both axes, the edge replicated.
 
     Channels but the first take in half of the one before them, as sewar's do.
+
+    Args:
+        images: One scale's images, (N, C, H, W).
+        out: The next scale, (N, C, ceil(H / 2), ceil(W / 2)); overwritten.
     """
     count, channels, height, width = out.shape
     for i in range(count):
@@ -107,10 +120,19 @@ def fill_fine(
     mean_out: NDArray[np.float32],
     variance_out: NDArray[np.float32],
 ) -> None:
-    """A fine scale of (N, C, H, W), laid out: image times ``factor``, mean, variance.
+    """Lay out a fine scale's images, and fill in its blurred means and variances.
 
-    The variance is halved, and C2 / 4 added to it. The factor makes the image's numbers integers:
-    halving divides them by 4 (by 8 in colour).
+    Variances are stored as (variance + C2 / 2) / 2, so that two of them add up to half of SSIM's
+    denominator.
+
+    Args:
+        images: The scale's images, (N, C, H, W).
+        G: The window, as a tuple of 8 float64.
+        factor: Factor that makes the images' numbers integers, see `frames.fine_factor`.
+        strips: Number of strips of the layout.
+        x_out: Images times the factor, (N, C, image size) int16, zero; filled in.
+        mean_out: Means, (N, C, map size) float32; overwritten.
+        variance_out: Variances, (N, C, map size) float32; overwritten.
     """
     _, channels, height, width = images.shape
     across = np.empty((height, width))
@@ -138,7 +160,14 @@ def fill_coarse(
     mean_out: NDArray[np.float64],
     variance_out: NDArray[np.float64],
 ) -> None:
-    """A coarse scale, as it is: blurred mean and variance + C2 / 2, (N, C, H - 10, W - 10)."""
+    """Fill in a coarse scale's blurred means and variances, without a layout.
+
+    Args:
+        images: The scale's images, (N, C, H, W).
+        G: The window, as a tuple of 8 float64.
+        mean_out: Means, (N, C, H - 10, W - 10); overwritten.
+        variance_out: Variances + C2 / 2, (N, C, H - 10, W - 10); overwritten.
+    """
     _, channels, height, width = images.shape
     across, work = np.empty((height, width)), np.empty((height, width))
     for i in range(len(images)):
@@ -180,9 +209,21 @@ def coarse_sums(
     var_y: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Put into ``out`` (n, m) the sums, over channels and places, of a coarse scale of all pairs.
+    """Fill in the sums, over channels and places, of a coarse scale for all pairs.
 
-    Of contrast-structure, or with ``light`` of all of SSIM, as the last scale wants it.
+    Args:
+        light: Whether to sum all of SSIM, as the last scale needs it, instead of
+            contrast-structure.
+        G: The window, as a tuple of 8 float64.
+        centre_x: Grey levels that the n first frames are centred on, (n,).
+        centre_y: Grey levels that the m second frames are centred on, (m,).
+        x: Images of the first frames, (n, C, H, W).
+        mean_x: Their blurred means, (n, C, H - 10, W - 10).
+        var_x: Their variances + C2 / 2, (n, C, H - 10, W - 10).
+        y: Images of the second frames, (m, C, H, W).
+        mean_y: Their blurred means, (m, C, H - 10, W - 10).
+        var_y: Their variances + C2 / 2, (m, C, H - 10, W - 10).
+        out: Sums, (n, m); overwritten.
     """
     _, channels, height, width = x.shape
     across = np.empty((height, width))

@@ -38,14 +38,14 @@ SOURCE = LANES * (BAND + MARGIN)
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are for frames of one size, whatever the windows (up to 11 rows)."""
+    """The sizes of images and maps for frames of one size, for windows of up to 11 rows."""
 
     height: int
     width: int
 
     @property
     def strips(self) -> int:
-        """K."""
+        """Number of strips, K."""
         return STEP * -(-self.width // (LANES * STEP))
 
     @property
@@ -59,7 +59,16 @@ class Layout:
 
 
 def room(shape: tuple[int, ...], kind: type, zero: bool = False) -> NDArray[Any]:
-    """An array that begins on a cache line: loads of 16 numbers that span two cost twice."""
+    """Allocate an array that begins on a cache line: loads of 16 numbers that span two cost twice.
+
+    Args:
+        shape: Shape of the array.
+        kind: Type of its numbers.
+        zero: Whether it is zeroed; otherwise it is not initialised.
+
+    Returns:
+        The array, C-contiguous.
+    """
     size = math.prod(shape) * np.dtype(kind).itemsize
     memory = (np.zeros if zero else np.empty)(size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
@@ -73,7 +82,15 @@ def bands_of(height: int) -> int:
 
 @inlined
 def product(a: Any, b: Any) -> Any:
-    """Of two int16, in 32 bits; numba would take 64."""
+    """Multiply in 32 bits; numba would take 64.
+
+    Args:
+        a: An integer of at most 16 bits.
+        b: An integer of at most 16 bits.
+
+    Returns:
+        The product as int32.
+    """
     return np.int32(np.int32(a) * np.int32(b))
 
 
@@ -81,9 +98,14 @@ def product(a: Any, b: Any) -> Any:
 def lay_image(
     image: NDArray[np.int32], top: int, strips: int, row: NDArray[np.int32], out: NDArray[Any]
 ) -> None:
-    """Lay out an (H, W) image, ``top`` rows down, into ``out`` (flat, zero).
+    """Lay out an image.
 
-    ``row`` is room for 16 K numbers.
+    Args:
+        image: (H, W) int32.
+        top: Rows to leave free above it.
+        strips: Number of strips, K.
+        row: Scratch memory, (16 K,).
+        out: The laid out image, flat, of the size that `Layout` gives, zero; filled in.
     """
     height, width = image.shape
     bands = len(out) // (strips * SOURCE)
@@ -111,9 +133,14 @@ def lay_map(
     row: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Lay out an (H, W) map into ``out`` (flat), ``fill`` where it has nothing.
+    """Lay out a map.
 
-    ``row`` is room for 16 K numbers.
+    Args:
+        values: (H, W) float64.
+        strips: Number of strips, K.
+        fill: Value of places that the map does not have.
+        row: Scratch memory, (16 K,).
+        out: The laid out map, flat, of the size that `Layout` gives; overwritten.
     """
     height, width = values.shape
     for k in range(width, LANES * strips):
@@ -129,9 +156,15 @@ def lay_map(
 
 @inlined
 def wrap(buffer: NDArray[Any], strips: int, lead: int, count: int) -> None:
-    """Extend a band (lead + K + count, 8, 16) beyond its K strips, to the left and to the right.
+    """Extend a band beyond its K strips, to the left and to the right.
 
     The strip after the last is the first one a lane further on, and zero in the last lane.
+
+    Args:
+        buffer: (lead + K + count) strips of 8 x 16 numbers, flat; the outer ones are filled in.
+        strips: Number of strips, K.
+        lead: Strips to fill in on the left.
+        count: Strips to fill in on the right.
     """
     for k in range(lead):
         source = buffer[(k + strips) * CELL : (k + strips + 1) * CELL]

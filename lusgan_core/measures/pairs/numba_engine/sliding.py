@@ -1,8 +1,11 @@
 """Sums over square windows of two frames' products, or squared differences, as integers.
 
 Down the rows a sum slides over a band: 15 products give the sums of 8 rows; across, 11 of those
-give 4 windows (`strips` tells the layout). Integers neither round nor drift. Written out instead of
-in loops, so that everything stays in vector registers; all of it becomes part of `window_kernels`.
+give 4 windows (see `simd_layout`). Integers neither round nor drift. Written out instead of in
+loops, so that everything stays in vector registers; all of it becomes part of `window_kernels`.
+
+Numbers are int32. K is the number of strips; a band of an image is K x 18 x 16 numbers, one of sums
+is K x 8 x 16, both flat.
 """
 
 from __future__ import annotations
@@ -20,26 +23,57 @@ I32 = np.int32
 
 @inlined
 def add(a: Any, b: Any) -> Any:
-    """In 32 bits, where numba would go on with 64; so are the next two."""
+    """Add in 32 bits; numba would take 64.
+
+    Args:
+        a: An integer.
+        b: An integer.
+
+    Returns:
+        a + b as int32.
+    """
     return I32(a + b)
 
 
 @inlined
 def less(a: Any, b: Any) -> Any:
-    """Difference."""
+    """Subtract in 32 bits; numba would take 64.
+
+    Args:
+        a: An integer.
+        b: An integer.
+
+    Returns:
+        a - b as int32.
+    """
     return I32(a - b)
 
 
 @inlined
 def error(a: Any, b: Any) -> Any:
-    """Squared difference."""
+    """Square a difference in 32 bits; numba would take 64.
+
+    Args:
+        a: An integer of at most 16 bits.
+        b: An integer of at most 16 bits.
+
+    Returns:
+        (a - b)^2 as int32.
+    """
     difference = I32(I32(a) - I32(b))
     return I32(difference * difference)
 
 
 @inlined
 def products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 products down the columns, for the 8 rows of a band."""
+    """Sum 8 products down the columns, for the 8 rows of a band.
+
+    Args:
+        x: Band of the first frame's image, int16.
+        y: Band of the second frame's image, int16.
+        strips: Number of strips, K.
+        buffer: Sums, K strips or more; overwritten.
+    """
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -72,7 +106,14 @@ def products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray
 
 @inlined
 def errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 8 squared differences down the columns, for the 8 rows of a band."""
+    """Sum 8 squared differences down the columns, for the 8 rows of a band.
+
+    Args:
+        x: Band of the first frame's image, int16.
+        y: Band of the second frame's image, int16.
+        strips: Number of strips, K.
+        buffer: Sums, K strips or more; overwritten.
+    """
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -105,7 +146,14 @@ def errors_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[A
 
 @inlined
 def wide_products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: NDArray[Any]) -> None:
-    """Sums of 11 products down the columns, for the 8 rows of a band."""
+    """Sum 11 products down the columns, for the 8 rows of a band.
+
+    Args:
+        x: Band of the first frame's image, int16.
+        y: Band of the second frame's image, int16.
+        strips: Number of strips, K.
+        buffer: Sums, K strips or more; overwritten.
+    """
     for k in range(strips):
         X, Y = x[k * SOURCE : (k + 1) * SOURCE], y[k * SOURCE : (k + 1) * SOURCE]
         B = buffer[k * CELL : (k + 1) * CELL]
@@ -141,7 +189,15 @@ def wide_products_down(x: NDArray[Any], y: NDArray[Any], strips: int, buffer: ND
 
 @inlined
 def across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 8 strips, for four strips one after another."""
+    """Sum 8 strips, for four windows that begin at one strip after another.
+
+    Args:
+        b: Sums down the columns, from the first window's first strip on.
+        m: Place within a strip, 0..127.
+
+    Returns:
+        The four sums.
+    """
     p0, p1, p2 = b[m], b[m + 128], b[m + 256]
     s0 = add(add(add(p0, p1), add(p2, b[m + 384])), add(b[m + 512], b[m + 640]))
     s0 = add(s0, add(b[m + 768], b[m + 896]))
@@ -152,7 +208,15 @@ def across(b: NDArray[Any], m: int) -> Any:
 
 @inlined
 def wide_across(b: NDArray[Any], m: int) -> Any:
-    """Sums of 11 strips, for four strips one after another."""
+    """Sum 11 strips, for four windows that begin at one strip after another.
+
+    Args:
+        b: Sums down the columns, from the first window's first strip on.
+        m: Place within a strip, 0..127.
+
+    Returns:
+        The four sums.
+    """
     p0, p1, p2 = b[m], b[m + 128], b[m + 256]
     s0 = add(add(add(p0, p1), add(p2, b[m + 384])), add(b[m + 512], b[m + 640]))
     s0 = add(add(s0, add(b[m + 768], b[m + 896])), add(b[m + 1024], b[m + 1152]))

@@ -1,13 +1,14 @@
 """MS-SSIM's contrast and structure of all pairs, compiled: a Gaussian of 11 x 11 on the product.
 
 What depends on one frame (blurred mean, variance) is in its maps; a pair costs one multiplication
-and one separable filter. Down the rows, 18 products give 8 filtered rows of a strip; across, 14
-of those give 4 strips (`strips` tells the layout). Written out instead of in loops, so that
-everything stays in vector registers. This is for the two fine scales, in single precision; the
-others, a tenth of the work, are in `pyramid_kernels`, in double.
+and one separable filter. Down the rows, 18 products give 8 filtered rows of a strip; across, 14 of
+those give 4 strips (see `simd_layout`). Written out instead of in loops, so that everything stays
+in vector registers. This is for the two fine scales, in single precision; the others, a tenth of
+the work, are in `pyramid_kernels`, in double.
 
-G taps 0..5 of the window, which is symmetric, then SSIM's constants C1 and C2; D the taps over
-the square of the factor that makes an image's numbers integers.
+Source: Wang 2003 (MS-SSIM). G are taps 0..5 of the window, which is symmetric, then SSIM's
+constants C1 and C2; D are the taps over the square of the factor that makes an image's numbers
+integers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from lusgan_core.measures.pairs.numba_engine.simd_layout import (
 
 SIDE = 11
 TILE = 2
-"""Bands that a group of first frames is kept in the cache for."""
+"""Bands for which a group of first frames is kept in the cache."""
 F32 = np.float32
 GROUP = 4
 """First frames in a group: they share what is read of each second frame."""
@@ -146,10 +147,24 @@ def structure_sums(
     total: NDArray[np.float32],
     out: NDArray[np.float64],
 ) -> None:
-    """Add to ``out`` (n, m) the sums over one channel of contrast-structure of all pairs.
+    """Add the sums over one channel of contrast-structure, for all pairs.
 
-    Images are (n, C, image size), maps (n, C, map size); the taps are float32. ``buffer`` is room
-    for a band, (K + 10) x 128, ``total`` for 128 numbers.
+    Args:
+        channel: Channel to compute.
+        strips: Number of strips, K.
+        bands: Number of bands of a map.
+        D: Taps for products of integers, as a tuple of 6 float32.
+        G: Taps, C1 and C2, as a tuple of 8 float32.
+        x: Images of the n first frames, (n, C, image size), as `pyramid_kernels.fill_fine` makes
+            them.
+        mean_x: Their blurred means, (n, C, map size).
+        var_x: Their variances, halved, each with C2 / 4 added, (n, C, map size).
+        y: Images of the m second frames, (m, C, image size).
+        mean_y: Their blurred means, (m, C, map size).
+        var_y: Their variances, halved, each with C2 / 4 added, (m, C, map size).
+        buffer: Scratch memory for a band, (K + 10) x 128 numbers or more.
+        total: Scratch memory, 128 numbers.
+        out: Sums, (n, m); added to.
     """
     for tile in range(0, bands, TILE):
         for group in range(0, len(x), GROUP):

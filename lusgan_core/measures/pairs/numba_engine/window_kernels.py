@@ -1,13 +1,15 @@
 """RASE, SCC, UQI and SSIM of all pairs, compiled: sums over square windows, in exact integers.
 
 All four need, for each window, the sum of a product (or of a squared difference) of two frames;
-`sliding` makes it, the rest is in maps of one frame:
+`sliding` makes it, the rest is in two maps of each frame:
 
     RASE   100 / mean (first frame), nothing
     SCC    8 / sqrt(64 sum(h^2) - sum(h)^2), sum(h) / that root, of the Laplacian h; the
-           product of the second ones is subtracted by itself (`subtract_products`)
+           product of the second maps is subtracted separately (`subtract_products`)
     UQI    sum, sum of squares - sum^2 / 4096
     SSIM   sum, 121 sum of squares - sum^2, windows of 11
+
+Sources: see `formulas`.
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ RASE, SCC, UQI, SSIM = range(4)
 SIDES = {RASE: 8, SCC: 8, UQI: 8, SSIM: 11}
 """Side of each kind's windows, pixels."""
 LEADS = {RASE: 0, SCC: 4, UQI: 0, SSIM: 0}
-"""Columns left of the frame at which windows start: SCC's begin four before their pixel."""
+"""Columns left of the frame at which windows start: SCC's start four before their pixel."""
 TILE, GROUP = 2, 4
-"""As in `structure_kernel`."""
+"""Bands for which first frames stay in the cache, and frames of a group: see `structure_kernel`."""
 
 I32, F32 = np.int32, np.float32
 FOUR, ONE, AREA2 = F32(4), F32(1), F32(4096)
@@ -163,10 +165,25 @@ def window_sums(
     total: NDArray[np.float32],
     out: NDArray[np.float64],
 ) -> None:
-    """Add to ``out`` (n, m) the sums of a kind's map over one channel, of all pairs.
+    """Add the sums of a metric's windows over one channel, for all pairs.
 
-    Images are (n, C, image size) int16, maps (n, C, map size); of RASE, channel 0 has it all.
-    ``buffer`` and ``spare`` are room for a band, (K + 14) x 128, ``total`` for 128 numbers.
+    Args:
+        kind: ``RASE``, ``SCC``, ``UQI`` or ``SSIM``.
+        channel: Channel to compute; 0 for RASE, which takes all channels together.
+        strips: Number of strips, K.
+        bands: Number of bands of a map.
+        lead: Columns left of the frame at which windows start, see `LEADS`.
+        side: Side of a window, see `SIDES`.
+        x: Images of the n first frames, (n, C, image size).
+        one_x: Their first maps, (n, C, map size).
+        two_x: Their second maps, (n, C, map size).
+        y: Images of the m second frames, (m, C, image size).
+        one_y: Their first maps, (m, C, map size).
+        two_y: Their second maps, (m, C, map size).
+        buffer: Scratch memory for a band, (K + 14) x 128 numbers or more.
+        spare: Scratch memory of the same size.
+        total: Scratch memory, 128 numbers.
+        out: Sums, (n, m); added to.
     """
     inner = buffer[lead * CELL :]
     last = x.shape[1] if kind == RASE else channel + 1
@@ -210,7 +227,13 @@ def window_sums(
 
 @compiled
 def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
-    """Add to ``out`` (n, m, C) the exact sums of products of (n, C, pixels) frames."""
+    """Add the exact sums of products of pixels, for all pairs.
+
+    Args:
+        x: The n first frames, (n, C, pixels).
+        y: The m second frames, (m, C, pixels).
+        out: Sums, (n, m, C); added to.
+    """
     pixels = x.shape[2]
     for start in range(0, pixels, 8192):
         stop = min(start + 8192, pixels)
@@ -229,9 +252,15 @@ def dot_sums(x: NDArray[np.uint8], y: NDArray[np.uint8], out: NDArray[np.int64])
 def subtract_products(
     x: NDArray[np.float32], y: NDArray[np.float32], channel: int, out: NDArray[np.float64]
 ) -> None:
-    """Take from ``out`` (n, m) the sums of products of maps (n, C, map size), four rows at once.
+    """Subtract the sums of products of maps, for all pairs, four first frames at once.
 
-    A short group is filled up with its last row, so that each sum is always made in the same way.
+    A short group is filled up with its last frame, so that each sum is always made in the same way.
+
+    Args:
+        x: Maps of the n first frames, (n, C, map size).
+        y: Maps of the m second frames, (m, C, map size).
+        channel: Channel to compute.
+        out: Numbers, (n, m), from which the sums are subtracted.
     """
     size = x.shape[2]
     for start in range(0, size, 2048):

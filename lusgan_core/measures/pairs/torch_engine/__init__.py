@@ -1,1 +1,1 @@
-"""The engine for any device that PyTorch knows; small jobs and what the others leave out."""
+"""The engine for any device that PyTorch supports: small jobs, and terms that the others lack."""

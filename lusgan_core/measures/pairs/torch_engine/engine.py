@@ -1,6 +1,6 @@
 """The all-pairs engine in torch alone: for any device, and for jobs too small to compile for.
 
-One frame of the first set is held against a batch of the second at a time. Window sums are exact
+One frame of the first set is compared with a batch of the second at a time. Window sums are exact
 or nearly so in single precision, because every frame is centred on its commonest grey level;
 MS-SSIM's three coarse scales, SSIM, VIF and all totals are in double.
 
@@ -33,14 +33,14 @@ from lusgan_core.measures.pairs.torch_engine.frames import (
 )
 
 EXACT = 1024
-"""Products of two numbers in -128..127 that single precision sums exactly, in any order."""
+"""Number of products of numbers in -128..127 that single precision sums exactly in any order."""
 Term = Callable[["TorchEngine", Parts, Parts], Tensor]
 """A term of one first frame against a batch of second ones, by the names of their parts."""
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Products of single-precision matrices stay so, whatever else in this process asked for."""
+    """Keep products of float32 matrices in full precision, whatever the process has set."""
     backends: Any = torch.backends
     settings = [backends.cuda.matmul, backends.mkldnn.matmul]
     before = [setting.fp32_precision for setting in settings]
@@ -54,7 +54,13 @@ def full_precision() -> Iterator[None]:
 
 
 class TorchEngine:
-    """Terms of pairs by torch operations on one device."""
+    """Terms of pairs by torch operations on one device; an `Engine`.
+
+    Args:
+        terms: Names of the terms that will be wanted, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        device: Device of torch.
+    """
 
     def __init__(self, terms: frozenset[str], compat: Compat, device: str = "cpu") -> None:
         self.wanted = terms
@@ -71,25 +77,25 @@ class TorchEngine:
         return self.device.type
 
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
-        """Memory that one prepared frame takes, roughly."""
+        """See Engine.bytes_per_frame."""
         floats = {"dot": 1, "rase": 2, "zeros": 1, "scc": 3, "ssim": 5, "msssim": 5, "uqi": 4}
         floats |= {"vif": 9, "angles": 1}
         return 4 * height * width * channels * sum(floats.get(t, 0) for t in self.wanted)
 
     @torch.no_grad()
     def prepare(self, frames: NDArray[np.uint8]) -> TorchFrames:
-        """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+        """See Engine.prepare."""
         return prepare(frames, self.wanted, self.compat, self.device)
 
     def release(self, frames: TorchFrames) -> None:
-        """Torch keeps memory for later by itself."""
+        """See Engine.release; torch keeps memory for later by itself."""
 
     @torch.no_grad()
     @full_precision()
     def terms(
         self, a: TorchFrames, b: TorchFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
-        """The wanted terms of all n x m pairs, as `formulas` defines them."""
+        """See Engine.terms."""
         found: dict[str, NDArray[Any]] = {}
         if "dot" in wanted:
             found["dot"] = _dots(a, b)

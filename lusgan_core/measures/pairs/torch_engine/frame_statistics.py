@@ -1,6 +1,6 @@
-"""What is computed once of every single frame, as in `single`, but in torch and on its device.
+"""Statistics of single frames, as in `pairs.frame_statistics`, but in torch and on its device.
 
-So that frames travel to a GPU as they are, and nothing but a few sums of each comes back. Sums are
+Thus frames travel to a GPU as they are, and nothing but a few sums of each comes back. Sums are
 exact: integers, or integers in double precision.
 
 Shapes: N frames, C channels, H height, W width; planes are (N, C, H, W) uint8.
@@ -20,7 +20,16 @@ from lusgan_core.measures.pairs.frame_statistics import rase_shares
 
 
 def frame_sums(planes: Tensor, terms: frozenset[str], compat: Compat) -> FrameSums:
-    """Sums over the pixels of each frame, and what else the given terms ask for."""
+    """Compute the statistics of frames that terms need.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        terms: Names of terms, see `formulas`; ``blocking`` and ``zeros`` cost extra.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Statistics of the N frames, as NumPy arrays.
+    """
     count, _, height, width = planes.shape
     whole = planes.to(torch.int32)
     blocking = np.full(count, np.nan)
@@ -42,7 +51,7 @@ def frame_sums(planes: Tensor, terms: frozenset[str], compat: Compat) -> FrameSu
 
 
 def _blocking_effects(images: Tensor) -> NDArray[np.float64]:
-    """PSNR-B's blocking effect factors of (N, H, W), see `single.blocking_effect`.
+    """PSNR-B's blocking effect factors of (N, H, W), see `pairs.frame_statistics.blocking_effect`.
 
     Of uint8 images differences and squares wrap modulo 256, as in the old version.
     """
@@ -61,7 +70,15 @@ def _blocking_effects(images: Tensor) -> NDArray[np.float64]:
 
 
 def box(x: Tensor, side: int) -> Tensor:
-    """Sums over windows of side x side inside (..., H, W), by doubling: no running error."""
+    """Sum over all square windows that lie inside an image, by doubling: errors do not run on.
+
+    Args:
+        x: (..., H, W).
+        side: Side of a window, pixels.
+
+    Returns:
+        Sums (..., H - side + 1, W - side + 1), in the type of ``x``.
+    """
     for dim in (-1, -2):
         total: Tensor | None = None
         power, length, taken = x, 1, 0
@@ -81,15 +98,22 @@ def box(x: Tensor, side: int) -> Tensor:
 
 
 def zero_maps(planes: Tensor) -> Tensor:
-    """Which of RASE's windows, (N, H - 8, W - 8), are zero in every channel."""
+    """Which of RASE's windows of (N, C, H, W) are zero in every channel: (N, H - 8, W - 8)."""
     lit = (planes != 0).any(dim=1).to(torch.int32)
     return box(lit, WINDOW)[:, :-1, :-1] == 0
 
 
 def rase_weights(planes: Tensor, compat: Compat) -> Tensor:
-    """100 / mean of each of RASE's windows, (N, H - 8, W - 8) float64; 0 where it is black.
+    """Compute 100 / mean of each of RASE's windows; 0 where it is black.
 
     sewar leaves out the last row and column of windows.
+
+    Args:
+        planes: (N, C, H, W) uint8.
+        compat: Version of sewar whose values are wanted.
+
+    Returns:
+        Weights (N, H - 8, W - 8) float64.
     """
     shares = torch.from_numpy(rase_shares(planes.shape[1], compat)).to(planes.device)
     sums = box(planes.to(torch.int32), WINDOW)[..., :-1, :-1].double()

@@ -38,10 +38,10 @@ SCALES = 5
 COARSE = 2
 """From this scale on (0 is full size), MS-SSIM is in double precision."""
 CHUNK_PIXELS = 1 << 20
-"""Pixels prepared at once, which bounds the memory that takes; on a GPU, eight times as many."""
+"""Pixels prepared at once, which bounds the memory; on a GPU, eight times as many."""
 VIF_NOISE, VIF_EPS = 2.0, 1e-10
 TAPS = gaussian(11, 1.5)
-"""Of MS-SSIM's window."""
+"""Taps of MS-SSIM's window."""
 
 Parts = dict[str, Tensor]
 
@@ -62,7 +62,17 @@ class TorchFrames:
 def prepare(
     frames: NDArray[np.uint8], wanted: frozenset[str], compat: Compat, device: torch.device
 ) -> TorchFrames:
-    """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+    """Compute everything that depends on one frame only.
+
+    Args:
+        frames: (N, H, W, C) uint8.
+        wanted: Names of the terms that will be wanted, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        device: Device that the parts are made and kept on.
+
+    Returns:
+        The prepared frames.
+    """
     chunks, sums = [], []
     step = chunk_of(frames.shape[1:], device)
     for start in range(0, len(frames), step):
@@ -75,13 +85,29 @@ def prepare(
 
 
 def chunk_of(shape: tuple[int, ...], device: torch.device) -> int:
-    """How many frames of a shape to prepare at once."""
+    """Choose how many frames to prepare at once.
+
+    Args:
+        shape: (H, W, C) of a frame.
+        device: Device that they are prepared on.
+
+    Returns:
+        Number of frames, at least 1.
+    """
     pixels = CHUNK_PIXELS if device.type == "cpu" else 8 * CHUNK_PIXELS
     return max(1, pixels // int(np.prod(shape)))
 
 
 def send(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Some (N, H, W, C) frames as (N, C, H, W) planes on a device."""
+    """Copy frames to a device, as planes.
+
+    Args:
+        frames: (N, H, W, C) uint8; may be a memory map.
+        device: Device to copy to.
+
+    Returns:
+        Planes (N, C, H, W) uint8, contiguous.
+    """
     whole = torch.from_numpy(np.array(frames)).to(device)  # a copy: a memory map is read-only
     return whole.permute(0, 3, 1, 2).contiguous()
 
@@ -113,9 +139,9 @@ def _prepare_some(planes: Tensor, wanted: frozenset[str], compat: Compat) -> Par
 
 
 def pyramid(x: Tensor) -> Parts:
-    """Of each of MS-SSIM's scales of centred (N, C, H, W) double: image, mean, variance + C2 / 2.
+    """Image, mean and variance + C2 / 2 of MS-SSIM's scales of centred planes (N, C, H, W) double.
 
-    In single precision below scale `COARSE`.
+    Scales before `COARSE` are in single precision.
     """
     parts: Parts = {}
     for scale in range(SCALES):
@@ -149,7 +175,7 @@ def _window_moments(x: Tensor, wanted: frozenset[str]) -> Parts:
 
 
 def _vif_scales(x: Tensor) -> Parts:
-    """Of VIF's four scales: the image, its blurred mean and variance; and the denominator."""
+    """The image, blurred mean and variance of each of VIF's four scales, and its denominator."""
     parts: Parts = {}
     below = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
     for scale in range(4):
@@ -165,7 +191,15 @@ def _vif_scales(x: Tensor) -> Parts:
 
 
 def blur(x: Tensor, taps: NDArray[np.float64]) -> Tensor:
-    """(..., H, W) filtered with taps x taps where the window lies inside."""
+    """Filter with a separable window where it lies inside.
+
+    Args:
+        x: (..., H, W).
+        taps: Taps of the window in either direction, (T,).
+
+    Returns:
+        (..., H - T + 1, W - T + 1), in the type of ``x``.
+    """
     side = len(taps)
     height, width = x.shape[-2] - side + 1, x.shape[-1] - side + 1
     if x.device.type == "cpu":  # shifted sums: three times as fast as a product or a convolution

@@ -1,8 +1,8 @@
 """The all-pairs engine for GPUs: torch for products of matrices, Triton for windows.
 
-What is fused, and why so, is told in `triton_kernels`. SCC needs neither: of windows that are
-brought to mean 0 and length 1 beforehand, a pair's correlations are one product of matrices. The
-terms that only colour, VIF or old versions need are left to the torch engine.
+What is fused, and why so, is described in `kernels`. SCC needs neither: of windows that are brought
+to mean 0 and length 1 beforehand, a pair's correlations are one product of matrices. The terms that
+only colour, VIF or old versions need are left to the torch engine.
 
 Shapes: n and m frames of the two blocks, C channels, H height, W width.
 """
@@ -27,7 +27,7 @@ from lusgan_core.measures.pairs.triton_engine.frames import TILE, TritonFrames, 
 KINDS = {"rase": kernels.RASE, "uqi": kernels.UQI, "ssim": kernels.SSIM}
 SIDES = {"rase": 8, "uqi": 8, "ssim": 11}
 OWN = frozenset({*KINDS, "scc", "msssim"})
-"""Terms that torch has no part in, or only in its own way."""
+"""Terms that are not left to the torch engine."""
 STRIP = 8
 """Rows of windows that a program of `window_sums` adds up, in single precision."""
 COLUMNS = 256
@@ -35,13 +35,19 @@ COLUMNS = 256
 NEAR = 16
 """First frames whose programs run side by side."""
 DEPTH = 1024
-"""Numbers that SCC's products add up in single precision; the sums go on in double."""
+"""Products of SCC that are added up in single precision; their sums are added up in double."""
 FEATURES = 1 << 28
 """Bytes of normalised windows made at once, of each side."""
 
 
 class TritonEngine:
-    """Terms of pairs by Triton kernels and torch on one GPU."""
+    """Terms of pairs by Triton kernels and torch on one GPU; an `Engine`.
+
+    Args:
+        terms: Names of the terms that will be wanted, see `formulas`.
+        compat: Version of sewar whose values are wanted.
+        device: Device of torch.
+    """
 
     def __init__(self, terms: frozenset[str], compat: Compat, device: str) -> None:
         self.wanted = terms
@@ -53,25 +59,25 @@ class TritonEngine:
         self.name = f"triton {triton.__version__} and {self.torch.name}"
 
     def bytes_per_frame(self, height: int, width: int, channels: int) -> int:
-        """Memory that one prepared frame takes, roughly."""
+        """See Engine.bytes_per_frame."""
         bytes_each = {"rase": 10, "uqi": 10, "ssim": 10, "scc": 12, "msssim": 16}
         size = height * width * channels * sum(bytes_each[term] for term in self.own)
         return size + self.torch.bytes_per_frame(height, width, channels)
 
     @torch.no_grad()
     def prepare(self, frames: NDArray[np.uint8]) -> TritonFrames:
-        """Everything that depends on one frame only, for (N, H, W, C) uint8."""
+        """See Engine.prepare."""
         return prepare(frames, self.own, self.others, self.compat, self.torch.device)
 
     def release(self, frames: TritonFrames) -> None:
-        """Torch keeps memory for later by itself."""
+        """See Engine.release; torch keeps memory for later by itself."""
 
     @torch.no_grad()
     @full_precision()
     def terms(
         self, a: TritonFrames, b: TritonFrames, wanted: frozenset[str]
     ) -> dict[str, NDArray[Any]]:
-        """The wanted terms of all n x m pairs, as `formulas` defines them."""
+        """See Engine.terms."""
         with current(self.torch.device):
             made: dict[str, Tensor] = {term: _windows(term, a, b) for term in wanted & KINDS.keys()}
             if "scc" in wanted:
@@ -86,7 +92,7 @@ class TritonEngine:
 
 
 def current(device: torch.device) -> AbstractContextManager[Any]:
-    """Triton launches on the current device, not on that of what it is given."""
+    """Make a device the current one, on which Triton launches whatever its arguments' device is."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 

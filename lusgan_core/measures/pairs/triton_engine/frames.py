@@ -2,11 +2,11 @@
 
     pixels                 (N, C, H, W) float16, frames innermost in memory; so are the next two
     TERM.one, TERM.two     RASE's (N, 1, H - 8, W - 8), UQI's and SSIM's (N, C, ...) maps, see
-                           `triton_kernels`
+                           `kernels`
     high, mean, inverse    SCC's Laplacian (N, C, H + 7, W + 7), zero around; its windows' means,
                            and 8 / root of their spread, (N, C, H, W); float32
-    x@S, mean@S, variance@S, centre    MS-SSIM's scale S, as in `torch_frames`; the images of the
-                           fine scales are float16, which is exact for them
+    x@S, mean@S, variance@S, centre    MS-SSIM's scale S, as in `torch_engine.frames`; the images
+                           of the fine scales are float16, which is exact for them
 
 Shapes: N frames, C channels, H height, W width.
 """
@@ -50,7 +50,7 @@ class TritonFrames:
     sums: FrameSums
     parts: Parts
     rest: TorchFrames | None
-    """What torch alone keeps of them, where it has a part."""
+    """What the torch engine keeps of them; None if it computes no term."""
     shape: tuple[int, int, int]
 
     def __getitem__(self, block: slice) -> TritonFrames:
@@ -69,7 +69,18 @@ def prepare(
     compat: Compat,
     device: torch.device,
 ) -> TritonFrames:
-    """Everything that depends on one frame only, for (N, H, W, C) uint8: ``own`` terms, others."""
+    """Compute everything that depends on one frame only.
+
+    Args:
+        frames: (N, H, W, C) uint8.
+        own: Names of the terms that Triton's kernels will compute, see `formulas`.
+        others: Names of the terms that the torch engine will compute.
+        compat: Version of sewar whose values are wanted.
+        device: Device that the parts are made and kept on.
+
+    Returns:
+        The prepared frames.
+    """
     parts: Parts = {}
     sums = []
     step = chunk_of(frames.shape[1:], device)
@@ -85,7 +96,7 @@ def prepare(
 
 
 def _room(name: str, count: int, like: Tensor) -> Tensor:
-    """An array for a part of all frames; windows read on beyond the last frame of a block."""
+    """Allocate a part of all frames; windows read on beyond the last frame of a block."""
     if name != "pixels" and not name.startswith(WINDOWED):
         return like.new_empty(count, *like.shape[1:])
     ahead = (-(-count // TILE) + 1) * TILE

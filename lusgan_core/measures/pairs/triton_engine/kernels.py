@@ -1,6 +1,6 @@
 """RASE, UQI, SSIM and MS-SSIM's contrast and structure of all pairs, for GPUs, in Triton.
 
-Nothing but a number a pair and strip of the frame goes back to memory. There are two kernels.
+Only one number for each pair and strip of the frame is written to memory. There are two kernels.
 
 `window_sums`, for uniform windows: the sum of products over one window, of many first frames with
 many second ones, is a small product of matrices (frames x pixels of the window x frames), which is
@@ -50,8 +50,8 @@ def _window_values(
 ) -> tl.tensor:
     """The metric of one window, (BM, BN), from the sum of products and maps (BM, 1), (1, BN).
 
-    RASE: one is the sum of squares, two the first frame's 100 / mean. UQI and SSIM: one is the
-    sum, two the spread (see `single` and `window_kernels`).
+    RASE: one is the sum of squares, two the first frame's 100 / mean. UQI and SSIM: one is the sum,
+    two the spread (see `frames` and `numba_engine.window_kernels`).
     """
     if KIND == 0:  # RASE
         return tl.sqrt(one_a + one_b - 2 * s) * two_a
@@ -97,11 +97,39 @@ def window_sums(
     BM: tl.constexpr,
     BN: tl.constexpr,
 ) -> None:
-    """Sums over ``rows`` rows of windows and one channel, into ``out`` (strips, channels, n, m).
+    """Sum the windows of a strip of rows and one channel, for a tile of pairs.
 
-    Images (C, H, W, frames) are float16, maps (C, tall, wide, frames) float32; a ``step`` is from
-    one place to the next. ``pixels`` is H x W. ``TOGETHER`` channels go into one window's sum.
-    Frames beyond n and m are read, and must be there, as far as a tile goes.
+    Images are (C, H, W, frames) float16, maps (C, tall, wide, frames) float32. Frames beyond n and
+    m are read as far as a tile goes, so there must be memory behind them. Programs are (tiles,
+    strips, channels).
+
+    Args:
+        x: Images of the n first frames.
+        one_x: Their first maps.
+        two_x: Their second maps.
+        y: Images of the m second frames.
+        one_y: Their first maps.
+        two_y: Their second maps.
+        out: Sums, (strips, channels, n, m) float32; overwritten.
+        n: Number of first frames.
+        m: Number of second frames.
+        width: Width of an image, W.
+        pixels: Pixels of an image, H x W.
+        tall: Height of a map.
+        wide: Width of a map.
+        rows: Rows of windows in a strip.
+        step_x: Numbers from one place of x to the next.
+        step_one_x: Numbers from one place of one_x to the next.
+        step_two_x: Numbers from one place of two_x to the next.
+        step_y: Numbers from one place of y to the next.
+        step_one_y: Numbers from one place of one_y to the next.
+        step_two_y: Numbers from one place of two_y to the next.
+        KIND: ``RASE``, ``UQI`` or ``SSIM``.
+        SIDE: Side of a window, pixels.
+        K: Pixels of a window, rounded up to a power of two.
+        TOGETHER: Channels that go into one window's sum.
+        BM: First frames of a tile.
+        BN: Second frames of a tile.
     """
     tiles = tl.cdiv(m, BN)
     i = (tl.program_id(0) // tiles) * BM + tl.arange(0, BM)
@@ -137,7 +165,7 @@ def window_sums(
 
 @jitted
 def _filtered(state: tl.tensor, taps: tl.tensor, h: tl.tensor) -> tl.tensor:
-    """Eleven rows filtered, the last of them ``h``, and the partial results to go on with."""
+    """Eleven rows filtered, the last of them ``h``, and the partial results for the next rows."""
     found = state[0] + taps[0] * h
     after: tl.tensor = ()
     for q in tl.static_range(9):
@@ -168,13 +196,35 @@ def structure_sums(
     W: tl.constexpr,
     NEAR: tl.constexpr,
 ) -> None:
-    """Sums of contrast-structure over one channel's W columns, into ``out`` (parts, n, m) double.
+    """Sum contrast-structure over some columns of one channel, for a few pairs.
 
-    With ``LIGHT`` of all of SSIM, as the last scale wants it. Images (frames, C, H, W) may be
-    float16, maps (frames, C, H - 10, W - 10) are of ``window``'s type, which is computed in;
-    ``window`` holds the eleven taps, C1 and C2. ``frame`` and ``places`` are a frame's numbers
-    in images and maps. Programs go through NEAR first frames at a time, so that what they read of
-    second ones is still in the cache.
+    Images are (frames, C, height, width), float16 or of the window's type; maps are (frames, C,
+    height - 10, width - 10), of the window's type, in which all is computed. Programs are (n x m /
+    G, columns / W, channels).
+
+    Args:
+        x: Images of the n first frames.
+        mean_x: Their blurred means.
+        var_x: Their variances + C2 / 2.
+        centre_x: Grey levels that they are centred on, (n,).
+        y: Images of the m second frames.
+        mean_y: Their blurred means.
+        var_y: Their variances + C2 / 2.
+        centre_y: Grey levels that they are centred on, (m,).
+        window: The eleven taps of the Gaussian, C1 and C2, (13,).
+        out: Sums, (parts, n, m) float64, a part for each channel and group of columns; overwritten.
+        n: Number of first frames.
+        m: Number of second frames.
+        height: Height of an image, pixels.
+        width: Width of an image, pixels.
+        frame: Numbers in an image, C x height x width.
+        places: Numbers in a map, C x (height - 10) x (width - 10).
+        LIGHT: Whether to sum all of SSIM, as the last scale needs it, instead of
+            contrast-structure.
+        G: Second frames of a program.
+        W: Columns of a program.
+        NEAR: First frames whose programs run one after another, so that what they read of second
+            frames is still in the cache.
     """
     kind: tl.constexpr = window.dtype.element_ty
     groups = tl.cdiv(m, G)

@@ -1,0 +1,293 @@
+"""Rows of the stages that need no training: what each leaves for a small fixed input."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from golden_inputs import context, exam_shards, exam_source, frames, left, plain
+from golden_table import Rows
+
+from lusgan_core.calls.call import Product, StageContext, reference_to
+from lusgan_core.calls.runtime import Runtime
+from lusgan_core.calls.section import REAL, SYNTHETIC, Measured
+from lusgan_core.domain import ExamRecord
+from lusgan_core.evaluation import stage as evaluation
+from lusgan_core.evaluation.stage import EvaluationOptions, EvaluationRecord
+from lusgan_core.generation import stage as generation
+from lusgan_core.generation.stage import GenerationOptions, SampleSet
+from lusgan_core.ingestion import stage as ingestion
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.networks.generator import GeneratorRecord
+from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.networks.weights import network_bytes
+from lusgan_core.preprocessing import stage as preprocessing
+from lusgan_core.preprocessing.options import PreprocessingOptions
+from lusgan_core.preprocessing.shard import write_shard
+from lusgan_core.preprocessing.stage import ExamShards
+from lusgan_core.promotion import stage as promotion
+from lusgan_core.promotion.options import PromotionOptions
+from lusgan_core.registry import installed
+from lusgan_core.selection import stage as selection
+from lusgan_core.selection.stage import ScoreDataset, SelectionOptions
+from lusgan_core.store import LocalStore
+from lusgan_core.training.stage import ModelRecord
+
+PREPROCESSING: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "image_size": {"image_size": 64},
+    "channels": {"channels": 3},
+    "geometry": {"geometry": "fit"},
+    "fit_margin": {"geometry": "fit", "fit_margin": 0.15},
+    "intensity": {"intensity": "percentile"},
+    "percentile_low": {"intensity": "percentile", "percentile_low": 10.0},
+    "percentile_high": {"intensity": "percentile", "percentile_high": 90.0},
+    "clahe": {"intensity": "clahe"},
+    "clahe_clip": {"intensity": "clahe", "clahe_clip": 8.0},
+    "clahe_tiles": {"intensity": "clahe", "clahe_tiles": 3},
+}
+SELECTION: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "held_out": {"held_out": 0.5},
+    "nobody held out": {"held_out": 0.0},
+    "seed": {"seed": 4},
+}
+GENERATION: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "count": {"count": 2},
+    "seed": {"seed": 8},
+    "formats": {"formats": ("png", "mat")},
+    "batch_size": {"batch_size": 3},
+}
+METRICS = (
+    "mse", "rmse", "psnr", "psnrb", "rase", "sam", "scc", "ssim", "msssim", "uqi", "ergas", "vif",
+)  # fmt: skip
+EVALUATION: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "metrics": {"metrics": METRICS},
+    "real_frames": {"real_frames": 5},
+    "synthetic_frames": {"synthetic_frames": 3},
+    "among_frames": {"among_frames": 4},
+    "compat": {"metrics": ("uqi", "rase"), "compat": "0.4.6"},
+}
+PROMOTION: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "automatic": {"automatic": False},
+    "max_generator_loss": {"max_generator_loss": 0.5},
+    "min_discriminator_loss": {"min_discriminator_loss": 0.9},
+    "min_diversity": {"min_diversity": 0.9},
+    "keep_diversity": {"keep_diversity": 1.0},
+    "near_copy": {"near_copy": 0.9},
+    "max_near_copies": {"near_copy": 0.9, "max_near_copies": 0.9},
+}
+UNSTABLE = ("digest", "size")
+"""Fields of records that depend on a library's compression, and not on us."""
+
+
+def ingest_rows() -> Rows:
+    """What is read of an exam: records of its clips, and reasons of those that cannot be used."""
+    source = exam_source()
+    with tempfile.TemporaryDirectory() as folder:
+        (exam,) = discover(source).exams
+        done = ingestion.run(
+            ingestion.call(exam, 1), StageContext(LocalStore(Path(folder)), source)
+        )
+        return {"exam": _stable(plain(done.data)), "counts": done.counts}
+
+
+def _stable(value: Any) -> Any:
+    """Leave digests and sizes of files out of a record."""
+    if isinstance(value, dict):
+        return {name: _stable(item) for name, item in value.items() if name not in UNSTABLE}
+    return [_stable(item) for item in value] if isinstance(value, list) else value
+
+
+def preprocess_rows() -> Rows:
+    """The images of an exam's shards, and all else that a shard tells, a row an option."""
+    return {name: _preprocessed(options) for name, options in PREPROCESSING.items()}
+
+
+def _preprocessed(options: dict[str, Any]) -> Any:
+    source = exam_source()
+    chosen = PreprocessingOptions.model_validate({"image_size": 32} | options)
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder))
+        where = StageContext(store, source)
+        (exam,) = discover(source).exams
+        read = ingestion.run(ingestion.call(exam, 1), where)
+        record = ExamRecord.model_validate(read.data.model_dump())
+        ingested = left(store, "ingest", "ingested", record)
+        call = preprocessing.call(ingested, chosen, preprocessing.whole_canvas([record, record]), 1)
+        data = preprocessing.run(call, where).data
+        shards = ExamShards.model_validate(data.model_dump())
+        return {shard.clip: _shard(store, shard.key) for shard in shards.shards}
+
+
+def _shard(store: LocalStore, key: str) -> dict[str, Any]:
+    with store.local_copy(key) as path, h5py.File(path) as file:
+        return {name: data[()] for name, data in file.items() if isinstance(data, h5py.Dataset)}
+
+
+def select_rows() -> Rows:
+    """Which clips train a score and which are held out, a row an option and a score."""
+    counts = {f"90{number:02}": [[0, 0, 1], [2, number % 4]] for number in range(1, 11)}
+    with tempfile.TemporaryDirectory() as folder:
+        where = context(Path(folder))
+        exams = exam_shards(where.store, counts)
+        manifests = [left(where.store, "preprocess", f"p/{n}", e) for n, e in enumerate(exams)]
+        return {
+            f"{name}, score {score}": _sides(
+                selection.run(
+                    selection.call(manifests, score, SelectionOptions.model_validate(options)),
+                    where,
+                )
+            )
+            for name, options in SELECTION.items()
+            for score in (0, 2)
+        }
+
+
+def _sides(product: Product) -> Any:
+    dataset = ScoreDataset.model_validate(product.data.model_dump())
+    return {
+        side: [[clip.clip, clip.frames] for clip in getattr(dataset, side)]
+        for side in ("training", "held_out")
+    }
+
+
+GENERATOR = GeneratorRecord(
+    backbone="dcgan",
+    backbone_options={"width": 4, "dropout": 0.5, "noise": 0.2},
+    image_size=32,
+    channels=1,
+    latent_size=6,
+    pack=1,
+    values=ValueMap(scale=1, offset=0),
+)
+
+
+def generate_rows() -> Rows:
+    """Frames of a generator with fixed weights, and the names of all files, a row an option."""
+    return {name: _generated(options) for name, options in GENERATION.items()}
+
+
+def _generated(options: dict[str, Any]) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        where = context(Path(folder))
+        where.runtime = Runtime(device="cpu")
+        registry = installed()
+        network = GENERATOR.build(registry)
+        numbers = torch.Generator().manual_seed(3)
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                if value.is_floating_point() and "running" not in name:
+                    value.copy_(0.3 * torch.randn(value.shape, generator=numbers))
+        header = {"generator": plain(GENERATOR)}
+        key = "models/score-1/golden/generator.safetensors"
+        where.store.put(key, network_bytes(network, header))
+        trained = left(
+            where.store,
+            "train",
+            "models/score-1/golden/manifest.json",
+            _model(),
+            {"generator": reference_to(where.store, key)},
+        )
+        chosen = GenerationOptions.model_validate({"count": 5} | options)
+        done = generation.run(generation.call(trained, chosen, registry), where)
+        samples = SampleSet.model_validate(done.data.model_dump())
+        pixels = _shard(where.store, samples.frames_key)
+        return {"files": sorted(done.artifacts), "frames": pixels}
+
+
+def _model(**values: float) -> ModelRecord:
+    ends = {"generator_loss": 0.7, "discriminator_loss": 0.8} | values
+    return ModelRecord(
+        score=1,
+        name="golden",
+        folder="models/score-1/golden",
+        generator=GENERATOR,
+        iterations=3,
+        images_seen=12,
+        training_frames=18,
+        training_clips=6,
+        training_patients=3,
+        values=tuple(
+            Measured(metric=name, title=name, statistic="end", value=value)
+            for name, value in ends.items()
+        ),
+    )
+
+
+def evaluate_rows() -> Rows:
+    """Every measured value of a sample set beside real frames, a row an option."""
+    counts = {f"900{number}": [[1, 1, 1], [1, 0, 1]] for number in range(1, 5)}
+    with tempfile.TemporaryDirectory() as folder:
+        where = context(Path(folder))
+        where.runtime = Runtime(device="cpu", threads=1)
+        exams = exam_shards(where.store, counts)
+        shards = [shard for exam in exams for shard in exam.shards]
+        dataset = selection.score_dataset(shards, 1, frozenset({"9002"}))
+        selected = left(where.store, "select", "datasets/score-1/golden.json", dataset)
+        path = Path(folder) / "frames.h5"
+        write_shard(path, frames(6, 77), [1] * 6, attributes={"seed": 7})
+        where.store.put("samples/frames.h5", path)
+        samples = SampleSet(
+            score=1, model="golden", folder="samples", frames_key="samples/frames.h5",
+            count=6, seed=7,
+        )  # fmt: skip
+        generated = left(
+            where.store,
+            "generate",
+            "samples/manifest.json",
+            samples,
+            {"frames": reference_to(where.store, "samples/frames.h5")},
+        )
+        rows = {}
+        for name, options in EVALUATION.items():
+            chosen = EvaluationOptions.model_validate({"metrics": ("ssim", "mse")} | options)
+            call = evaluation.call(selected, generated, chosen, where.registry)
+            record = plain(evaluation.run(call, where).data)
+            rows[name] = {field: v for field, v in record.items() if field != "engine"}
+        return rows
+
+
+def promote_rows() -> Rows:
+    """What is decided of two models, one after the other, a row an option."""
+    rows = {}
+    for name, options in PROMOTION.items():
+        with tempfile.TemporaryDirectory() as folder:
+            where = context(Path(folder))
+            first = _decided(where, {}, "first", 0.5)
+            second = _decided(where, options, "second", 0.3)
+            rows[name] = {"first": first, "second": second}
+    return rows
+
+
+def _decided(where: StageContext, options: dict[str, Any], name: str, diversity: float) -> Any:
+    model = _model().model_copy(update={"name": name, "folder": f"models/score-1/{name}"})
+    trained = left(where.store, "train", f"{model.folder}/manifest.json", model)
+    evaluated = left(where.store, "evaluate", f"evaluations/{name}.json", _evaluation(diversity))
+    chosen = PromotionOptions.model_validate(options)
+    return plain(promotion.run(promotion.call(trained, evaluated, chosen), where).data)
+
+
+def _evaluation(diversity: float) -> EvaluationRecord:
+    pairs = (
+        ((SYNTHETIC, SYNTHETIC), "mean", diversity),
+        ((REAL, REAL), "mean", 0.6),
+        ((REAL, REAL), "max", 0.2),
+    )
+    return EvaluationRecord(
+        score=1, samples="frames.h5", training=18, held_out=6, synthetic=4, among=24,
+        likeness="ssim",
+        values=tuple(
+            Measured(metric="ssim", title="SSIM", between=b, statistic=s, value=1 - value)
+            for b, s, value in pairs
+        ),
+        distributions=(), absent={}, nearest=(),
+        nearest_training=(0.85, 0.7, 0.8, 0.6), nearest_held_out=(0.7, 0.7, 0.7, 0.7),
+        engine="none", pairs=0,
+    )  # fmt: skip

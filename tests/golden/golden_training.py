@@ -1,0 +1,192 @@
+"""Rows of training and of the built-in plugins, in double precision.
+
+In single precision Adam's first steps make much of what is rounding in a small gradient; in double
+precision they repeat on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from golden_inputs import frames
+from golden_table import Rows
+from torch import Tensor, nn
+
+import tiny
+from lusgan_core.api import Backbone, Loss, NetworkSpec, PairMetric, Penalty, Targets
+from lusgan_core.registry import installed
+from lusgan_core.training.monitor import end_values
+from lusgan_core.training.previews import preview_iterations
+
+ITERATIONS = 3
+BASE: dict[str, Any] = tiny.PLAIN | {
+    "backbone_options": {"width": 4, "dropout": 0.2},
+    "loss": "RaSGAN",
+    "iterations": ITERATIONS,
+    "decay_generator": 1e-3,
+    "decay_discriminator": 5e-4,
+    "smooth_real": (0.7, 1.2),
+    "smooth_fake": (0.0, 0.3),
+}
+TRAINING: dict[str, dict[str, Any]] = {
+    "base": {},
+    "backbone": {"backbone": "selu_sn", "backbone_options": {"width": 4, "max_width": 8}},
+    "backbone_options": {"backbone_options": {"width": 4, "noise": 0.3}},
+    "pack": {"pack": 2},
+    "loss": {"loss": "SGAN"},
+    "loss_options": {"loss": "Hinge", "loss_options": {}, "smooth_real": None, "smooth_fake": None},
+    "penalties": {"penalties": {"gp": {"weight": 0.5, "every": 2}, "r1": {"weight": 2.0}}},
+    "latent_size": {"latent_size": 9},
+    "iterations": {"iterations": 2},
+    "batch_size": {"batch_size": 6},
+    "generator_steps": {"generator_steps": 2},
+    "discriminator_steps": {"discriminator_steps": 2},
+    "lr_generator": {"lr_generator": 1e-3},
+    "lr_discriminator": {"lr_discriminator": 1e-3},
+    "betas": {"betas": (0.0, 0.9)},
+    "decay_generator": {"decay_generator": 0.1},
+    "decay_discriminator": {"decay_discriminator": 0.1},
+    "smooth_real": {"smooth_real": None},
+    "smooth_fake": {"smooth_fake": (0.2, 0.5)},
+    "flip_labels": {"flip_labels": 0.5},
+    "flip_batch": {"flip_batch": 0.7},
+    "input_noise": {"input_noise": 0.3},
+    "value_range": {"value_range": "0..1"},
+    "standardise": {"standardise": True},
+    "ema_half_life": {"ema_half_life": 8},
+    "seed": {"seed": 1000},
+    "previews": {"previews": 2},
+    "preview_frames": {"preview_frames": 2},
+}
+BACKBONES: dict[str, dict[str, Any]] = {
+    "dcgan": {
+        "base": {},
+        "width": {"width": 6},
+        "dropout": {"dropout": 0.5},
+        "noise": {"noise": 0.3},
+        "generator_norm": {"generator_norm": "none"},
+        "discriminator_norm": {"discriminator_norm": "none"},
+    },
+    "pacgan2": {"base": {}, "dropout": {"dropout": 0.1}, "noise": {"noise": 0.3}},
+    "selu_sn": {
+        "base": {},
+        "width": {"width": 8},
+        "max_width": {"max_width": 16},
+        "dropout": {"dropout": 0.5},
+        "noise": {"noise": 0.3},
+    },
+}
+SMALL = {"dcgan": {"width": 4}, "selu_sn": {"width": 4, "max_width": 8}}
+"""Options that make a backbone small enough; those of pacgan2 do not."""
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Make float64 the type of what is made without one."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def train_rows() -> Rows:
+    """Losses of three iterations and sums over the weights after them, a row an option."""
+    with double_precision():
+        return {name: _trained(changes) for name, changes in TRAINING.items()}
+
+
+def _trained(changes: dict[str, Any]) -> Any:
+    chosen = tiny.options(BASE | changes)
+    trainer, state = tiny.begin_double(chosen, installed(), frames(18, 3, tiny.SIZE))
+    history = [trainer.iterate(state).tolist() for _ in range(chosen.iterations)]
+    state.history[:] = history
+    return {
+        "history": history,
+        "weights": {name: _sums(network) for name, network in state.networks().items()},
+        "end": [value.model_dump() for value in end_values(state.history)],
+        "previews": sorted(preview_iterations(chosen.iterations, chosen.previews)),
+        "preview_frames": chosen.preview_frames,
+    }
+
+
+def _sums(network: nn.Module) -> list[float]:
+    values = [value.double() for value in network.state_dict().values()]
+    return [sum(float(v.abs().sum()) for v in values), sum(float(v.sum()) for v in values)]
+
+
+def backbone_rows(record: Backbone) -> Rows:
+    """Outputs of both networks in training, from fixed seeds, a row an option."""
+    with double_precision():
+        return {name: _built(record, o) for name, o in BACKBONES[record.name].items()}
+
+
+def _built(record: Backbone, changes: dict[str, Any]) -> Any:
+    options = record.options.model_validate(SMALL.get(record.name, {}) | changes)
+    spec = NetworkSpec(image_size=32, channels=1, latent_size=6, pack=record.pack)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        generator, discriminator = (
+            record.generator(spec, options),
+            record.discriminator(spec, options),
+        )
+        images = generator(torch.randn(4, spec.latent_size)).detach()
+        logits = discriminator(images.reshape(4 // spec.pack, -1, 32, 32))
+    return {
+        "weights": {"generator": _sums(generator), "discriminator": _sums(discriminator)},
+        "images": [float(images.sum()), float(images.abs().sum()), float(images[0, 0, 3, 7])],
+        "logits": logits.flatten().tolist(),
+    }
+
+
+def loss_rows(record: Loss) -> Rows:
+    """Both losses and their gradients on fixed logits, with plain and with smooth targets."""
+    rows: dict[str, Any] = {}
+    with double_precision():
+        numbers = torch.Generator().manual_seed(8)
+        real, fake, towards, away = torch.randn(4, 6, 2, generator=numbers)
+        smooth = Targets(real=1 + 0.2 * towards, fake=0.2 * away)
+        plain = Targets(real=torch.ones(6, 2), fake=torch.zeros(6, 2))
+        options = record.options()
+        for name, targets in (("plain", plain), ("smooth", smooth)):
+            for side in ("discriminator", "generator"):
+                a, b = (logits.clone().requires_grad_(True) for logits in (real, fake))
+                value: Tensor = getattr(record, side)(a, b, targets, options)
+                gradients = torch.autograd.grad(value, (a, b), allow_unused=True)
+                rows[f"{side}, {name}"] = [
+                    value.item(), *(None if g is None else g.flatten().tolist() for g in gradients)
+                ]  # fmt: skip
+    return rows
+
+
+def penalty_rows(record: Penalty) -> Rows:
+    """The value for a fixed discriminator, and how it moves the discriminator's weights."""
+    with double_precision(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        network = nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(4 * 36, 2)
+        )
+        real, fake = torch.randn(2, 5, 2, 8, 8)
+        options = record.options()
+        value = record.value(network, real, fake, torch.Generator().manual_seed(2), options)
+        gradients = torch.autograd.grad(value, list(network.parameters()), allow_unused=True)
+        sums = [None if g is None else float(g.abs().sum()) for g in gradients]
+        return {"defaults": {"value": value.item(), "gradients": sums, "weight": options.weight}}
+
+
+def metric_rows(record: PairMetric) -> Rows:
+    """Values of pairs of frames: alike, unlike, one and the same; grey and colour."""
+    one, other = frames(2, 21, 192)
+    near = np.clip(one.astype(int) + np.arange(192) % 7 - 3, 0, 255).astype(np.uint8)
+    pairs = {"unlike": (one, other), "alike": (one, near), "same": (one, one)}
+    rows: dict[str, Any] = {}
+    for name, (a, b) in pairs.items():
+        rows[name] = float(record.value(a, b))
+        if 3 in record.channels:
+            colour = [np.stack([x, x // 2, 255 - x], axis=2) for x in (a, b)]
+            rows[f"{name}, colour"] = float(record.value(*colour))
+    return rows
