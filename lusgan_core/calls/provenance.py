@@ -21,7 +21,7 @@ from pydantic import Field
 
 from lusgan_core.domain import Record
 
-LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "h5py", "opencv-python-headless", "sewar")
+LIBRARIES = ("torch", "numpy", "scipy", "h5py", "opencv-python-headless", "sewar")
 CHUNK = 1 << 20
 
 

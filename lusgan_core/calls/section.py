@@ -16,8 +16,6 @@ from lusgan_core.domain import Record
 
 REAL, SYNTHETIC = "real", "synthetic"
 """Sides that a value can be between."""
-HELD_OUT = "held-out"
-"""Real frames of patients that no model trains on."""
 
 
 class Measured(Record):

@@ -41,8 +41,7 @@ class PreprocessedClip:
     """In pixels of the source frames; None where the region is no fan.
 
     Where x and y are scaled differently the fan is no annulus in the images, so it is kept in
-    source pixels with the map beside it: ``transform_fan(fan, affine)`` gives it in the images'
-    pixels where that is possible, and ``fan_mask(fan, S, S, affine)`` always draws it there.
+    source pixels with the map beside it: ``fan_mask(fan, S, S, affine)`` draws it in the images.
     """
     affine: Affine
     """From source pixels to those of the images."""

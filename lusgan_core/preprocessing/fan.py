@@ -142,29 +142,6 @@ def fan_mask(fan: Fan, height: int, width: int, affine: Affine = IDENTITY) -> Ma
     )
 
 
-def transform_fan(fan: Fan, affine: Affine) -> Fan | None:
-    """Express a fan in the pixels that an affine map leads to.
-
-    Args:
-        fan: The fan, in pixels of its own frame.
-        affine: Leads from the fan's frame to the output.
-
-    Returns:
-        The fan in output pixels; None where it is no annulus there, because x and y are scaled
-        differently by more than 0.1%.
-    """
-    if abs(affine.scale_x / affine.scale_y - 1) > 1e-3:
-        return None
-    return fan.model_copy(
-        update={
-            "apex_x": (fan.apex_x - affine.x0) * affine.scale_x,
-            "apex_y": (fan.apex_y - affine.y0) * affine.scale_y,
-            "radius_near": fan.radius_near * affine.scale_x,
-            "radius_far": fan.radius_far * affine.scale_x,
-        }
-    )
-
-
 def _background(brightest: NDArray[np.uint8]) -> int:
     """The grey level of the screen around the fan: the commonest one in flat places, or 0.
 

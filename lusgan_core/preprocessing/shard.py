@@ -48,20 +48,6 @@ class ShardSummary(Record):
     """
 
 
-class ShardInfo(Record):
-    """The content of a shard, without its pixels."""
-
-    scores: tuple[int, ...]
-    source_frames: tuple[int, ...]
-    shape: tuple[int, ...]
-    """Shape of one image: (S, S) or (S, S, 3)."""
-    fan: Fan | None
-    """In pixels of the source frame."""
-    affine: Affine | None
-    """From source pixels to those of the images."""
-    attributes: dict[str, str | int | float]
-
-
 def write_shard(
     path: Path,
     images: Iterable[NDArray[np.uint8]],
@@ -131,22 +117,6 @@ def write_shard(
                 )
         _write_attributes(file, {**attributes, "format": FORMAT})
     return ShardSummary(frames=count, by_score=digests.counts())
-
-
-def read_shard_info(file: BinaryIO | Path) -> ShardInfo:
-    """The scores, fan and attributes of a shard. Raises StoreError when the file is no shard."""
-    with _opened(file) as shard:
-        dataset = shard["frames"]
-        attributes = _read_attributes(shard)
-        attributes.pop("format")
-        return ShardInfo(
-            scores=tuple(shard["scores"][:].tolist()),
-            source_frames=tuple(shard["source_frame"][:].tolist()),
-            shape=dataset.shape[1:],
-            fan=_read_record(dataset, "fan", Fan),
-            affine=_read_record(dataset, "affine", Affine),
-            attributes=attributes,
-        )
 
 
 def read_shard_frames(
@@ -259,20 +229,3 @@ def _write_attributes(target: Any, attributes: dict[str, Any]) -> None:
             target.attrs.create(name, np.array(data, kind), dtype=kind)
         else:
             target.attrs[name] = value
-
-
-def _read_attributes(target: Any) -> dict[str, Any]:
-    return {
-        name: value.decode() if isinstance(value, bytes) else value.item()
-        for name, value in target.attrs.items()
-    }
-
-
-def _read_record(dataset: h5py.Dataset, prefix: str, kind: type[Any]) -> Any:
-    """The record kept in attributes ``prefix_field``, or None where there is none."""
-    found = {
-        name.removeprefix(f"{prefix}_"): value
-        for name, value in _read_attributes(dataset).items()
-        if name.startswith(f"{prefix}_")
-    }
-    return kind(**found) if found else None

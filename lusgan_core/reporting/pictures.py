@@ -78,7 +78,7 @@ class Pictures:
         return png_data_uri(reduced(image[None, :side, :side], self._side)[0])
 
     def gif(self, key: str) -> str:
-        """An animation as a ``data:`` URI; empty if missing, no GIF file, or too large for the page."""
+        """An animation as a ``data:`` URI; empty if it is missing, damaged or too large."""
         try:
             data = self._store.get(key)
             Image.open(io.BytesIO(data), formats=["GIF"])

@@ -28,15 +28,22 @@ def lusgan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def run(*arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", ["lusgan", *map(str, arguments)])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as done:
-            main()
-            sys.exit(0)
+        code = ended()
         said = capsys.readouterr()
-        assert not done.value.code, said.err
+        assert not code, said.err
         assert not any(re.search(rf"\b{code}\b", said.out + said.err) for code in CODES)
         return said.out
 
     return run
+
+
+def ended() -> object:
+    """Call the command line; return its exit code."""
+    try:
+        main()
+    except SystemExit as done:
+        return done.code
+    return 0
 
 
 def models(lusgan, left: FirstEdition) -> dict[tuple[int, str], list[str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
+import tiny
 from lusgan_core.errors import TrainingError
 from lusgan_core.networks.value_range import value_map
 

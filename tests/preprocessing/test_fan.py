@@ -12,9 +12,8 @@ from lusgan_core.preprocessing.fan import (
     find_region,
     fit_fan,
     is_rectangle,
-    transform_fan,
 )
-from lusgan_core.preprocessing.geometry import Affine, Box, draw, window_affine
+from lusgan_core.preprocessing.geometry import Box, draw, window_affine
 
 
 def overlap(a, b):
@@ -137,12 +136,3 @@ def test_mask_drawn_under_an_affine_agrees_with_the_resized_mask(whole_fan):
     window = Box(-10, -5, width + 30, height + 5)
     stretched = draw(sector(fan, height, width).astype(np.uint8) * 255, window, 128) > 127
     assert overlap(fan_mask(fan, 128, 128, window_affine(window, 128)), stretched) > 0.98
-
-
-def test_transformed_fan_draws_the_same_mask(small_screen):
-    """Under equal scales the transformed fan is the fan; under unequal ones there is none."""
-    fan = small_screen.fan
-    affine = Affine(x0=12.5, y0=-3.25, scale_x=0.5, scale_y=0.5)
-    moved = transform_fan(fan, affine)
-    np.testing.assert_array_equal(fan_mask(moved, 150, 210), fan_mask(fan, 150, 210, affine))
-    assert transform_fan(fan, Affine(x0=0, y0=0, scale_x=0.5, scale_y=0.6)) is None

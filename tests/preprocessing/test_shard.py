@@ -7,7 +7,7 @@ import pytest
 from lusgan_core.domain import UNLABELLED, Fan
 from lusgan_core.errors import StoreError
 from lusgan_core.preprocessing.geometry import Affine
-from lusgan_core.preprocessing.shard import read_shard_frames, read_shard_info, write_shard
+from lusgan_core.preprocessing.shard import FORMAT, read_shard_frames, write_shard
 
 FAN = Fan(apex_x=10.5, apex_y=-3, radius_near=4, radius_far=50, angle_left=-0.5, angle_right=0.25)
 AFFINE = Affine(x0=1.5, y0=-2, scale_x=0.5, scale_y=0.75)
@@ -26,6 +26,14 @@ def write(path, images, scores=SCORES, **more):
     )
 
 
+def attributes_of(target):
+    """Return all attributes of a file or data set of HDF5, texts as str."""
+    return {
+        name: value.decode() if isinstance(value, bytes) else value.item()
+        for name, value in target.attrs.items()
+    }
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_written_is_read(tmp_path, images, channels):
     """Images, scores, frame numbers, fan, affine and attributes come back as they were."""
@@ -38,10 +46,13 @@ def test_what_is_written_is_read(tmp_path, images, channels):
     assert summary.frames == 7
     assert {s: c.frames for s, c in summary.by_score.items()} == {-1: 1, 0: 3, 2: 2, 3: 1}
     np.testing.assert_array_equal(read_shard_frames(path), stack)
-    info = read_shard_info(path)
-    assert (info.scores, info.source_frames) == (tuple(SCORES), tuple(numbers))
-    assert (info.fan, info.affine, info.attributes) == (FAN, AFFINE, attributes)
-    assert info.shape == stack.shape[1:]
+    with h5py.File(path) as file:
+        assert (file["scores"][:].tolist(), file["source_frame"][:].tolist()) == (SCORES, numbers)
+        assert attributes_of(file) == {**attributes, "format": FORMAT}
+        assert attributes_of(file["frames"]) == {
+            **{f"fan_{name}": value for name, value in FAN},
+            **{f"affine_{name}": value for name, value in AFFINE},
+        }
 
 
 def test_h5py_alone_reads_a_shard(tmp_path, images):
@@ -149,6 +160,6 @@ def test_damage_is_a_store_error(tmp_path, images):
     with h5py.File(path, "w") as file:
         file["frames"] = images
     with pytest.raises(StoreError, match="not a shard"):
-        read_shard_info(path)
+        read_shard_frames(path)
     with pytest.raises(StoreError):
         read_shard_frames(tmp_path / "absent.h5")

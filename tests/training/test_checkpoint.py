@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-import tiny
 import torch
 from safetensors.torch import load
 from torch import nn
 
+import tiny
 from lusgan_core.errors import TrainingError, TrainingStopped
 from lusgan_core.networks.weights import from_bytes, load_network, network_bytes, to_bytes
 from lusgan_core.training.checkpoint import load_state, save_state

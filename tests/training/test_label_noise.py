@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from lusgan_core.training import label_noise as labels
 
 MANY = torch.zeros(500, 40)

@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 import pytest
-import tiny
 
+import tiny
 from lusgan_core.errors import LeaseError
 from lusgan_core.store import LocalStore
 from lusgan_core.training import lease as lease_module

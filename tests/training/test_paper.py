@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 
 import pytest
-import tiny
 import torch
 from safetensors.torch import load
 
+import tiny
 from lusgan_core.config import resolve
 from lusgan_core.networks.value_range import value_map
 from lusgan_core.training.recipe import recipe

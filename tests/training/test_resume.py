@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
+import tiny
 from lusgan_core.errors import TrainingStopped
 from lusgan_core.training.state import HISTORY
 

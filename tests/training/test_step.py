@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+import tiny
 from lusgan_core.api import Loss
 from lusgan_core.networks.seeding import generator as chance_for
 from lusgan_core.training.ema import Average

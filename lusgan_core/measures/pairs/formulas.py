@@ -55,8 +55,6 @@ class FrameSums:
     """Statistics of N single frames: sums over pixels, (N,) or (N, C)."""
 
     pixels: int
-    side: int
-    """The smaller of height and width."""
     sums: NDArray[np.int64]
     squares: NDArray[np.int64]
     maximum: NDArray[np.int64]
@@ -66,15 +64,15 @@ class FrameSums:
     """Number of all-zero 8 x 8 windows (0 if not asked for)."""
 
     def __getitem__(self, block: slice) -> FrameSums:
-        parts = {f.name: getattr(self, f.name) for f in fields(self)[2:]}
-        return FrameSums(self.pixels, self.side, **{k: v[block] for k, v in parts.items()})
+        parts = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        return FrameSums(self.pixels, **{k: v[block] for k, v in parts.items()})
 
 
 def join_sums(parts: Sequence[FrameSums]) -> FrameSums:
     """Join the statistics of several blocks."""
-    names = [f.name for f in fields(FrameSums)[2:]]
+    names = [f.name for f in fields(FrameSums)[1:]]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return FrameSums(parts[0].pixels, parts[0].side, **joined)
+    return FrameSums(parts[0].pixels, **joined)
 
 
 @dataclass(frozen=True)

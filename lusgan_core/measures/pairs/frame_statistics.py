@@ -40,7 +40,6 @@ def frame_sums(frames: Frames, terms: frozenset[str], compat: Compat) -> FrameSu
         zero_windows = np.array([zero_map(frame).sum() for frame in frames], np.int64)
     return FrameSums(
         pixels=height * width,
-        side=min(height, width),
         sums=frames.sum(axis=(1, 2), dtype=np.int64),
         squares=np.square(frames, dtype=np.uint16).sum(axis=(1, 2), dtype=np.int64),
         maximum=frames.max(axis=(1, 2, 3)).astype(np.int64),

@@ -84,41 +84,6 @@ class Engine(Protocol):
         """
 
 
-class MetricRunner(Protocol):
-    """Computes one or more metrics on all pairs of two blocks."""
-
-    metrics: Sequence[PairMetric]
-
-    def prepare(self, frames: NDArray[np.uint8]) -> Any:
-        """Prepare a block (N, H, W, C) uint8; a slice of it is a prepared block, too."""
-
-    def release(self, frames: Any) -> None:
-        """Take back a prepared block that is no longer needed."""
-
-    def values(self, a: Any, b: Any) -> Values:
-        """Compute value(a_i, b_j) of all pairs.
-
-        Args:
-            a: The n first frames, prepared by this runner.
-            b: The m second frames, prepared by this runner.
-
-        Returns:
-            Values (n, m) float64 by the metric's name.
-        """
-
-    def swapped(self, a: Any, b: Any, values: Values) -> Values:
-        """Compute value(b_j, a_i) of all pairs, right after `values` of the same blocks.
-
-        Args:
-            a: The n first frames, as given to `values`.
-            b: The m second frames, as given to `values`.
-            values: What `values` returned.
-
-        Returns:
-            Values (n, m) float64 by the metric's name; not transposed.
-        """
-
-
 @dataclass
 class KernelRunner:
     """Computes all metrics that name a kernel, by one engine."""

@@ -41,7 +41,6 @@ def frame_sums(planes: Tensor, terms: frozenset[str], compat: Compat) -> FrameSu
         zero_windows = zero_maps(planes).sum(dim=(-2, -1)).cpu().numpy()
     return FrameSums(
         pixels=height * width,
-        side=min(height, width),
         sums=whole.sum(dim=(2, 3)).cpu().numpy(),
         squares=whole.square().sum(dim=(2, 3)).cpu().numpy(),
         maximum=whole.amax(dim=(1, 2, 3)).to(torch.int64).cpu().numpy(),
