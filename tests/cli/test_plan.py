@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 
 from distributions import NETWORKS, install
+from lusgan_core.calls.ledger import record_tried
 from lusgan_core.evaluation import stage as evaluation
+from lusgan_core.ingestion.discover import discover
 from lusgan_core.preprocessing import stage as preprocessing
+from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
 from lusgan_core.training import stage as training
 from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
@@ -92,7 +96,7 @@ def test_one_exam_more(lusgan, folder: Path, tmp_path: Path) -> None:
 
 def test_an_exam_that_is_gone(lusgan, folder: Path) -> None:
     """The plan says how many would be taken out, and takes out none."""
-    source = FolderSource(str(folder / "exams"))
+    source = open_source(folder / "exams")
     record_tried(LocalStore(folder / "store"), source.uri, discover(source).exams)
     shutil.rmtree(folder / "exams" / CODES[0])
     command = ("run", "--exams", folder / "exams", "--store", folder / "store", *OPTIONS, "--plan")
