@@ -8,10 +8,15 @@ STAMP := $(VENV)/.installed
 # One thread for each of two test processes beats two threads in one, and results repeat.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 
-.PHONY: help install demo test live containers golden lint bench clean
+# what `make campaign` may be given
+NAME =
+N =
+SEED = 0
+
+.PHONY: help install demo test test313 golden live campaign containers lint bench clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 install: $(STAMP)  ## Make the environment (.venv) with tested versions
 
@@ -26,14 +31,21 @@ demo: install  ## Phantom exams through the whole pipeline on the CPU; prints th
 test: install  ## Run the tests
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
 
-live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
+golden: install  ## Write the tables of results anew, after a version was raised
+	$(BIN)/python tests/golden/renew.py
+
+test313:  ## Run the tests under Python 3.13 as well, in an environment of their own (.venv313)
+	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)"
+
+live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (15 minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
+
+campaign: install  ## Kills, faults or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
+	$(TEST_ENV) $(BIN)/python -m pytest -m campaign --timeout=0 --campaign="$(NAME)" \
+	  $(if $(N),--campaign-size=$(N)) --campaign-seed=$(SEED) tests
 
 containers: install  ## Build the images and test them, for real; starts a Docker engine of its own if none answers
 	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run
-
-golden: install  ## Write the golden tables anew; results that changed under the same version are refused
-	$(BIN)/python tests/golden/renew.py
 
 lint: install  ## Style, types and layers
 	$(BIN)/ruff check
@@ -50,4 +62,4 @@ bench: install  ## Measure what the README quotes (several minutes)
 	$(BIN)/python benchmarks/unit_costs.py
 
 clean:  ## Remove the environment and what tools leave behind (not demo/)
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv313 build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -20,6 +20,15 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from campaigns import (  # noqa: E402, F401  # a plugin of pytest, with an option for its length
+    campaign,
+    pytest_addoption,
+    pytest_cmdline_main,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_generate_tests,
+    pytest_terminal_summary,
+)
 from lusgan_core.registry import Registry, installed  # noqa: E402
 from speckle import speckle  # noqa: E402
 

@@ -116,7 +116,8 @@ class Announcements(Record):
             return True
         if cancelled is not None and before.at < cancelled:
             return False
-        pause = min(AGAIN_S * 2 ** (before.times - 1), LONGEST_AGAIN_S)
+        doubled = min(before.times - 1, 16)  # beyond any limit, and still a number of seconds
+        pause = min(AGAIN_S * 2**doubled, LONGEST_AGAIN_S)
         return not run_active and datetime.now(UTC) - before.at > timedelta(seconds=pause)
 
     def told(self, codes: ExamCodes, digest: str, complete: bool = False) -> Announcements:

@@ -18,8 +18,9 @@ from lusgan_core.calls.call import (
     lookup,
     new_call,
     stored,
+    stored_once,
 )
-from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.provenance import Manifest, digest_bytes
 from lusgan_core.errors import ConfigError, LeaseError, StoreError, TrainingStopped
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion import stage as ingest
@@ -34,11 +35,13 @@ class Facts(BaseModel):
     number: int
 
 
-def make_call(options: BaseModel | None = None, **inputs: str) -> StageCall:
-    """Return a call of the stage ``select`` with these inputs."""
+def make_call(
+    options: BaseModel | None = None, stage: str = "select", version: int = 1, **inputs: str
+) -> StageCall:
+    """Return a call of a stage with these inputs."""
     return new_call(
-        "select",
-        1,
+        stage,
+        version,
         label="a call",
         inputs=inputs,
         options=options,
@@ -77,6 +80,12 @@ def test_key_depends_on_inputs_and_options_alone() -> None:
     assert make_call(options, a="2").cache_key != key
     assert make_call(options, a="1", b="2").cache_key != key
     assert make_call(GenerationOptions(count=3), a="1").cache_key != key
+
+
+def test_key_depends_on_the_stage_and_its_version() -> None:
+    """A raised version, or another stage with the same inputs and options, has another key."""
+    calls = [make_call(a="1"), make_call(a="1", version=2), make_call(a="1", stage="train")]
+    assert len({call.cache_key for call in calls}) == 3
 
 
 def test_options_that_change_no_result_are_in_no_key() -> None:
@@ -156,6 +165,15 @@ def test_a_manifest_without_its_artifacts_is_replaced(context: StageContext) -> 
     assert lookup(call, context.store) is None
     assert execute(call, context, stage).data == {"number": 2}
     assert lookup(call, context.store).data == {"number": 2}
+
+
+def test_what_is_stored_once_stays(context: StageContext) -> None:
+    """Whoever comes second leaves the bytes of the first alone, and refers to those."""
+    store = context.store
+    first = stored_once(store, "page", b"the first")
+    assert stored_once(store, "page", b"the second one") == first
+    assert store.get("page") == b"the first"
+    assert (first.digest, first.size) == (digest_bytes(b"the first"), 9)
 
 
 def test_stages_without_a_source_say_so(context: StageContext) -> None:

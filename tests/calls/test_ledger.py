@@ -104,6 +104,16 @@ def test_what_cannot_be_looked_at_is_not_gone(found: Discovery, folder: str) -> 
     assert codes(changes.withdrawn) == ["9002"]
 
 
+def test_a_source_that_cannot_be_listed_withdraws_nobody(found: Discovery) -> None:
+    """A root that cannot be read, whose key is empty, counts every exam as there."""
+    known = ExamLedger(source=SOURCE).tried(found.exams)
+    unreadable = Rejection(file="", reason="the folder cannot be read: Permission denied")
+    assert not known.compare(*whole(some(found, rejected=(unreadable,))))
+    misplaced = Rejection(file="9001", reason="not an exam")
+    changes = known.compare(*whole(some(found, rejected=(misplaced,))))
+    assert codes(changes.withdrawn) == ["9001", "9002", "9003"]
+
+
 def test_sources_are_known_apart(tmp_path: Path, found: Discovery) -> None:
     """Two sources of one store do not mix; the object's name holds eight digits of the address."""
     store = LocalStore(tmp_path)

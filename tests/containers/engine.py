@@ -108,8 +108,8 @@ class ContainerStack:
             return json.load(reply)
 
     def start(self, deployment: str, job: dict[str, Any] | None = None, **parameters: Any) -> str:
-        """Ask for a run of a deployment, with variables of its pool; returns the run's id."""
-        found = self.ask(f"/deployments/name/{deployment}/{deployment}")
+        """Ask for a run of FLOW/DEPLOYMENT, with variables of its pool; returns the run's id."""
+        found = self.ask(f"/deployments/name/{deployment}")
         body = {"parameters": parameters, "job_variables": job or {}}
         return str(self.ask(f"/deployments/{found['id']}/create_flow_run", body)["id"])
 

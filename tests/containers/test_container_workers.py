@@ -91,7 +91,7 @@ def containers(run: str) -> list[dict[str, Any]]:
 
 def test_a_training_in_a_container_of_its_own(stack: ContainerStack, workers: list[str]) -> None:
     """A docker worker runs the training deployment in the image; the model is in S3."""
-    run = stack.start("train-score", score=SCORE)
+    run = stack.start("stage/train-score", score=SCORE)
     state = stack.ended(run)
     assert state["type"] == "COMPLETED", state
     (model,) = {key.split("/")[2] for key in stack.stored(f"models/score-{SCORE}/")}
@@ -108,7 +108,7 @@ def test_runs_that_lack_something(stack: ContainerStack, workers: list[str]) -> 
     config = tiny_config().model_dump(mode="json")
     no_gpu = config | {"runtime": {**config["runtime"], "device": "cuda"}}
     no_plugin = config | {"training": {**config["training"], "loss": "Wasserstein"}}
-    runs = [stack.start("train-score", score=3, config=c) for c in (no_gpu, no_plugin)]
+    runs = [stack.start("stage/train-score", score=3, config=c) for c in (no_gpu, no_plugin)]
     gpu, plugin = [stack.ended(run) for run in runs]
     assert gpu["type"] == plugin["type"] == "FAILED"
     assert "in a work pool `device_requests` for docker" in gpu["message"]
@@ -122,7 +122,7 @@ def test_runs_that_lack_something(stack: ContainerStack, workers: list[str]) -> 
 
 def test_a_killed_run_is_noticed(stack: ContainerStack, workers: list[str]) -> None:
     """The container of a run is killed: the server is told that the run has crashed."""
-    run = stack.start("train-score", score=0)
+    run = stack.start("stage/train-score", score=0)
     (made,) = stack.until(lambda: containers(run), 120, "the run's container")
     well(docker("kill", made["Id"]))
     assert stack.ended(run)["type"] == "CRASHED"
@@ -138,7 +138,7 @@ def test_keys_from_a_block(stack: ContainerStack, workers: list[str]) -> None:
         "AWS_SECRET_ACCESS_KEY": "{{ prefect.blocks.secret.storage-key }}",
     }
     job = {"env": env, "volumes": [], "auto_remove": True}
-    run = stack.start("train-score", score=0, job=job)
+    run = stack.start("stage/train-score", score=0, job=job)
     state = stack.ended(run)
     assert state["type"] == "COMPLETED", state
     assert stack.weights("models/score-0/")
@@ -159,7 +159,7 @@ def test_an_image_with_a_plugin_more(stack: ContainerStack, workers: list[str]) 
     assert theirs[:3] == ours[:3], "base, Python and packages are shared"
     config = tiny_config().model_dump(mode="json")
     config["training"]["loss"] = "Wasserstein"
-    run = stack.start("train-score", score=3, config=config, job={"image": image})
+    run = stack.start("stage/train-score", score=3, config=config, job={"image": image})
     state = stack.ended(run)
     assert state["type"] == "COMPLETED", state
     assert stack.weights("models/score-3/")
@@ -175,7 +175,7 @@ def test_a_training_killed_with_its_worker_goes_on_elsewhere(
 
     def pipeline(place: str, **more: Any) -> str:
         store = f"s3://artifacts/{place}"
-        return stack.start("pipeline", store=store, config=config, settle_s=0, **more)
+        return stack.start("pipeline/pipeline", store=store, config=config, settle_s=0, **more)
 
     run = pipeline("killed", train_on="training/training")
     stack.until(

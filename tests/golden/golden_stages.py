@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from lusgan_core.selection import stage as selection
 from lusgan_core.selection.stage import ScoreDataset, SelectionOptions
 from lusgan_core.store import LocalStore
 from lusgan_core.training.stage import ModelRecord
+from sample_content import draw, sample_content, sample_store
 
 PREPROCESSING: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -272,6 +274,19 @@ def _decided(where: StageContext, options: dict[str, Any], name: str, diversity:
     evaluated = left(where.store, "evaluate", f"evaluations/{name}.json", _evaluation(diversity))
     chosen = PromotionOptions.model_validate(options)
     return plain(promotion.run(promotion.call(trained, evaluated, chosen), where).data)
+
+
+def report_rows() -> Rows:
+    """The words and marks of a page, a row a part: its pictures and style sheet are left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = sample_store(Path(folder))
+        page = draw(sample_content(store), store)
+    page = re.sub(r"data:[\w/+-]+;base64,[\w/+=]*", "data:", page)
+    page = re.sub(r"<(style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    lines = [line.strip() for line in page.splitlines() if line.strip()]
+    return {
+        f"{part:02}": lines[100 * part : 100 * (part + 1)] for part in range(-(-len(lines) // 100))
+    }
 
 
 def _evaluation(diversity: float) -> EvaluationRecord:

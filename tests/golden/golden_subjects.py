@@ -21,6 +21,7 @@ ROOMS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "generate": ("generation", stages.generate_rows),
     "evaluate": ("evaluation", stages.evaluate_rows),
     "promote": ("promotion", stages.promote_rows),
+    "report": ("reporting", stages.report_rows),
 }
 """Stage -> its room, and what makes its rows."""
 TOLERANCES = {"evaluate": 1e-5}

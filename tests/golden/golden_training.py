@@ -59,7 +59,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "standardise": {"standardise": True},
     "ema_half_life": {"ema_half_life": 8},
     "seed": {"seed": 1000},
-    "previews": {"previews": 2},
+    "previews": {"previews": 40},
     "preview_frames": {"preview_frames": 2},
 }
 BACKBONES: dict[str, dict[str, Any]] = {

@@ -1,4 +1,8 @@
-"""A real S3 server for the tests of this folder: SeaweedFS, on loopback, with ports of its own."""
+"""Real servers for the tests of this folder, on loopback, with ports of their own.
+
+All tests of S3 share one SeaweedFS; all tests of ``lusgan up`` share one stack, which is started
+when a test first needs it. Files are named in the order in which they take it with fewest starts.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from seaweed import Seaweed
+from stack import TRAINERS, Stack, lenient
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,3 +49,19 @@ def s3(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Seaweed:
 def uri(s3: Seaweed) -> str:
     """An address where nothing is yet."""
     return f"s3://artifacts/test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Stop the stack at the end, if a test has started it."""
+    with Stack(tmp_path_factory.mktemp("up"), lenient()) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def unwatched(up: Stack) -> Iterator[Stack]:
+    """The stack with two workers that train, whose schedule starts nothing meanwhile."""
+    up.need(*TRAINERS)
+    up.pause("watch")
+    yield up
+    up.pause("watch", False)

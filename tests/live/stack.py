@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -19,25 +20,45 @@ import boto3
 from botocore.config import Config
 from seaweed import _is_free
 
+from lusgan_core.config import RunConfig
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.services import s3_environment
+from tiny_runs import tiny_config
 
 RUN = "import sys; from lusgan_cli import main; sys.argv[0] = 'lusgan'; main()"
 S3_ABOVE = range(10, 15)
+LENIENT = (
+    "promotion.min_diversity=0",
+    "promotion.keep_diversity=0",
+    "promotion.min_discriminator_loss=0",
+    "promotion.near_copy=0",
+)
+TRAINERS = ("--trainers=2",)
+"""Two workers, each of which trains one score at a time."""
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-class Stack:
-    """A local stack in a ``with`` block: exams in ``s3://exams``, its store in ``s3://artifacts``."""
+def lenient() -> RunConfig:
+    """Options of a training that takes a second, whose poor model is promoted all the same."""
+    return tiny_config(*LENIENT)
 
-    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+
+class Stack:
+    """A local stack in a ``with`` block: exams in ``s3://exams``, its store in ``s3://artifacts``.
+
+    Nothing runs before ``need`` or ``start``.
+    """
+
+    def __init__(self, folder: Path, options: RunConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.home, self.config = folder / "home", folder / "options.json"
-        self.config.write_text(json.dumps(options))
+        self.config.write_text(options.model_dump_json())
         self.log = folder / "up.log"
         self.port = _free_port(random.Random())
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.process: subprocess.Popen[bytes] | None = None
+        self.options: tuple[str, ...] = ()
+        """What it was started with, beside what all stacks are."""
 
     def lusgan(self, *arguments: str, s3: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; with ``s3``, its buckets are those of the stack."""
@@ -54,6 +75,7 @@ class Stack:
             f"--config={self.config}", "--every=15", "--settle=8", "--debounce=10",
             *more,
         ]  # fmt: skip
+        self.options = more
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", RUN, *command],
@@ -67,38 +89,53 @@ class Stack:
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(120) == 0
 
+    def need(self, *options: str) -> Self:
+        """Start it, or start it again with these options, unless it runs with them."""
+        if not self.runs_now():
+            self.start(*options)
+        elif not set(options) <= set(self.options):
+            self.stop()
+            self.start(*options)
+        return self
+
+    def runs_now(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.runs_now():
             self.stop()
 
     def until(self, done: Callable[[], Any], within_s: float, what: str) -> Any:
         """Wait for something; returns what it returned."""
         end = time.monotonic() + within_s
         while not (found := done()):
-            alive = self.process is not None and self.process.poll() is None
-            assert alive, f"lusgan up ended: {self.log.read_text()[-2000:]}"
+            assert self.runs_now(), f"lusgan up ended: {self.log.read_text()[-2000:]}"
             assert time.monotonic() < end, (
                 f"waited {within_s} s for {what}: {self.runs('pipeline')}"
             )
             time.sleep(0.5)
         return found
 
-    def ask(self, path: str, body: object | None = None) -> Any:
-        """Ask Prefect's server; again where it says that it is too busy (SQLite is locked)."""
+    def ask(self, path: str, body: object | None = None, method: str | None = None) -> Any:
+        """Ask Prefect's server; again where it is too busy (SQLite is locked, or no answer)."""
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self.api + path, data, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        request = Request(self.api + path, data, headers, method=method)
         for again in (True, True, True, False):
             try:
-                with urlopen(request, timeout=30) as reply:
-                    return json.load(reply)
+                with urlopen(request, timeout=60) as reply:
+                    return json.loads(reply.read() or b"null")
             except HTTPError as error:
                 if error.code != 503 or not again:
                     raise
-                time.sleep(2)
+            except TimeoutError:
+                if not again:
+                    raise
+            time.sleep(2)
         return None
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
@@ -121,8 +158,17 @@ class Stack:
     def begin(self, flow: str, **parameters: Any) -> str:
         """Ask for a run of a deployment, as the UI's button does; returns its id."""
         deployment = self.ask(f"/deployments/name/{flow}/{flow}")["id"]
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        body = {
+            "parameters": parameters,
+            "state": {"type": "SCHEDULED"},
+            "idempotency_key": str(uuid.uuid4()),  # asked twice, it is begun once
+        }
         return str(self.ask(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def pause(self, flow: str, paused: bool = True) -> None:
+        """Pause the schedule of a deployment, or have it go on, as the UI's switch does."""
+        deployment = self.ask(f"/deployments/name/{flow}/{flow}")["id"]
+        self.ask(f"/deployments/{deployment}", {"paused": paused}, method="PATCH")
 
     def state(self, run: str) -> str:
         """The type of a run's state, in capitals."""

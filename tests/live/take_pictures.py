@@ -32,13 +32,12 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is missing: apt-get install chromium")
-    options = resolve("demo", installed(), settings=sys.argv[2:], scores=(2,)).model_dump(
-        mode="json"
-    )
+    options = resolve("demo", installed(), settings=sys.argv[2:], scores=(2,))
     with tempfile.TemporaryDirectory(prefix="lusgan-pictures-") as name:
         folder = Path(name)
         write_phantoms(folder / "exams", PhantomOptions(patients=6))
         with Stack(folder / "up", options) as stack:
+            stack.start()
             stack.upload(folder / "exams", *(str(code) for code in range(9001, 9007)))
             run = stack.next_run(0, within_s=3000)
             take(stack, run, chromium, target)

@@ -1,4 +1,4 @@
-"""A thousand faults between the store and its server, checked against a model in memory.
+"""Hundreds of faults between the store and its server, checked against a model in memory.
 
 The model knows, for each key, every value that it may have: one after a write that succeeded, the
 old and the new one after a write that failed (its answer may have been lost on the way back).
@@ -16,10 +16,10 @@ import pytest
 from faulty_proxy import FaultyProxy
 from seaweed import ADMIN, Seaweed
 
+from campaigns import Campaign
 from lusgan_core.errors import AlreadyExistsError, MissingArtifactError, StoreError
 from lusgan_core.store import Store, open_store
 
-FAULTS = 1000
 RATE = 0.25
 WORKERS = 6
 KEYS = 6
@@ -34,9 +34,8 @@ Value = bytes | None
 class Worker:
     """Does one thing after another to keys of its own, and holds each result against the model."""
 
-    def __init__(self, store: Store, name: str, folder: Path) -> None:
-        self.store, self.name, self.folder = store, name, folder
-        self.rng = random.Random(name)
+    def __init__(self, store: Store, name: str, folder: Path, rng: random.Random) -> None:
+        self.store, self.name, self.folder, self.rng = store, name, folder, rng
         self.may: dict[str, set[Value]] = {f"{name}/{n}/data.bin": {None} for n in range(KEYS)}
         self.failures: list[str] = []
         """Texts of the StoreErrors; each is an act that the model takes for undecided."""
@@ -143,8 +142,9 @@ class Worker:
             assert listed.get(name) in possible, f"{name}: listed with {listed.get(name)}"
 
 
-def test_a_thousand_faults(
-    s3: Seaweed, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.campaign("faults")
+def test_faults_on_the_line(
+    s3: Seaweed, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaign: Campaign
 ) -> None:
     """Every act through a faulty line ends right or in one clear line, and a rerun completes.
 
@@ -154,14 +154,16 @@ def test_a_thousand_faults(
     monkeypatch.setattr("lusgan_core.store.s3.upload.PART_BYTES", PART_BYTES)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     wrong: list[BaseException] = []
-    with FaultyProxy(s3.endpoint, seed=11) as proxy:
+    faults = campaign.size
+    with FaultyProxy(s3.endpoint, seed=campaign.seed) as proxy:
         store = open_store(f"{uri}?endpoint={proxy.endpoint}")
-        workers = [Worker(store, f"w{n}", tmp_path) for n in range(WORKERS)]
+        names = [f"w{n}" for n in range(WORKERS)]
+        workers = [Worker(store, name, tmp_path, campaign.chance(name)) for name in names]
         proxy.rate = RATE
 
         def work(worker: Worker) -> None:
             try:
-                while proxy.counts.total() < FAULTS and not wrong:
+                while proxy.counts.total() < faults and not wrong:
                     worker.act()
             except BaseException as error:
                 wrong.append(error)
@@ -174,12 +176,14 @@ def test_a_thousand_faults(
         if wrong:
             raise wrong[0]
         counts, requests = +proxy.counts, len(proxy.requests)
-    assert counts.total() >= FAULTS
-    assert all(counts[kind] > FAULTS / 30 for kind in proxy.kinds), counts
+    for kind, count in sorted(counts.items()):
+        campaign.row(fault=kind, times=count)
+    assert counts.total() >= faults
+    assert all(counts[kind] > faults / 30 for kind in proxy.kinds), counts
     failures = [text for worker in workers for text in worker.failures]
     done = sum(worker.done for worker in workers)
-    print(f"\n{done} acts, {len(failures)} failed; {requests} requests; {dict(counts)}")
-    assert done > 200
+    campaign.row(fault=f"{done} acts, {len(failures)} failed; {requests} requests")
+    assert done > faults / 5
     assert len(failures) < done / 10, failures[:10]
     for text in failures:
         assert "\n" not in text

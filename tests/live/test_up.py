@@ -21,11 +21,10 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from stack import Stack
+from stack import TRAINERS, Stack, lenient
 
-from lusgan_core.config import RunConfig
 from lusgan_core.phantom.files import write_scores
-from tiny_runs import Pipeline, tiny_config, write_exams
+from tiny_runs import Pipeline, write_exams
 
 pytestmark = pytest.mark.timeout(900)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -33,18 +32,6 @@ FIRST = ("9001", "9002", "9003")
 CODES = tuple(str(code) for code in range(9001, 9017))
 HELD_OUT = "9016"
 """Its place by the seed of the split; 9015 trains."""
-LENIENT = (
-    "promotion.min_diversity=0",
-    "promotion.keep_diversity=0",
-    "promotion.min_discriminator_loss=0",
-    "promotion.near_copy=0",
-)
-"""Tiny trainings make poor models; what is tested is that a good one would be promoted."""
-
-
-def options() -> RunConfig:
-    """Return options with which a training takes a second."""
-    return tiny_config(*LENIENT)
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +45,9 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run the stack for the module."""
-    chosen = options().model_dump(mode="json")
-    with Stack(tmp_path_factory.mktemp("up"), chosen) as running:
-        yield running
+def stack(up: Stack) -> Stack:
+    """Start the stack unless it runs."""
+    return up.need()
 
 
 def scores_of(run: dict[str, Any]) -> set[str]:
@@ -197,7 +182,7 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
         exams, remaining, ignore=shutil.ignore_patterns("9004", "*_9004_*", "*_9005_*_mask.png")
     )
     alone = Pipeline(remaining, exams.parent / "store")
-    outcome = alone.run(options())
+    outcome = alone.run(lenient())
     wanted = outcome.scores[2]["train"]
     stack.until(lambda: stack.answers() and current(stack, 2) == wanted.data["name"], 500, "model")
     assert stack.get(wanted.artifacts["generator"].key) == alone.store.get(
@@ -219,11 +204,11 @@ def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     runs = len(stack.runs("pipeline"))
     stack.stop()
     assert stack.processes("prefect") == stack.processes("weed mini") == []
-    stack.start()
+    stack.start(*TRAINERS)
     assert len(stack.runs("pipeline")) >= runs
     doctor = stack.lusgan("doctor", f"--home={stack.home}", "--json")
     findings = json.loads(doctor.stdout)
-    assert [f for f in findings if not f["well"]] == [], findings
+    assert [f for f in findings if not f["ok"]] == [], findings
     status = json.loads(stack.lusgan("status", f"--home={stack.home}", "--json").stdout)
     assert status["workers"] >= 1
     assert set(status["models"]) == {"0", "1", "2", "3"}
@@ -245,7 +230,7 @@ def test_news_reach_people(stack: Stack) -> None:
         assert stack.process is not None
         stack.process.kill()
         stack.process.wait()
-        stack.start("--notify=custom-webhook/ops")
+        stack.start("--notify=custom-webhook/ops", *TRAINERS)
         key = "9016/1/convex_9016_1_2.mat"
         stack.s3().put_object(Bucket="exams", Key=key, Body=b"no score file beside it")
         stack.until(lambda: heard, 240, "the notification")

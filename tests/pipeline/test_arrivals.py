@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from lusgan_core.calls.ledger import record_tried
-from lusgan_core.ingestion.discover import discover
+from lusgan_core.ingestion.discover import Discovery, discover
+from lusgan_core.pipeline import arrivals
 from lusgan_core.pipeline.arrivals import (
     Announced,
     Announcements,
@@ -22,7 +24,7 @@ from lusgan_core.pipeline.arrivals import (
     to_wait_for,
 )
 from lusgan_core.store import LocalStore
-from lusgan_core.store.source import FolderSource
+from lusgan_core.store.source import FolderSource, SourceStat
 from tiny_runs import write_exams
 
 CODES = ("p", "e")
@@ -32,6 +34,19 @@ CODES = ("p", "e")
 def place(tmp_path: Path) -> tuple[str, str]:
     """Return a folder of three exams and one for a store."""
     return str(write_exams(tmp_path / "exams")), str(tmp_path / "store")
+
+
+class Listing(FolderSource):
+    """A source that lists what it is told, with the times that it is told."""
+
+    def __init__(self, changed: Mapping[str, float]) -> None:
+        super().__init__("/exams")
+        self.changed = changed
+
+    def objects(self) -> Iterator[SourceStat]:
+        """List every object, in the order in which it was given."""
+        for key, when in self.changed.items():
+            yield SourceStat(key, 1, "1", changed=when)
 
 
 def codes(found: object) -> set[str]:
@@ -52,6 +67,32 @@ def test_a_copy_that_keeps_its_time_counts_as_new(place: tuple[str, str]) -> Non
     changes = last_changes(FolderSource(folder))
     assert set(changes) == {("9001", "1"), ("9002", "1"), ("9003", "1")}
     assert all(time.time() - 60 < changed <= time.time() for changed in changes.values())
+
+
+def test_an_exam_changed_when_the_last_of_its_files_did() -> None:
+    """In whatever order files are listed; also one that begins under a hidden name. What lies
+    elsewhere in the source is no part of an exam."""
+    times = {"1/2/convex_1_2_3.mat": 5.0, "1/2/.convex_1_2_4.mat.part": 9.0, "1/2/notes.txt": 7.0}
+    for order in (list(times), list(times)[::-1], sorted(times, key=times.__getitem__)):
+        assert last_changes(Listing({key: times[key] for key in order})) == {("1", "2"): 9.0}
+    elsewhere = dict.fromkeys(("README", "1/a.mat", "1/2/deeper/a.mat", "1/3/a.mat"), 99.0)
+    assert last_changes(Listing(times | elsewhere)) == {("1", "2"): 9.0, ("1", "3"): 99.0}
+
+
+def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
+    """A mask counts by its name, in upper or lower case, and an older one makes nothing older."""
+    clips = {
+        f"{p}/{e}/convex_{p}_{e}_1.mat": 10.0 for p, e in (("1a", "2"), ("1a", "22"), ("1", "2"))
+    }
+    masks = {
+        "Binary-Masks/convex_1A_2_1_MASK.png": 30.0,
+        "Binary-Masks/convex_1a_2_2_mask.png": 20.0,
+        "Binary-Masks/convex_1_2_1_mask.png": 5.0,
+    }
+    for listed in (clips | masks, masks | clips):
+        assert last_changes(Listing(listed)) == {
+            ("1a", "2"): 30.0, ("1a", "22"): 10.0, ("1", "2"): 10.0
+        }  # fmt: skip
 
 
 def test_new_exams_that_are_still_arriving_are_left_out(place: tuple[str, str]) -> None:
@@ -77,6 +118,33 @@ def test_exams_of_one_upload_wait_for_each_other(place: tuple[str, str]) -> None
     assert set(to_wait_for(found, changes, Announcements(), 1.0)) == everyone - {("9001", "1")}
 
 
+def test_an_upload_that_never_ends_holds_the_others_for_ten_settle_times_at_most(
+    place: tuple[str, str],
+) -> None:
+    """What came within ten settle times before waits for the one that is arriving; no longer."""
+    found, now = discover(FolderSource(place[0])), time.time()
+    one, held, before = (exam.codes for exam in found.exams)
+    changes = {one: now, held: now - 590, before: now - 610}
+    assert set(to_wait_for(found, changes, Announcements(), 60)) == {one, held}
+    assert set(arriving(found, changes, Announcements(), 60)) == {one}
+
+
+def test_what_comes_during_a_look_shows_as_a_change(
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes are listed after discovery: a file that came in between makes its exam wait."""
+    time.sleep(1.1)
+
+    def find_exams(exams: str, store: str) -> Discovery:
+        found = discover(FolderSource(exams))
+        grow(Path(exams) / "9002")
+        return found
+
+    monkeypatch.setattr(arrivals, "find_exams", find_exams)
+    _, found = find_settled(*place, settle_s=1.0)
+    assert codes(found) == {"9001", "9003"}
+
+
 def test_without_a_settle_time_everything_is_taken(place: tuple[str, str]) -> None:
     """Zero turns the rule off, as `lusgan run` has it."""
     everything, found = find_settled(*place, settle_s=0)
@@ -98,6 +166,26 @@ def test_an_exam_that_somebody_says_is_whole_is_taken(place: tuple[str, str]) ->
     assert ("9001", "1") in waiting
 
 
+def test_what_somebody_vouched_for_stays_vouched_for() -> None:
+    """The watch that announces the exam again does not take it back; other content is another."""
+    said = Announcements().told(CODES, "a", complete=True).told(CODES, "a")
+    assert (said.exams[0].complete, said.exams[0].times) == (True, 2)
+    assert not said.told(CODES, "b").exams[0].complete
+
+
+def test_a_known_exam_of_the_same_content_is_not_waited_for(
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that were only copied again, or touched, are what a run has tried before."""
+    monkeypatch.setattr("lusgan_core.pipeline.arrivals.PATIENCE", 0)  # waiting is an error
+    source, store = FolderSource(place[0]), LocalStore(Path(place[1]))
+    record_tried(store, source.uri, discover(source).exams)
+    for file in (Path(place[0]) / "9001").rglob("*.mat"):
+        file.touch()
+    _, taken = find_settled(*place, settle_s=100)
+    assert codes(taken) == {"9001", "9002", "9003"}
+
+
 def test_a_known_exam_that_changes_is_waited_for(place: tuple[str, str]) -> None:
     """A run neither trains without it nor with half of it: it waits until it is whole."""
     source, store = FolderSource(place[0]), LocalStore(Path(place[1]))
@@ -112,8 +200,8 @@ def test_a_known_exam_that_changes_is_waited_for(place: tuple[str, str]) -> None
 def test_waiting_for_a_known_exam_ends(
     place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that changes all the time is an error that names no patient."""
-    monkeypatch.setattr("lusgan_core.pipeline.arrivals.PATIENCE", 1)
+    """One that changes all the time is an error that names no patient, after some settle times."""
+    monkeypatch.setattr("lusgan_core.pipeline.arrivals.PATIENCE", 3)
     source, store = FolderSource(place[0]), LocalStore(Path(place[1]))
     record_tried(store, source.uri, discover(source).exams)
     grow(Path(place[0]) / "9001")
@@ -123,14 +211,15 @@ def test_waiting_for_a_known_exam_ends(
         while not done.wait(0.1):
             grow(Path(place[0]) / "9001")
 
-    thread = threading.Thread(target=keep_growing)
+    thread, started = threading.Thread(target=keep_growing), time.monotonic()
     thread.start()
     try:
-        with pytest.raises(StillChangingError, match="1 known exams") as raised:
+        with pytest.raises(StillChangingError, match=r"1 known exams .* after 4\.5 s") as raised:
             find_settled(*place, settle_s=1.5)
     finally:
         done.set()
         thread.join()
+    assert time.monotonic() - started > 4.5
     assert "9001" not in str(raised.value)
 
 
@@ -145,7 +234,7 @@ def test_an_exam_is_announced_once_per_content(tmp_path: Path) -> None:
 
 
 def test_what_nobody_took_up_is_announced_again_ever_more_rarely() -> None:
-    """After two minutes, if no run is under way; after the second time, four minutes."""
+    """After two minutes, if no run is under way; then after four, eight ..., at most six hours."""
 
     def said(minutes: float, times: int) -> Announcements:
         at = datetime.now(UTC) - timedelta(minutes=minutes)
@@ -157,6 +246,9 @@ def test_what_nobody_took_up_is_announced_again_ever_more_rarely() -> None:
     assert not said(3.9, 2).due(CODES, "a", run_active=False)
     assert said(4.1, 2).due(CODES, "a", run_active=False)
     assert said(2.1, 1).told(CODES, "a").exams[0].times == 2
+    for times, minutes in ((3, 8), (4, 16), (8, 256), (9, 360), (30, 360), (5000, 360)):
+        assert not said(minutes - 0.1, times).due(CODES, "a", run_active=False)
+        assert said(minutes + 0.1, times).due(CODES, "a", run_active=False)
 
 
 def test_what_a_person_cancelled_is_not_announced_again() -> None:

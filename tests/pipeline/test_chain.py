@@ -77,6 +77,20 @@ def test_every_stage_left_a_manifest_that_tells_all(finished: tuple[Path, Outcom
     assert trained.counts["images_seen"] == 4 * 4
 
 
+def test_a_model_counts_what_it_saw(finished: tuple[Path, Outcome]) -> None:
+    """Patients, clips and frames on the training side, each counted for itself."""
+    _, outcome = finished
+    for manifests in outcome.scores.values():
+        training = manifests["select"].data["training"]
+        model = manifests["train"].data
+        assert model["training_patients"] == len({clip["patient"] for clip in training})
+        assert model["training_clips"] == len(training)
+        assert model["training_frames"] == sum(clip["frames"] for clip in training)
+        assert manifests["train"].counts["patients"] == model["training_patients"]
+    models = [manifests["train"].data for manifests in outcome.scores.values()]
+    assert any(m["training_patients"] < m["training_clips"] < m["training_frames"] for m in models)
+
+
 def test_keys_can_be_read_by_a_person(finished: tuple[Path, Outcome]) -> None:
     """A model is named by its hyper-parameters and its key; shards by patient, exam and clip."""
     folder, outcome = finished

@@ -128,6 +128,21 @@ def test_a_held_out_patient_was_seen_by_no_model(hospital: Hospital) -> None:
     assert hospital.naming(HELD_OUT)
 
 
+def test_decisions_of_its_scores_are_taken_back(hospital: Hospital) -> None:
+    """Who failed beside a model that is marked now is to be judged again; where no model saw the
+    exam, what was decided stays."""
+
+    def decisions() -> list[str]:
+        return [key for key in hospital.files("models/") if "/promotion/" in key]
+
+    before = decisions()
+    assert len(before) == len(SCORES)
+    taken_out(hospital, HELD_OUT)
+    assert decisions() == before
+    taken_out(hospital, TRAINING)
+    assert decisions() == []
+
+
 def test_affected_scores_are_trained_again_and_promoted(hospital: Hospital) -> None:
     """The next run trains without the exam and fills the empty places; another changes nothing."""
     before = [hospital.now(score) for score in SCORES]
@@ -250,7 +265,8 @@ def test_an_unreadable_folder_vouches_for_nobody_else(hospital: Hospital) -> Non
 def test_a_withdrawal_that_was_cut_off_is_finished(
     hospital: Hospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed before anything is deleted, the next run ends as if it had not been."""
+    """Killed before anything is deleted, the next run ends as if it had not been; what it leaves
+    says when the exam was first found gone."""
     hospital.withdraw(TRAINING)
     found = discover(hospital.source)
 
@@ -262,7 +278,9 @@ def test_a_withdrawal_that_was_cut_off_is_finished(
         with pytest.raises(KeyboardInterrupt):
             settle(hospital.store, hospital.source.uri, found)
     assert hospital.naming(TRAINING)
+    (first,) = withdrawals(hospital.store)
     (record,) = settle(hospital.store, hospital.source.uri, found)
+    assert record.at == first.at
     assert (record.scores, record.emptied) == (SCORES, SCORES)
     assert len(record.evaluations) == 2
     assert len(record.reports) == 1

@@ -98,6 +98,25 @@ def test_collapse_compares_with_the_current_model() -> None:
     assert failed(better, worse) == set()
 
 
+def test_the_limits_of_a_collapse_pass() -> None:
+    """Half of what real frames differ by is enough where half is asked for, by option or by the
+    current model; a little less is not."""
+    at, below = (replace(SOUND, values=measured(synthetic=s, real=0.5)) for s in (0.25, 0.249))
+    current = replace(SOUND, values=measured(synthetic=0.5, real=0.5))
+    for beside, asked in ((None, 0.5), (current, 0.1)):
+        assert failed(at, beside, min_diversity=asked) == set()
+        assert failed(below, beside, min_diversity=asked) == {"collapse"}
+
+
+def test_a_frame_at_the_limit_is_no_near_copy() -> None:
+    """Half the smallest real distance, or half the distance to a held-out frame, is far enough;
+    a little nearer is not."""
+    for closest, other in ((0.25, 1.0), (1.0, 0.25)):
+        chosen = replace(SOUND, values=measured(closest=closest), to_held_out=(other,))
+        for mine, copies in ((0.125, set()), (0.1249, {"near-copies"})):
+            assert failed(replace(chosen, to_training=(mine,)), near_copy=0.5) == copies
+
+
 def test_near_copies_are_counted() -> None:
     """One frame in 50 may be closer than a third of the closest real pair; two may not."""
     close = (0.06,)

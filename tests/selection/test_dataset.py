@@ -158,11 +158,32 @@ def test_other_pixels_of_a_score_change_its_digest(store):
     first = training_inputs([record], 0)
     moved = record.model_copy(update={"key": "elsewhere.h5", "digest": "1"})
     assert training_inputs([moved], 0) == first
+    assert training_inputs([record.model_copy(update={"clip": "convex_1_1_9"})], 0) != first
     turned = store.path("turned.h5")
     summary = write_shard(turned, images(1, 3)[[1, 0, 2]], [0, 0, 1], attributes={})
     reordered = record.model_copy(update={"by_score": summary.by_score})
     assert training_inputs([reordered], 0) != first
     assert training_inputs([reordered], 1) == training_inputs([record], 1)
+
+
+def real_digest(shards: list[ShardRecord], held_out: str = "B") -> str:
+    """Digest of the real frames of score 0, on which an evaluation depends."""
+    return score_dataset(shards, 0, frozenset(held_out)).real_digest
+
+
+def test_an_evaluation_depends_on_both_sides_and_where_they_are(store):
+    """Its digest changes with the frames of either side, with a patient who changes sides, and
+    with the place of a shard, since an evaluation names the frames that it found."""
+    shards = [shard(store, 1, [0, 0], patient="A"), shard(store, 2, [0], patient="B")]
+    first = real_digest(shards)
+    for number, other in enumerate((shard(store, 3, [0, 0]), shard(store, 4, [0]))):
+        pixels = shards[number].model_copy(update={"by_score": other.by_score})
+        moved = shards[number].model_copy(update={"key": "elsewhere.h5"})
+        for changed in (pixels, moved):
+            assert real_digest([changed, *shards[:number], *shards[number + 1 :]]) != first
+    assert real_digest(shards, held_out="A") != first
+    assert real_digest(shards, held_out="") != first
+    assert real_digest(shards[::-1]) == first
 
 
 def test_too_few_frames_are_said_with_the_held_out_ones(store):

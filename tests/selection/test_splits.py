@@ -44,6 +44,14 @@ def test_of_three_patients_one_is_held_out(count):
     assert set(few) == {0, 1, 2}
 
 
+def test_the_one_held_out_for_want_of_another_is_the_nearest():
+    """He is held out at every larger share too, so that raising it lets nobody back in."""
+    for seed in range(50):
+        nearest = held_out_patients(CODES[:3], 1e-9, seed)
+        for share in (0.2, 0.4, 0.6, 0.8):
+            assert nearest <= held_out_patients(CODES[:3], share, seed)
+
+
 def test_share_0_holds_nobody_out():
     """Not even the one of three: the `paper` preset trains on all."""
     assert held_out_patients(CODES, 0, 1) == frozenset()

@@ -51,18 +51,22 @@ def test_overfitting_is_said(plugins):
 
 def test_the_end_of_a_training_is_measured():
     """Means are over the last and the first hundred iterations, of absolute values."""
-    discriminator = np.where(np.arange(300) < 100, 2.0, -0.5)
+    ramp = np.linspace(0, 1, 100)  # its mean is 1/2, no other window's is
+    between = np.full(100, 50.0)
     history = np.zeros((300, len(HISTORY)), np.float32)
-    history[:, HISTORY.index("loss_discriminator")] = discriminator
-    history[:, HISTORY.index("loss_generator")] = np.where(np.arange(300) < 200, 9.0, -3.0)
-    history[:, HISTORY.index("sign")] = np.where(np.arange(300) < 200, 0.9, 0.25)
-    for values, expected in (
-        (end_values(history), (3.0, 0.25, 0.25)),
-        (end_values(history[:40]), (9.0, 1.0, 0.9)),
+    for name, first, last in (
+        ("loss_discriminator", 1 + 2 * ramp, -ramp),
+        ("loss_generator", 8 + 2 * ramp, -2 - 2 * ramp),
+        ("sign", ramp, ramp / 2),
     ):
-        names = ("generator_loss", "discriminator_loss", "sign")
-        found = [find(values, name, statistic="end").value for name in names]
-        assert found == pytest.approx(expected)
+        history[:, HISTORY.index(name)] = np.concatenate([first, between, last])
+    short = history[:40]
+    half = float(ramp[:40].mean())
+    names = ("generator_loss", "discriminator_loss", "sign")
+    for rows, expected in ((history, (3.0, 0.25, 0.25)), (short, (8 + 2 * half, 1.0, half))):
+        found = {name: find(end_values(rows), name, statistic="end") for name in names}
+        assert [found[name].value for name in names] == pytest.approx(expected)
+        assert {value.number for value in found.values()} == {min(100, len(rows))}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,31 +1,25 @@
-"""Flow process, worker, server and S3 server, each killed with -9 while a pipeline runs.
-
-``LUSGAN_KILLS=20`` kills so many times; without it, each of the four is killed once.
-"""
+"""Flow process, worker, server and S3 server, each killed with -9 while a pipeline runs."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from stack import FINAL, Stack
 
+from campaigns import Campaign
 from tiny_runs import tiny_config, write_exams
 
-ROUNDS = int(os.environ.get("LUSGAN_KILLS", "4"))
 VICTIMS = ("prefect.engine", "prefect worker", "weed mini", "prefect server")
 EXAMS = "s3://artifacts/uploads"
 RESULTS = ("models/", "samples/", "shards/")
 VARIES = (".json", ".csv", "checkpoints/", "tensorboard/", "previews/")
 """What holds times, or differs by where a training was taken up again."""
 
-pytestmark = pytest.mark.timeout(420 + 240 * ROUNDS)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
@@ -37,16 +31,13 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run the stack for the module; its watch has nothing to announce."""
-    folder = tmp_path_factory.mktemp("kills")
-    with Stack(folder / "stack", {}) as running:
-        exams = write_exams(folder / "exams")
-        client = running.s3()
-        for file in sorted(exams.rglob("*.*")):
-            key = f"uploads/{file.relative_to(exams).as_posix()}"
-            client.upload_file(str(file), "artifacts", key)
-        yield running
+def stack(unwatched: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Upload exams to where the schedule does not look."""
+    exams, client = write_exams(tmp_path_factory.mktemp("kills") / "exams"), unwatched.s3()
+    for file in sorted(exams.rglob("*.*")):
+        key = f"uploads/{file.relative_to(exams).as_posix()}"
+        client.upload_file(str(file), "artifacts", key)
+    return unwatched
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +60,7 @@ def begin(stack: Stack, place: str) -> str:
     """Start the pipeline with a store of its own."""
     return stack.begin(
         "pipeline", exams=EXAMS, store=f"s3://artifacts/{place}", config=config(),
-        preset="demo", settle_s=0,
+        preset="demo", settle_s=0, train_on="",
     )  # fmt: skip
 
 
@@ -113,13 +104,13 @@ def finished(stack: Stack, place: str) -> dict[str, Any]:
     return named
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.campaign("kills")
 def test_killed_at_any_moment(
-    stack: Stack, reference: Reference, number: int, record_property: Any
+    stack: Stack, reference: Reference, campaign: Campaign, number: int
 ) -> None:
     """By itself, or run again, it ends in the same bytes, and what was finished stays."""
     victim, place = VICTIMS[number % len(VICTIMS)], f"round-{number}"
-    moment = random.Random(number).uniform(0, reference.seconds)
+    moment = campaign.chance(number).uniform(0, reference.seconds)
     run = begin(stack, place)
     stack.until(lambda: asked(stack, run) == "RUNNING", 60, "the run to begin")
     time.sleep(moment)
@@ -133,8 +124,10 @@ def test_killed_at_any_moment(
             break
         run = begin(stack, place)
         ended(stack, run, 240)
-    record_property("killed", f"{victim} after {moment:.1f} s: {first}")
-    print(f"\n{victim} killed after {moment:.1f} s: {first}, {len(before)} objects were finished")
+    campaign.row(
+        number=number, killed=victim, after_s=f"{moment:.1f}", first=first,
+        finished_before=len(before), end=stack.state(run),
+    )  # fmt: skip
     assert stack.state(run) == "COMPLETED", stack.ask(f"/flow_runs/{run}")["state"]
     assert content(stack, place) == reference.content
     after = finished(stack, place)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 from stack import FINAL, Stack
@@ -31,12 +29,9 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a stack with two workers that train, each one score at a time."""
-    stack = Stack(tmp_path_factory.mktemp("up"), {})
-    stack.start("--trainers=2")
-    yield stack
-    stack.stop()
+def stack(unwatched: Stack) -> Stack:
+    """Take the stack with two workers that train, each one score at a time."""
+    return unwatched
 
 
 def trainings(stack: Stack, state: str) -> list[dict[str, Any]]:
@@ -97,14 +92,7 @@ def began(run: dict[str, Any]) -> datetime:
 
 def limit_pool(stack: Stack, places: int) -> None:
     """Give the pool of the trainings so many places."""
-    request = Request(
-        f"{stack.api}/work_pools/lusgan-gpu",
-        json.dumps({"concurrency_limit": places}).encode(),
-        {"Content-Type": "application/json"},
-        method="PATCH",
-    )
-    with urlopen(request, timeout=30):
-        pass
+    stack.ask("/work_pools/lusgan-gpu", {"concurrency_limit": places}, method="PATCH")
 
 
 def test_a_cancelled_pipeline_cancels_its_trainings(stack: Stack, exams: Path) -> None:
