@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +34,10 @@ from lusgan_core.registry import Registry, installed  # noqa: E402
 from speckle import speckle  # noqa: E402
 
 torch.set_num_threads(1)
+
+# A script's background process ignores Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples are the same in every run, and take as long as a busy machine takes.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -22,11 +22,8 @@ def test_the_first_signal_asks_for_a_stop(number):
     assert signal.getsignal(number) is before
 
 
-def test_the_second_signal_goes_to_who_handled_it_before(request):
+def test_the_second_signal_goes_to_who_handled_it_before():
     """A second Ctrl-C interrupts at once, for those who cannot wait."""
-    # A process started in the background ignores SIGINT, and so would this one.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with stop_on_signals() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.requested

@@ -124,7 +124,6 @@ def test_an_interrupted_run_leaves_no_workers(
         command(exams, tmp_path / "store", "dask"),
         env=prefect_server | {"LUSGAN_TEST_MARK": mark},
         start_new_session=True, text=True, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     until = time.monotonic() + 120
     while not list((tmp_path / "store").glob("exams/*/*/*.json")):
