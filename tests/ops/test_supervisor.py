@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lusgan_ops.up.home import UpError
@@ -91,6 +93,21 @@ def test_one_that_never_answers_is_given_up(supervisor: Supervisor) -> None:
     """A service that runs but does not answer is an error, after the time it has."""
     with pytest.raises(UpError, match="does not answer"):
         supervisor.start(service(SLEEPER, ready=lambda: False, ready_within_s=0.5))
+
+
+def test_a_zombie_whose_threads_run_has_not_ended() -> None:
+    """It may hold a port that the next stack wants; once its threads are gone it has ended."""
+    code = (
+        "import ctypes, threading, time;"
+        "threading.Thread(target=time.sleep, args=(100,)).start();"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    assert alive(process.pid)
+    process.kill()
+    until(lambda: not alive(process.pid))
+    process.wait()
 
 
 def test_marks_tell_one_stack_from_another(supervisor: Supervisor) -> None:

@@ -57,9 +57,14 @@ def end(processes: Iterable[int], grace_s: float) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process exists and has not ended; a zombie has."""
+    """Whether a process exists and has not ended.
+
+    A zombie has ended, but for one of which only the first thread has: its others hold files and
+    ports yet.
+    """
     try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+        found = psutil.Process(process)
+        return found.status() != psutil.STATUS_ZOMBIE or found.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
