@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,35 @@ def test_wheel_and_editable_are_one(site: Path, tmp_path: Path) -> None:
     assert identity(tmp_path / "editable", source) == before
     (source / "slab_extra" / "__init__.py").write_text("FACTOR = 3.0\n")
     assert identity(tmp_path / "editable", source) != before
+
+
+def test_an_editable_installation_by_pip_is_one_too(site: Path, tmp_path: Path) -> None:
+    """As pip and hatchling really make it, in an environment of its own."""
+    project = tmp_path / "project"
+    for file, text in NETWORKS.items():
+        (project / file).parent.mkdir(parents=True, exist_ok=True)
+        (project / file).write_text(text, encoding="utf-8")
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "slab"\nversion = "1.0"\n[project.entry-points.lusgan]\nslab = "slab"\n'
+        '[tool.hatch.build.targets.wheel]\npackages = ["slab", "slab_extra"]\n'
+    )
+    venv.create(tmp_path / "env", symlinks=True)
+    (own,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    install_it = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    python = str(tmp_path / "env" / "bin" / "python")
+    (own / "ours.pth").write_text("\n".join(path for path in sys.path if Path(path).is_dir()))
+    subprocess.run([*pip, "--python", python, *install_it, "-e", str(project)], check=True)
+
+    def asked() -> str:
+        done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    before = asked()
+    assert before == identity(site)
+    (project / "slab_extra" / "__init__.py").write_text("FACTOR = 3.0\n")
+    assert asked() != before
 
 
 def test_a_stated_version_takes_the_place_of_files(site: Path, tmp_path: Path) -> None:

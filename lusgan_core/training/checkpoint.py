@@ -25,7 +25,7 @@ def save_state(state: TrainingState, identity: str) -> bytes:
         identity: Cache key of the training, which ``load_state`` checks.
 
     Returns:
-        A safetensors file; iteration and identity are JSON in its header.
+        A safetensors file; iteration, identity and PyTorch's versions are JSON in its header.
     """
     tensors: dict[str, Tensor] = {"history": torch.from_numpy(state.history)}
     for name, network in state.networks().items():
@@ -36,7 +36,8 @@ def save_state(state: TrainingState, identity: str) -> bytes:
     ):
         for number, entry in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{number}.{key}": value for key, value in entry.items()}
-    return to_bytes(tensors, {"iteration": state.iteration, "identity": identity})
+    header = {"iteration": state.iteration, "identity": identity, "torch": state.torch_versions}
+    return to_bytes(tensors, header)
 
 
 def load_state(state: TrainingState, data: bytes, identity: str) -> None:
@@ -57,6 +58,9 @@ def load_state(state: TrainingState, data: bytes, identity: str) -> None:
     try:
         state.iteration = header["iteration"]
         state.history[:] = tensors["history"].numpy()
+        before = [str(version) for version in header.get("torch", ())]
+        more = state.torch_versions if state.iteration < len(state.history) else ()
+        state.torch_versions = tuple(dict.fromkeys([*before, *more]))
         for name, network in state.networks().items():
             network.load_state_dict(_below(tensors, name))
         _load_adam(state.generator_optimiser, _below(tensors, "adam_G"))

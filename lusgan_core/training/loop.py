@@ -262,7 +262,7 @@ class _Run:
             record=record,
             artifacts=artifacts,
             values=values,
-            warnings=monitor.warnings(options, self.recipe, values),
+            warnings=monitor.warnings(options, self.recipe, values, state.torch_versions),
             images_seen=self._images_seen(options.iterations),
             seconds=seconds,
             device=f"{self.group.size} x {name}" if self.group.size > 1 else name,

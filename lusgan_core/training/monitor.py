@@ -77,13 +77,19 @@ def end_values(history: NDArray[np.float32]) -> tuple[Measured, ...]:
     )
 
 
-def warnings(options: TrainingOptions, made: Recipe, values: Sequence[Measured]) -> tuple[str, ...]:
+def warnings(
+    options: TrainingOptions,
+    made: Recipe,
+    values: Sequence[Measured],
+    torch_versions: Sequence[str] = (),
+) -> tuple[str, ...]:
     """Warn of problems of a finished training that no gate looks at.
 
     Args:
         options: Options of the training.
         made: The plugins that were used.
         values: How the training ended, see ``end_values``.
+        torch_versions: PyTorch's versions that trained it, in order.
 
     Returns:
         Warnings, a sentence each; empty if there is nothing to say.
@@ -101,5 +107,10 @@ def warnings(options: TrainingOptions, made: Recipe, values: Sequence[Measured])
             "the discriminator tells real from synthetic nearly always (sign "
             f"{sign.value:.2f}): it may have learnt the training frames by heart; train less, or "
             "on more patients"
+        )
+    if len(torch_versions) > 1:
+        said.append(
+            f"trained by PyTorch {' and then '.join(torch_versions)}: it was resumed by another "
+            "version, and ends in other weights than with one alone"
         )
     return tuple(said)

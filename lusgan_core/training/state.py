@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class TrainingState:
     averaging_generator: nn.Module
     averaging_discriminator: nn.Module
     """The same two networks; where several processes train, gradients are averaged over all."""
+    torch_versions: tuple[str, ...] = field(default_factory=lambda: (str(torch.__version__),))
+    """PyTorch's versions that trained it, in order: more than one if it was resumed by another."""
 
     @property
     def best_generator(self) -> nn.Module:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
 
 import tiny
@@ -155,6 +156,19 @@ def test_curves_of_a_resumed_training_have_each_step_once(plugins, tmp_path):
             for step, value in curve.items():
                 assert value == pytest.approx(rows[step - 1][tag], rel=1e-6)
         assert scalars(folder, "images_seen") == {step: 4 * step for step in steps}
+
+
+def test_a_training_resumed_by_another_pytorch_says_so(plugins, tmp_path, monkeypatch):
+    """The model warns of it; one that another PyTorch only hands out again has nothing to say."""
+    chosen = tiny.options()
+    with pytest.raises(TrainingStopped):
+        tiny.run(tmp_path, chosen, plugins, stop=tiny.stopped())
+    before = torch.__version__
+    monkeypatch.setattr(torch, "__version__", "9.1")
+    warning = f"trained by PyTorch {before} and then 9.1"
+    assert [w for w in tiny.run(tmp_path, chosen, plugins).warnings if w.startswith(warning)]
+    monkeypatch.setattr(torch, "__version__", "9.2")
+    assert [w for w in tiny.run(tmp_path, chosen, plugins).warnings if "9.2" in w] == []
 
 
 def test_a_finished_training_run_again_only_hands_out_what_it_left(plugins, tmp_path):
