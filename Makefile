@@ -48,7 +48,7 @@ containers: install  ## Build the images and test them, for real; starts a Docke
 	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run
 
 lint: install  ## Style, types and layers
-	$(BIN)/ruff check
+	$(BIN)/ruff check --no-cache
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_content import PSNR, SSIM, spread
 
 from lusgan_core.calls.section import (
     REAL,
@@ -21,6 +20,7 @@ from lusgan_core.calls.section import (
 )
 from lusgan_core.reporting import figures
 from lusgan_core.reporting.svg import Chart, nice_ticks
+from sample_content import PSNR, SSIM, spread
 
 RNG = np.random.default_rng(0)
 TRAINING = (12_300, 8_250, 12_700, 9_000)

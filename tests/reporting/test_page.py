@@ -12,29 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_content import (
-    CODES,
-    COLLAPSE,
-    EXAMS,
-    MSSSIM,
-    NO_MSSSIM,
-    PSNR,
-    RASE,
-    SSIM,
-    TOO_FEW,
-    data_sections,
-    draw,
-    evaluation_section,
-    model_folder,
-    real_key,
-    sample_content,
-    sample_store,
-    samples_section,
-    spread,
-    training_section,
-    with_table,
-    with_values,
-)
 
 from lusgan_core.calls.section import (
     REAL,
@@ -62,6 +39,29 @@ from lusgan_core.reporting.patients import PatientNames
 from lusgan_core.reporting.pictures import LARGEST_GIF
 from lusgan_core.selection import stage as selection
 from lusgan_core.store import LocalStore
+from sample_content import (
+    CODES,
+    COLLAPSE,
+    EXAMS,
+    MSSSIM,
+    NO_MSSSIM,
+    PSNR,
+    RASE,
+    SSIM,
+    TOO_FEW,
+    data_sections,
+    draw,
+    evaluation_section,
+    model_folder,
+    real_key,
+    sample_content,
+    sample_store,
+    samples_section,
+    spread,
+    training_section,
+    with_table,
+    with_values,
+)
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 FETCHING = {"src", "href", "srcset", "poster", "action", "data", "xlink:href", "background"}

@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from sample_content import draw, gif, png, put_shard, sample_content, sample_store
 
 from lusgan_core.calls.section import FrameAt, FramePair, Sheet, StripPicture
 from lusgan_core.reporting.images import GAP_LEVEL
 from lusgan_core.reporting.pictures import BLANK_LEVEL, LARGEST_GIF, SHEET_COLUMNS, Pictures
 from lusgan_core.store import LocalStore
+from sample_content import draw, gif, png, put_shard, sample_content, sample_store
 
 SIZE = 12
 GAP = 2
