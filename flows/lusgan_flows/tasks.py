@@ -45,7 +45,7 @@ def _make_task(stage: str) -> Task[..., Any]:
 
     cached: Task[..., Any] = task(
         name=stage,
-        description=f"The stage `{stage}`; cached by its inputs, options and code",
+        description=f"The stage `{stage}`; cached by its inputs, options and versions",
         task_run_name="{call.label}",
         persist_result=True,
         result_serializer="json",

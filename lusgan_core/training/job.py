@@ -18,7 +18,7 @@ class Job:
     folder: str
     """Key prefix of the model's folder in the store."""
     identity: str
-    """The training's cache key: data, options and code."""
+    """The training's cache key: data, options and versions."""
     label: str = "training"
 
     @property
