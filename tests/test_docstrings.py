@@ -15,6 +15,7 @@ from lusgan_cli import COMMANDS, MODULES
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lusgan_core", "flows", "plugins")
 HELP = {f"flows/lusgan_cli/{MODULES.get(name, name)}.py:{name}" for name in COMMANDS}
+HELP |= {f"flows/lusgan_cli/plugins.py:{name}" for name in ("listed", "new")}
 """Functions of the command line whose docstring is what ``--help`` shows."""
 NOTHING = ("None", "NoReturn", "Iterator[None]")
 """Annotations of functions without a result."""

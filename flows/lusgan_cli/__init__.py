@@ -28,7 +28,7 @@ COMMANDS = {
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
-    "plugins": "List backbones, losses, penalties and metrics, and plugins that are broken.",
+    "plugins": "List the plugins that are installed, and broken ones; `plugins new` starts one.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
     "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
     "doctor": "Check server, worker, store, GPU, plugins and versions: what is wrong, and what to "
@@ -66,11 +66,13 @@ class _Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """The command of that name, with its options."""
-    module = import_module(f"lusgan_cli.{MODULES.get(name, name)}")
+    command = getattr(import_module(f"lusgan_cli.{MODULES.get(name, name)}"), name)
+    if isinstance(command, typer.Typer):  # a command with commands of its own
+        return typer.main.get_command(command)
     app = typer.Typer(
         add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
     )
-    app.command(name)(getattr(module, name))
+    app.command(name)(command)
     return typer.main.get_command(app)
 
 

@@ -1,23 +1,32 @@
-"""``lusgan plugins``: the installed plugins, where they come from, and which are broken."""
+"""``lusgan plugins``: the installed plugins, and ``plugins new``: a package to start from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lusgan_cli import options
-from lusgan_cli.console import out, print_json, visible
+from lusgan_cli.console import err, out, print_json, visible
 
 if TYPE_CHECKING:
     from lusgan_core.registry import Record
 
 
-def plugins(json: options.Json = False) -> None:
-    """List backbones, losses, penalties and metrics, and plugins that are broken.
+plugins = typer.Typer(
+    add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
+
+
+@plugins.callback(invoke_without_command=True)
+def listed(context: typer.Context, json: options.Json = False) -> None:
+    """List the plugins that are installed, and broken ones; `plugins new` starts one.
 
     Exit code 1 if any plugin is broken.
     """
+    if context.invoked_subcommand:
+        return
     from rich.table import Table
 
     from lusgan_core.registry import KINDS, installed
@@ -57,6 +66,25 @@ def plugins(json: options.Json = False) -> None:
             out.print(f"[bold red]broken[/] {provider}: {why}")
     if registry.broken:
         raise typer.Exit(1)
+
+
+@plugins.command("new")
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="NAME", help="Folder to write; it names the plugin too")
+    ],
+    kind: Annotated[
+        str, typer.Option(help="Kind of plugin, as `lusgan plugins` lists them")
+    ] = "metric",
+) -> None:
+    """Write a package with one plugin that works, and its tests, to start from."""
+    from lusgan_cli.new_plugin import new_package
+
+    for path in new_package(folder, kind):
+        out.print(visible(str(path)))
+    err.print(
+        visible(f"next: pip install -e '{folder}[test]', then pytest there, then lusgan plugins")
+    )
 
 
 def options_of(record: Record) -> dict[str, Any] | None:

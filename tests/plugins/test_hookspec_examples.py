@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lusgan_cli.new_plugin import SUITES, example
+from lusgan_core import testing
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
-from lusgan_core.testing import BackboneContract, LossContract, PairMetricContract, PenaltyContract
-
-SUITES = {
-    "backbone": BackboneContract,
-    "loss": LossContract,
-    "penalty": PenaltyContract,
-    "metric": PairMetricContract,
-}
-
-
-def example(hook: str) -> str:
-    """The source of the example plugin in a hook's docstring."""
-    text = inspect.getdoc(getattr(LusganSpecs, hook)) or ""
-    _, _, code = text.partition("A whole plugin::\n")
-    return textwrap.dedent(code)
 
 
 @pytest.fixture(params=list(KINDS))
@@ -38,7 +23,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def registry(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A registry with nothing in it but the example of that kind, written to a file of its own."""
     name = f"example_of_a_{kind}"
-    (tmp_path / f"{name}.py").write_text(example(KINDS[kind][0]))
+    (tmp_path / f"{name}.py").write_text(example(kind))
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry()
     registry.add(__import__(name), Provider(name))
@@ -55,7 +40,7 @@ def test_every_hook_has_a_whole_example(kind: str, registry: Registry) -> None:
 def test_the_examples_keep_their_contracts(kind: str, registry: Registry) -> None:
     """What the examples offer passes every test of the suite for its kind."""
     (record,) = registry.records[kind].values()
-    suite = type("TestExample", (SUITES[kind],), {"record": record})
+    suite = type("TestExample", (getattr(testing, SUITES[kind]),), {"record": record})
     for name in dir(suite):
         if name.startswith("test_"):
             getattr(suite(), name)()

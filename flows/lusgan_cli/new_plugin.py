@@ -1,0 +1,139 @@
+"""Writes a plugin package to start from: the example of a kind's hook, with its contract suite.
+
+The example is the one in the docstring of the hook, so that it is tested with lusgan itself. The
+package installs, tests itself and shows up in ``lusgan plugins``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+from lusgan_core.api import API_VERSION
+from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.hookspecs import LusganSpecs
+from lusgan_core.registry import KINDS
+
+SUITES = {
+    "backbone": "BackboneContract",
+    "loss": "LossContract",
+    "penalty": "PenaltyContract",
+    "metric": "PairMetricContract",
+}
+"""Kind of plugin -> the suite in ``lusgan_core.testing`` that its example is held to."""
+
+PROJECT = """\
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{distribution}"
+version = "0.1.0"
+description = "A {kind} for lusgan"
+requires-python = ">=3.11"
+dependencies = ["lusgan"]
+
+[project.optional-dependencies]
+test = ["pytest>=8"]
+
+[project.entry-points.lusgan]
+{module} = "{module}"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/{module}"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+"""
+TEST = '''\
+"""Holds the {kind} to lusgan's contract; add what is particular to it."""
+
+from lusgan_core.testing import {suite}
+from {module} import {hook}
+
+
+class Test{title}({suite}):
+    (record,) = {hook}()
+'''
+README = """\
+# {distribution}
+
+A {kind} for [lusgan](https://pypi.org/project/lusgan/).
+
+    pip install -e .[test]      # into the environment that lusgan is installed in
+    pytest                      # lusgan's contract suite, and your own tests
+    lusgan plugins              # lists it: the {kind} `{record}`
+
+Start with `src/{module}/__init__.py`.
+"""
+
+
+def example(kind: str) -> str:
+    """Return the source of the whole plugin in the docstring of a kind's hook.
+
+    Raises:
+        UnknownNameError: There is no such kind.
+    """
+    if kind not in KINDS:
+        raise UnknownNameError("kind of plugin", kind, KINDS)
+    text = inspect.getdoc(getattr(LusganSpecs, KINDS[kind][0])) or ""
+    return textwrap.dedent(text.partition("A whole plugin::\n")[2]).strip() + "\n"
+
+
+def new_package(folder: Path, kind: str) -> list[Path]:
+    """Write a package that offers one plugin, named as the folder.
+
+    Args:
+        folder: Where to write it; made if need be, and empty. Its name, with underscores for
+            hyphens, is that of the module and of the plugin.
+        kind: Kind of the plugin, of ``KINDS``.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ConfigError: The folder's name cannot be a module's, or it holds files.
+        UnknownNameError: There is no such kind.
+    """
+    module = folder.resolve().name.replace("-", "_").lower()
+    if not module.isidentifier() or not module[0].isalpha():
+        raise ConfigError(
+            f"{folder.name!r} cannot name a Python module: use letters, digits and hyphens, and "
+            "begin with a letter"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already: name a new folder, or empty this one")
+    source = example(kind)
+    hook, (record_type, *_) = KINDS[kind]
+    call = rf'\b({record_type.__name__}\(\s*)"\w+"'
+    source = re.sub(call, rf'\1"{module}"', source, count=1)
+    words = {
+        "distribution": module.replace("_", "-"), "module": module, "kind": kind, "hook": hook,
+        "suite": SUITES[kind], "record": module, "title": module.title().replace("_", ""),
+    }  # fmt: skip
+    opening = f'"""A {kind} for lusgan."""\n\n'
+    files = {
+        "pyproject.toml": PROJECT.format(**words),
+        "README.md": README.format(**words),
+        f"src/{module}/__init__.py": f"{opening}{_with_version(source)}",
+        f"tests/test_{module}.py": TEST.format(**words),
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return [folder / name for name in files]
+
+
+def _with_version(source: str) -> str:
+    """The source with the version of the boundary stated below its imports."""
+    lines = source.splitlines()
+    last = max(i for i, line in enumerate(lines) if re.match(r"(from|import) ", line))
+    lines[last + 1 : last + 1] = [
+        "", f"LUSGAN_API = {API_VERSION}",
+        '"""The version of the plugin boundary that this module was written for."""',
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""``lusgan plugins new``: a package to start from that installs, tests itself and shows up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distributions import run_python
+from lusgan_cli.new_plugin import SUITES, new_package
+from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.registry import KINDS
+
+
+def test_packages_of_every_kind_install_test_themselves_and_show_up(tmp_path: Path) -> None:
+    """As the command's last line says: pip, pytest, `lusgan plugins`."""
+    for kind in KINDS:
+        new_package(tmp_path / f"my-{kind}", kind)
+    folders = [str(tmp_path / f"my-{kind}") for kind in KINDS]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation"]
+    site = tmp_path / "site"
+    subprocess.run([*pip, *offline, "--target", str(site), *folders], check=True)
+    told = run_python(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
+    assert " passed" in told
+    shown = run_python(site, "-c", "from lusgan_cli import main; main()", "plugins", "--json")
+    listed = json.loads(shown)
+    offered = {(p["kind"], p["name"], p["from"]) for p in listed["plugins"]}
+    assert offered >= {(kind, f"my_{kind}", f"my-{kind} 0.1.0") for kind in KINDS}
+    assert listed["broken"] == []
+
+
+def test_every_kind_has_a_suite() -> None:
+    """A kind of plugin that comes later can be started from as well."""
+    assert SUITES.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("name", ["9lives", "a b", "naïve!", "-"])
+def test_a_name_that_is_no_module_is_refused(tmp_path: Path, name: str) -> None:
+    """Nothing is written for a name that could not be imported."""
+    with pytest.raises(ConfigError, match="cannot name a Python module"):
+        new_package(tmp_path / name, "loss")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A folder that holds files is left as it is."""
+    new_package(tmp_path / "mine", "loss")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match="there already"):
+        new_package(tmp_path / "mine", "metric")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_an_unknown_kind_lists_the_choices(tmp_path: Path) -> None:
+    """Nothing is written for a kind that there is not."""
+    with pytest.raises(UnknownNameError, match="backbone, loss"):
+        new_package(tmp_path / "mine", "lost")
+    assert list(tmp_path.iterdir()) == []
