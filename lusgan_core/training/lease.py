@@ -42,12 +42,17 @@ def _space() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in hundredths of a second since boot; None if there is no such one.
+    """When a process started, in hundredths of a second since boot; None if it runs no more.
 
-    Counted from the boot, so that it stays the same when the clock is set.
+    Counted from the boot, so that it stays the same when the clock is set. A zombie, which has
+    ended but is in the process table until its parent asks, runs no more; one of which only the
+    first thread has ended does.
     """
     try:
-        return round(100 * (psutil.Process(pid).create_time() - psutil.boot_time()))
+        found = psutil.Process(pid)
+        if found.status() == psutil.STATUS_ZOMBIE and found.num_threads() <= 1:
+            return None
+        return round(100 * (found.create_time() - psutil.boot_time()))
     except psutil.NoSuchProcess:
         return None
 

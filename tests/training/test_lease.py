@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 import tiny
@@ -64,6 +65,20 @@ def test_the_lease_of_a_dead_process_is_taken_over(store):
     put(store, host=socket.gethostname(), pid=gone.pid)
     with Lease(store, KEY):
         assert holder(store)["pid"] == os.getpid()
+
+
+def test_the_lease_of_a_zombie_is_taken_over(store):
+    """A holder that was killed and whose parent has not asked for its end yet holds nothing."""
+    child = subprocess.Popen(["sleep", "60"])
+    put(store, host=socket.gethostname(), pid=child.pid, started=lease_module._started(child.pid))
+    with pytest.raises(LeaseError, match=f"process {child.pid}"), Lease(store, KEY):
+        pass
+    child.kill()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    with Lease(store, KEY):
+        assert holder(store)["pid"] == os.getpid()
+    child.wait()
 
 
 def test_a_process_that_only_has_the_number_of_the_holder_does_not_count(store):
