@@ -50,6 +50,10 @@ class Hospital(Pipeline):
         current = current_model(self.store, score)
         return current.model if current else None
 
+    def decisions(self) -> list[str]:
+        """Keys of what was decided on models."""
+        return [key for key in self.files("models/") if "/promotion/" in key]
+
     def naming(self, code: str) -> list[str]:
         """Keys of what names a patient, in its key or in its text."""
         return [
@@ -131,16 +135,12 @@ def test_a_held_out_patient_was_seen_by_no_model(hospital: Hospital) -> None:
 def test_decisions_of_its_scores_are_taken_back(hospital: Hospital) -> None:
     """Who failed beside a model that is marked now is to be judged again; where no model saw the
     exam, what was decided stays."""
-
-    def decisions() -> list[str]:
-        return [key for key in hospital.files("models/") if "/promotion/" in key]
-
-    before = decisions()
+    before = hospital.decisions()
     assert len(before) == len(SCORES)
     taken_out(hospital, HELD_OUT)
-    assert decisions() == before
+    assert hospital.decisions() == before
     taken_out(hospital, TRAINING)
-    assert decisions() == []
+    assert hospital.decisions() == []
 
 
 def test_affected_scores_are_trained_again_and_promoted(hospital: Hospital) -> None:
@@ -196,14 +196,18 @@ def test_prune_takes_all_that_was_made_from_it(hospital: Hospital) -> None:
 
 
 def test_an_exam_that_comes_back_is_taken_back(hospital: Hospital) -> None:
-    """A folder that was away for a while costs one reading: its models are current again."""
+    """A folder that was away for a while costs one reading: its models are current again, and what
+    was decided without them is taken back."""
     before = [hospital.now(score) for score in SCORES]
     aside = hospital.withdraw(TRAINING)
     hospital.run()
     assert [hospital.now(score) for score in SCORES] != before
     for score in SCORES:  # of two models, the one of now is judged when its turn comes
         assert hospital.now(score) is not None
+    assert len(hospital.decisions()) == len(SCORES)
     shutil.move(aside, hospital.source.path / TRAINING)
+    settle(hospital.store, hospital.source.uri, discover(hospital.source))
+    assert hospital.decisions() == []
     hospital.run()
     assert not any(label.startswith("train") for label in hospital.made)
     assert [hospital.now(score) for score in SCORES] == before
