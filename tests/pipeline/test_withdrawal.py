@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from lusgan_core.errors import ConfigError, ExamError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.pipeline.pruning import carry_out, plan_withdrawn
-from lusgan_core.pipeline.withdrawal import Withdrawal, settle, withdrawals
+from lusgan_core.pipeline.withdrawal import Withdrawal, described, settle, withdrawals
 from lusgan_core.promotion.current import current_model, roll_back
 from lusgan_core.promotion.history import read_history
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.selection.splits import held_out_patients
+from lusgan_core.store import LocalStore
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
@@ -141,6 +143,26 @@ def test_decisions_of_its_scores_are_taken_back(hospital: Hospital) -> None:
     assert hospital.decisions() == before
     taken_out(hospital, TRAINING)
     assert hospital.decisions() == []
+
+
+def test_withdrawals_are_described_in_a_sentence(tmp_path: Path) -> None:
+    """How many exams, which models saw them, and which scores are without one; each once."""
+    store, at = LocalStore(tmp_path), datetime.now(UTC)
+    unseen = Withdrawal(exam="01234567", at=at)
+    seen = [
+        Withdrawal(exam="12345678", at=at, scores=(3,)),
+        Withdrawal(exam="23456789", at=at, scores=(0, 3), emptied=(3,)),
+    ]
+    listed = "`lusgan prune --withdrawn` lists what was made from them"
+    assert described(store, ()) == ()
+    assert described(store, (unseen,)) == (f"1 exam was withdrawn; {listed}",)
+    assert described(store, seen[:1]) == (
+        f"1 exam was withdrawn; models of scores 3 saw them and are marked; {listed}",
+    )
+    assert described(store, (unseen, *seen)) == (
+        "3 exams were withdrawn; models of scores 0, 3 saw them and are marked, and scores 3 have "
+        f"no current model until one is promoted; {listed}",
+    )
 
 
 def test_affected_scores_are_trained_again_and_promoted(hospital: Hospital) -> None:
