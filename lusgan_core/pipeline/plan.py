@@ -226,7 +226,7 @@ class _Planner(Runner):
             product = RUNS[call.stage](call, self._context)
             data, counts = product.data, product.counts
         else:
-            data, counts = _STAND_INS[call.stage](call, self._context.store)
+            data, counts = _STAND_INS[call.stage](call)
         names = _ARTIFACTS.get(call.stage, ())
         manifest = Manifest(
             stage=call.stage,
@@ -298,7 +298,7 @@ _ARTIFACTS = {
 Facts = tuple[BaseModel, dict[str, int]]
 
 
-def _shards(call: StageCall, store: Store) -> Facts:
+def _shards(call: StageCall) -> Facts:
     exam = ExamRecord.model_validate(call.arguments["exam"])
     shards = tuple(
         ShardRecord(
@@ -320,9 +320,7 @@ def _shards(call: StageCall, store: Store) -> Facts:
     return data, {"shards": len(shards)}
 
 
-def _model(call: StageCall, store: Store) -> Facts:
-    selected = Manifest.model_validate_json(store.get(call.arguments["selected"]))
-    dataset = ScoreDataset.model_validate(selected.data)
+def _model(call: StageCall) -> Facts:
     options = call.options
     folder = folder_of(call)
     generator = GeneratorRecord(
@@ -335,20 +333,20 @@ def _model(call: StageCall, store: Store) -> Facts:
         values=ValueMap(scale=1, offset=0),
     )
     data = ModelRecord(
-        score=dataset.score,
+        score=_score(call) or 0,
         name=folder.rpartition("/")[2],
         folder=folder,
         generator=generator,
         iterations=options["iterations"],
         images_seen=0,
-        training_frames=dataset.training_frames,
-        training_clips=len(dataset.training),
-        training_patients=len({clip.patient for clip in dataset.training}),
+        training_frames=0,  # no later call reads what it was trained on
+        training_clips=0,
+        training_patients=0,
     )
     return data, {}
 
 
-def _samples(call: StageCall, store: Store) -> Facts:
+def _samples(call: StageCall) -> Facts:
     folder = call.manifest.rpartition("/")[0]
     _, score, model = folder.split("/")[:3]
     data = SampleSet(
@@ -362,7 +360,7 @@ def _samples(call: StageCall, store: Store) -> Facts:
     return data, {}
 
 
-def _evaluation(call: StageCall, store: Store) -> Facts:
+def _evaluation(call: StageCall) -> Facts:
     data = EvaluationRecord(
         score=_score(call) or 0, samples=UNKNOWN, training=0, held_out=0, synthetic=0, among=0,
         likeness=None, values=(), distributions=(), absent={}, nearest=(), nearest_training=(),
@@ -371,7 +369,7 @@ def _evaluation(call: StageCall, store: Store) -> Facts:
     return data, {}
 
 
-def _decision(call: StageCall, store: Store) -> Facts:
+def _decision(call: StageCall) -> Facts:
     data = PromotionRecord(
         score=_score(call) or 0,
         model=call.manifest.split("/")[2],
@@ -383,11 +381,11 @@ def _decision(call: StageCall, store: Store) -> Facts:
     return data, {}
 
 
-def _report(call: StageCall, store: Store) -> Facts:
+def _report(call: StageCall) -> Facts:
     return ReportRecord(scores=(), failures={}), {}
 
 
-_STAND_INS: dict[str, Callable[[StageCall, Store], Facts]] = {
+_STAND_INS: dict[str, Callable[[StageCall], Facts]] = {
     "preprocess": _shards,
     "train": _model,
     "generate": _samples,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from lusgan_core.calls.call import (
     stored,
     stored_once,
 )
-from lusgan_core.calls.provenance import Manifest, digest_bytes
+from lusgan_core.calls.provenance import Manifest, digest_bytes, library_versions
 from lusgan_core.errors import ConfigError, LeaseError, StoreError, TrainingStopped
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion import stage as ingest
@@ -126,6 +127,20 @@ def test_a_call_is_made_once(context: StageContext) -> None:
     assert (stage.runs, first.data, first.seed) == (1, {"number": 1}, 3)
 
 
+def test_a_manifest_says_when_and_on_what(context: StageContext) -> None:
+    """Time, device and libraries are those of the run that made it."""
+
+    def on_a_card(call: StageCall, context: StageContext) -> Product:
+        return Product(Facts(number=1), device="a card", timings_s={"training": 2.0})
+
+    before = datetime.now(UTC)
+    made = execute(make_call(), context, on_a_card)
+    assert made.created is not None
+    assert before <= made.created <= datetime.now(UTC)
+    assert (made.device, made.timings_s["training"]) == ("a card", 2.0)
+    assert made.libraries == library_versions()
+
+
 def test_the_manifest_comes_last(context: StageContext) -> None:
     """A stage that fails leaves no manifest, so that it is made again."""
     call = make_call()
@@ -155,6 +170,18 @@ def test_the_first_manifest_counts(context: StageContext) -> None:
         thread.join()
     assert stage.runs > 1
     assert results == [lookup(call, context.store)] * 4
+
+
+def test_a_manifest_that_cannot_be_used_is_no_first_one(context: StageContext) -> None:
+    """Where another run left half a manifest meanwhile, that of this run takes its place."""
+    call, stage = make_call(), Counted()
+
+    def disturbed(call: StageCall, context: StageContext) -> Product:
+        context.store.put(call.manifest, b"{")
+        return stage(call, context)
+
+    made = execute(call, context, disturbed)
+    assert lookup(call, context.store) == made
 
 
 def test_a_manifest_without_its_artifacts_is_replaced(context: StageContext) -> None:

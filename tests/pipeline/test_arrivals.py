@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,11 +88,12 @@ def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
     masks = {
         "Binary-Masks/convex_1A_2_1_MASK.png": 30.0,
         "Binary-Masks/convex_1a_2_2_mask.png": 20.0,
+        "Binary-Masks/convex_1a_22_1_mask.png": 40.0,
         "Binary-Masks/convex_1_2_1_mask.png": 5.0,
     }
     for listed in (clips | masks, masks | clips):
         assert last_changes(Listing(listed)) == {
-            ("1a", "2"): 30.0, ("1a", "22"): 10.0, ("1", "2"): 10.0
+            ("1a", "2"): 30.0, ("1a", "22"): 40.0, ("1", "2"): 10.0
         }  # fmt: skip
 
 
@@ -195,6 +197,25 @@ def test_a_known_exam_that_changes_is_waited_for(place: tuple[str, str]) -> None
     _, taken = find_settled(*place, settle_s=1.0)
     assert codes(taken) == {"9001", "9002", "9003"}
     assert time.monotonic() - started > 0.7
+
+
+def test_what_settles_is_seen_soon(place: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait is made of pauses of a quarter of the settle time, of ten seconds at most."""
+    source, store = FolderSource(place[0]), LocalStore(Path(place[1]))
+    record_tried(store, source.uri, discover(source).exams)
+    for settle_s, pause in ((1.0, 0.25), (100.0, 10.0)):
+        grow(Path(place[0]) / "9001")
+        pauses: list[float] = []
+
+        def passes(seconds: float, pauses: list[float] = pauses) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                record_tried(store, source.uri, discover(source).exams)
+
+        clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=passes)
+        monkeypatch.setattr(arrivals, "time", clock)
+        find_settled(*place, settle_s=settle_s)
+        assert pauses == [pause] * 2
 
 
 def test_waiting_for_a_known_exam_ends(

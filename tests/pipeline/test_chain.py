@@ -73,7 +73,8 @@ def test_every_stage_left_a_manifest_that_tells_all(finished: tuple[Path, Outcom
     assert set(trained.plugins) == {"backbone/dcgan", "loss/RSGAN", "penalty/r1"}
     assert all(source.startswith("lusgan ") for source in trained.plugins.values())
     assert trained.options["backbone_options"]["width"] == 4
-    assert trained.seed == 999
+    drawn = {stage: manifest.seed for stage, manifest in outcome.scores[2].items()}
+    assert (drawn["select"], drawn["train"], drawn["generate"]) == (999, 999, 7)
     assert trained.counts["images_seen"] == 4 * 4
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ from lusgan_core.errors import ConfigError, ExamError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.pipeline.pruning import carry_out, plan_withdrawn
-from lusgan_core.pipeline.withdrawal import Withdrawal, settle, withdrawals
+from lusgan_core.pipeline.withdrawal import Withdrawal, described, settle, withdrawals
 from lusgan_core.promotion.current import current_model, roll_back
 from lusgan_core.promotion.history import read_history
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.selection.splits import held_out_patients
+from lusgan_core.store import LocalStore
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
@@ -49,6 +51,10 @@ class Hospital(Pipeline):
     def now(self, score: int) -> str | None:
         current = current_model(self.store, score)
         return current.model if current else None
+
+    def decisions(self) -> list[str]:
+        """Keys of what was decided on models."""
+        return [key for key in self.files("models/") if "/promotion/" in key]
 
     def naming(self, code: str) -> list[str]:
         """Keys of what names a patient, in its key or in its text."""
@@ -131,16 +137,32 @@ def test_a_held_out_patient_was_seen_by_no_model(hospital: Hospital) -> None:
 def test_decisions_of_its_scores_are_taken_back(hospital: Hospital) -> None:
     """Who failed beside a model that is marked now is to be judged again; where no model saw the
     exam, what was decided stays."""
-
-    def decisions() -> list[str]:
-        return [key for key in hospital.files("models/") if "/promotion/" in key]
-
-    before = decisions()
+    before = hospital.decisions()
     assert len(before) == len(SCORES)
     taken_out(hospital, HELD_OUT)
-    assert decisions() == before
+    assert hospital.decisions() == before
     taken_out(hospital, TRAINING)
-    assert decisions() == []
+    assert hospital.decisions() == []
+
+
+def test_withdrawals_are_described_in_a_sentence(tmp_path: Path) -> None:
+    """How many exams, which models saw them, and which scores are without one; each once."""
+    store, at = LocalStore(tmp_path), datetime.now(UTC)
+    unseen = Withdrawal(exam="01234567", at=at)
+    seen = [
+        Withdrawal(exam="12345678", at=at, scores=(3,)),
+        Withdrawal(exam="23456789", at=at, scores=(0, 3), emptied=(3,)),
+    ]
+    listed = "`lusgan prune --withdrawn` lists what was made from them"
+    assert described(store, ()) == ()
+    assert described(store, (unseen,)) == (f"1 exam was withdrawn; {listed}",)
+    assert described(store, seen[:1]) == (
+        f"1 exam was withdrawn; models of scores 3 saw them and are marked; {listed}",
+    )
+    assert described(store, (unseen, *seen)) == (
+        "3 exams were withdrawn; models of scores 0, 3 saw them and are marked, and scores 3 have "
+        f"no current model until one is promoted; {listed}",
+    )
 
 
 def test_affected_scores_are_trained_again_and_promoted(hospital: Hospital) -> None:
@@ -196,14 +218,18 @@ def test_prune_takes_all_that_was_made_from_it(hospital: Hospital) -> None:
 
 
 def test_an_exam_that_comes_back_is_taken_back(hospital: Hospital) -> None:
-    """A folder that was away for a while costs one reading: its models are current again."""
+    """A folder that was away for a while costs one reading: its models are current again, and what
+    was decided without them is taken back."""
     before = [hospital.now(score) for score in SCORES]
     aside = hospital.withdraw(TRAINING)
     hospital.run()
     assert [hospital.now(score) for score in SCORES] != before
     for score in SCORES:  # of two models, the one of now is judged when its turn comes
         assert hospital.now(score) is not None
+    assert len(hospital.decisions()) == len(SCORES)
     shutil.move(aside, hospital.source.path / TRAINING)
+    settle(hospital.store, hospital.source.uri, discover(hospital.source))
+    assert hospital.decisions() == []
     hospital.run()
     assert not any(label.startswith("train") for label in hospital.made)
     assert [hospital.now(score) for score in SCORES] == before

@@ -37,6 +37,26 @@ def value(name: str, a: Frame, b: Frame) -> float:
     return installed().pair_metric(name).value(a, b)
 
 
+def test_units_and_bounds_are_those_of_the_formulas() -> None:
+    """Reports label values with the units, and axes end at the bounds; both follow by hand."""
+    squares, any_size = (0.0, 255.0**2), (0.0, math.inf)
+    records = [installed().pair_metric(name) for name in NAMES]
+    assert {record.name: (record.unit, record.bounds) for record in records} == {
+        "mse": ("squared grey levels", squares),
+        "rmse": ("grey levels", (0.0, 255.0)),
+        "psnr": ("dB", any_size),
+        "psnrb": ("dB", (-math.inf, math.inf)),
+        "rase": ("%", any_size),
+        "sam": ("rad", (0.0, math.pi / 2)),
+        "scc": ("", (-1.0, 1.0)),
+        "ssim": ("", (-1.0, 1.0)),
+        "msssim": ("", (-1.0, 1.0)),
+        "uqi": ("", (-1.0, 1.0)),
+        "ergas": ("", any_size),
+        "vif": ("", any_size),
+    }
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
 def test_values_are_sewars(name: str, channels: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from lusgan_backbones import dcgan, pacgan2, selu_sn
@@ -109,3 +110,12 @@ def test_default_weights() -> None:
     options = {name: installed().penalty(name).options() for name in NAMES}
     assert {name: o.weight for name, o in options.items()} == {"gp": 10.0, "r1": 1.0, "r2": 1.0}
     assert {o.every for o in options.values()} == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_penalty_rewards_what_it_is_against(name: str) -> None:
+    """A weight of 0 turns a penalty off; a negative one is refused."""
+    options = installed().penalty(name).options
+    assert options(weight=0).weight == 0
+    with pytest.raises(ValidationError, match="weight"):
+        options(weight=-0.1)

@@ -9,7 +9,7 @@ import pytest
 from lusgan_core.calls.section import Bars, Patient, Section, Table
 from lusgan_core.domain import UNLABELLED, ScoreCount, ShardRecord
 from lusgan_core.preprocessing.stage import ExamShards
-from lusgan_core.selection.stage import section
+from lusgan_core.selection.stage import ClipFrames, frames_at, section
 
 
 def exam(patient: str, *clips: dict[int, int]) -> ExamShards:
@@ -118,3 +118,16 @@ def test_no_exam_at_all_is_shown_as_nothing() -> None:
     assert all(s.values == (0,) * 4 for bars in figure(found, Bars) for s in bars.series)
     (table,) = figure(found, Table)
     assert table.rows == ()
+
+
+def test_frames_to_show_are_spread_over_all_clips() -> None:
+    """Of five frames three are the first, the middle one and the last; one is the first; and no
+    more than there are."""
+    clips = [
+        ClipFrames(patient="A", clip=key, key=key, frames=count, digest="0")
+        for key, count in (("a", 3), ("b", 2))
+    ]
+    every = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
+    for most, rows in ((1, every[:1]), (3, every[::2]), (5, every), (9, every)):
+        found = frames_at(clips, 2, most)
+        assert [(frame.key, frame.row, frame.score) for frame in found] == [(*at, 2) for at in rows]

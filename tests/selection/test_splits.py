@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
 from lusgan_core.domain import ScoreCount, ShardRecord
 from lusgan_core.selection.splits import held_out_patients
-from lusgan_core.selection.stage import score_dataset
+from lusgan_core.selection.stage import SelectionOptions, score_dataset
 
 CODES = [f"P{number}" for number in range(400)]
 
@@ -101,3 +102,13 @@ def test_the_split_is_the_same_for_every_score():
         dataset = score_dataset(shards, score, held_out)
         assert {clip.patient for clip in dataset.held_out} == held_out
         assert {clip.patient for clip in dataset.training} == set(CODES[:30]) - held_out
+
+
+def test_a_split_is_a_share_below_all_and_a_seed() -> None:
+    """What is not named stays as in every store so far, since another default would move patients
+    from one side to the other; a share of 1 would leave nobody to train on."""
+    assert SelectionOptions() == SelectionOptions(held_out=0.2, seed=999)
+    assert SelectionOptions(held_out=0, seed=0).seed == 0
+    for wrong in ({"held_out": 1}, {"held_out": -0.1}, {"seed": -1}):
+        with pytest.raises(ValidationError):
+            SelectionOptions.model_validate(wrong)

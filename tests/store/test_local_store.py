@@ -49,6 +49,32 @@ def test_what_is_no_key_is_called_that(tmp_path: Path, key: str) -> None:
             ask(key)
 
 
+def test_an_error_in_the_file_system_is_no_missing_object(tmp_path: Path) -> None:
+    """What is there and cannot be read, here a link to itself, is an error that says so."""
+    (tmp_path / "circle").symlink_to("circle")
+    store = LocalStore(tmp_path)
+    for ask in (store.get, store.size, store.exists):
+        with pytest.raises(StoreError, match=r"^circle in /.* cannot be read: Too many levels"):
+            ask("circle")
+
+
+def test_an_object_that_cannot_be_put_in_its_place_is_an_error(tmp_path: Path) -> None:
+    """Its content could be written, but not under its name: nobody is told that it was."""
+    store = LocalStore(tmp_path)
+    for if_absent in (False, True):
+        with pytest.raises(StoreError, match=r"cannot be written to .*: File name too long"):
+            store.put("n" * 300, b"", if_absent=if_absent)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    """A link back to the store itself would be listed without an end."""
+    store = LocalStore(tmp_path)
+    store.put("a/b", b"")
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert [item.key for item in store.list()] == ["a/b"]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path):
     """Yield a folder on a disk of 1 MB, or skip where none can be mounted."""
@@ -162,8 +188,10 @@ def test_files_have_the_permissions_that_others_would(tmp_path: Path) -> None:
 
 
 def test_addresses(tmp_path: Path) -> None:
-    """A path and a file:// address open the same folder; other schemes are refused by name."""
-    open_store(tmp_path).put("a", b"1")
-    assert open_store(f"file://{tmp_path}").get("a") == b"1"
+    """A path and a file:// address open the same folder, which is made with all above it; other
+    schemes are refused by name."""
+    folder = tmp_path / "not" / "there"
+    open_store(folder).put("a", b"1")
+    assert open_store(f"file://{folder}").get("a") == b"1"
     with pytest.raises(ConfigError, match="gs://"):
         open_store("gs://bucket")

@@ -104,6 +104,15 @@ def test_tensorboard_shows_fixed_noise_at_its_iterations(plugins, tmp_path):
     assert all(picture.width == picture.height == 2 * tiny.SIZE for picture in pictures)
 
 
+def test_tensorboard_shows_losses_and_images_seen(plugins, tmp_path):
+    """Every column of the history has a curve, and so has the number of images up to then."""
+    made = tiny.run(tmp_path, tiny.options(iterations=3, discriminator_steps=2), plugins)
+    shown = EventAccumulator(str(tmp_path / "model/tensorboard")).Reload()
+    assert set(shown.Tags()["scalars"]) == {*HISTORY, "images_seen"}
+    (seen,) = shown.Scalars("images_seen")
+    assert (seen.step, seen.value) == (3, made.images_seen)
+
+
 def test_only_the_newest_checkpoint_stays(plugins, tmp_path):
     """However many checkpoints a training wrote, one is left, that of its last iteration."""
     tiny.run(tmp_path, tiny.options(iterations=6), plugins, checkpoint_s=1e-9)
