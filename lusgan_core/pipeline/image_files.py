@@ -43,13 +43,13 @@ def pages_of(path: Path) -> list[Page]:
         with Image.open(path) as image:
             # A second picture in a JPEG is a preview or a depth map, not another frame.
             count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            grey = image.mode in GREY
+            grey = _is_grey(image)
             pages = []
             for number in range(count):
                 image.seek(number)
                 _check(image)
                 # Pillow gives every later picture of a GIF in RGB; `decode` sees to grey ones.
-                grey = grey if image.format == "GIF" else image.mode in GREY
+                grey = grey if image.format == "GIF" else _is_grey(image)
                 pages.append((path, number, _shape(image, grey)))
             return pages
     except UNREADABLE as error:
@@ -73,6 +73,13 @@ def _check(image: Image.Image) -> None:
         )
     if image.mode not in MODES:
         raise OSError(f"its pixels are {image.mode}, expected grey or RGB: save it as such")
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.format == "GIF" and image.mode == "P":  # a GIF has colours by a palette alone
+        colours = np.reshape(image.getpalette() or [], (-1, 3))
+        return bool((colours == colours[:, :1]).all())
+    return image.mode in GREY
 
 
 def _shape(image: Image.Image, grey: bool) -> Shape:

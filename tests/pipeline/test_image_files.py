@@ -114,7 +114,7 @@ def test_grey_beside_colour_is_not_a_matter_of_size(tmp_path):
     """The advice is to save them alike."""
     Image.fromarray(GREY).save(tmp_path / "a.png")
     Image.fromarray(COLOUR).save(tmp_path / "b.png")
-    with pytest.raises(ConfigError, match="differ in colour: .* all in grey, or all in RGB"):
+    with pytest.raises(ConfigError, match=r"differ in colour: .* all in grey, or all in RGB"):
         load_frames(tmp_path)
 
 

@@ -70,15 +70,29 @@ def flatness(frames: Frames) -> Floats:
     Returns:
         Estimates, (N, 2, 2) float64: of each scale over flat windows alone, and over all.
     """
-    found = [[_squares(x) for x in _scales(frame)] for frame in frames]
-    return np.array(found, np.float64).reshape(-1, FINE, 2)
+    found = np.empty((len(frames), FINE, 2))
+    for frame, out in zip(frames, found, strict=True):
+        x = frame.astype(np.int32) - _centre(frame)
+        below = np.maximum(np.arange(frame.shape[2]) - 1, 0)
+        # Sums of 2 x 2 pixels and two channels, eight times the halved frame but for a shift.
+        halved = _patch_sums(x + x[..., below] if len(below) > 1 else 2 * x, 2)
+        out[:] = _squares(x, 1), _squares(halved, 8)
+    return found
 
 
-def _squares(x: Floats) -> tuple[float, float]:
-    height, width = (size // PATCH * PATCH for size in x.shape[:2])
-    patches = x[:height, :width].reshape(height // PATCH, PATCH, width // PATCH, PATCH, -1)
-    means = patches.mean(axis=(1, 3))
-    variances = ((patches * patches).mean(axis=(1, 3)) - means * means).clip(0)
+def _patch_sums(x: NDArray[np.int32], side: int) -> NDArray[np.int32]:
+    """Sums over all square patches that lie side by side, (H // side, W // side, C)."""
+    height, width, channels = (x.shape[0] // side, x.shape[1] // side, x.shape[2])
+    rows = x[: height * side, : width * side].reshape(height, side, -1).sum(axis=1, dtype=np.int32)
+    columns = rows.reshape(height, width, side, channels)
+    return np.asarray(columns.sum(axis=2, dtype=np.int32))
+
+
+def _squares(x: NDArray[np.int32], factor: int) -> tuple[float, float]:
+    """The mean of r^2 over flat patches alone and over all, of a frame that is ``factor`` x."""
+    area = PATCH**2
+    means = _patch_sums(x, PATCH) / (area * factor)
+    variances = (_patch_sums(x * x, PATCH) / (area * factor**2) - means * means).clip(0)
     squares = means * means / (variances + C2 / 2)
     return float((squares * (variances < FLAT)).mean()), float(squares.mean())
 
@@ -146,8 +160,12 @@ def _structure(x: Floats, y: Floats) -> float:
 
 def _scales(frame: Frames) -> list[Floats]:
     """A frame less its commonest level, and that halved as sewar does, over channels as well."""
-    whole = frame.astype(np.float64) - np.bincount(frame.ravel()).argmax()
+    whole = frame.astype(np.float64) - _centre(frame)
     return [whole, uniform_filter(whole, 2)[::2, ::2]]
+
+
+def _centre(frame: Frames) -> int:
+    return int(np.bincount(frame.ravel()).argmax())
 
 
 def _blur(x: Floats) -> Floats:

@@ -10,7 +10,7 @@ import pytest
 from kinds import KINDS, Frames
 from PIL import Image
 from pyarrow import parquet
-from test_parity import ENGINES, REFERENCE, assert_equal, expected
+from test_parity import ABSOLUTE, ENGINES, REFERENCE, assert_equal, expected
 
 from campaigns import Campaign
 from lusgan_core.measures.pairs.formulas import KERNELS, terms_of
@@ -68,8 +68,6 @@ def test_every_kind_of_frames_gives_sewars_values(
         for name in names:
             assert_equal(name, values[name], wanted[name])
         with np.errstate(invalid="ignore"):
-            both = {
-                n: np.abs(values[n] - wanted[n]) for n in names if n in ("msssim", "vif", "scc")
-            }
+            both = {n: np.abs(values[n] - wanted[n]) for n in ABSOLUTE if n in names}
         errors[by] = f"{max((np.nanmax(e) for e in both.values()), default=0):.0e}"
     campaign.row(kind=kind, pairs=len(a) * len(b), size=str(a.shape[1:]), **errors)
