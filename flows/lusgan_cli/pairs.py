@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CLOSEST = 5
 """Number of the closest pairs that are shown."""
 DEFAULT = "mse,rmse,psnr,psnrb,sam,rase,scc,msssim"
-"""The eight whose cost the README states; VIF alone would take twice as long as all of them."""
+"""The eight whose cost the README states; VIF alone would take nearly twice as long."""
 FILES = (".parquet", ".csv")
 """Kinds of files for all values."""
 
