@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -125,9 +126,10 @@ def _load_files(files: Sequence[Path], root: Path) -> FrameSet:
 
 
 def _load_images(files: Sequence[Path], names: Sequence[str]) -> FrameSet:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a PNG's EXIF may lie behind its pixels
+        by_file = list(pool.map(pages_of, files))
     pages, labels, groups = [], [], []
-    for path, name in zip(files, names, strict=True):
-        found = pages_of(path)
+    for found, name in zip(by_file, names, strict=True):
         several = len(found) > 1
         pages += found
         labels += [f"{name}#{number}" if several else name for _, number, _ in found]
