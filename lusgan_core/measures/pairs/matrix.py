@@ -75,7 +75,7 @@ class MatrixFile:
             ValueError: The file is too short.
         """
         values = np.load(self.path, mmap_mode="r")[rows, columns]
-        return zlib.crc32(np.ascontiguousarray(values), before)
+        return zlib.crc32(np.ascontiguousarray(values).data, before)
 
 
 def _read_header(stream: BinaryIO, path: Path, shape: tuple[int, int]) -> int:
