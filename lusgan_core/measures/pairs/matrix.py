@@ -59,12 +59,13 @@ class MatrixFile:
                 while data:
                     data = data[stream.write(data) :]
 
-    def checksum(self, rows: slice, columns: slice, before: int = 0) -> int:
+    def checksum(self, rows: slice, columns: slice, own: NDArray[np.bool_], before: int = 0) -> int:
         """Compute the checksum of a part of the file, as it is on the disk.
 
         Args:
             rows: Rows of the part.
             columns: Columns of the part.
+            own: Which values of the part count; of its shape, or one that broadcasts to it.
             before: Checksum that this one continues.
 
         Returns:
@@ -75,7 +76,7 @@ class MatrixFile:
             ValueError: The file is too short.
         """
         values = np.load(self.path, mmap_mode="r")[rows, columns]
-        return zlib.crc32(np.ascontiguousarray(values).data, before)
+        return zlib.crc32(np.ascontiguousarray(np.where(own, values, 0.0)).data, before)
 
 
 def _read_header(stream: BinaryIO, path: Path, shape: tuple[int, int]) -> int:
