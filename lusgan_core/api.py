@@ -18,6 +18,7 @@ P pack (images that a discriminator sees at once).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -213,6 +214,22 @@ class PairMetric:
     kernel: str | None = None
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
+
+    @property
+    def target(self) -> float | None:
+        """The value that the most alike pairs are nearest to, where values can go beyond it.
+
+        None where ``better`` alone says which pairs are more alike.
+        """
+        furthest = self.bounds[1] if self.better == "higher" else self.bounds[0]
+        return (
+            self.identical if math.isfinite(self.identical) and furthest != self.identical else None
+        )
+
+    @property
+    def more_alike(self) -> str:
+        """Which values mean more alike, in words: ``higher``, ``lower`` or ``nearer to 1``."""
+        return self.better if self.target is None else f"nearer to {self.target:g}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 CLOSEST = 5
 """Number of the closest pairs that are shown."""
+DEFAULT = "mse,rmse,psnr,psnrb,sam,rase,scc,msssim"
+"""The eight whose cost the README states; VIF alone would take nearly twice as long."""
+FILES = (".parquet", ".csv")
+"""Kinds of files for all values."""
 
 
 def pairs(
@@ -30,20 +35,22 @@ def pairs(
         Path,
         typer.Argument(
             metavar="A",
-            help="The reference: a folder of PNG, JPEG or TIFF images, "
-            "or an .npy, .mat or shard file",
+            help="The reference: a folder of images (PNG, JPEG, TIFF, WebP, GIF, BMP, PNM; every "
+            "page is a frame), or an .npy, .mat or shard file",
         ),
     ],
     b: Annotated[
         Path | None, typer.Argument(metavar="[B]", help="What to compare; A with itself if absent")
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="E.g. `msssim,psnr`; all that are installed unless given")
-    ] = None,
+        str, typer.Option(help="E.g. `msssim,psnr`, or `all` that are installed")
+    ] = DEFAULT,
     top: Annotated[int, typer.Option(min=1, help="Nearest images of A to keep for each of B")] = 5,
     full: Annotated[
         Path | None,
-        typer.Option(help="Parquet file for every value: columns a, b, then one a metric"),
+        typer.Option(
+            help="File for every value, .parquet or .csv: columns a, b, then one a metric"
+        ),
     ] = None,
     compat: Annotated[
         str,
@@ -65,20 +72,28 @@ def pairs(
 
     Values are sewar's: metric(a, b). If interrupted, the same command goes on where it stopped.
     """
-    from lusgan_core.measures.pairs.checkpoint import OtherJobError
+    from lusgan_core.measures.pairs.checkpoint import UnusableCheckpointError
     from lusgan_core.measures.pairs.compare import compare_sets
     from lusgan_core.measures.pairs.results import PairsError
     from lusgan_core.pipeline.image_sets import load_frames
     from lusgan_core.registry import installed
 
     registry = installed()
-    names = [n.strip() for n in metrics.split(",") if n.strip()] if metrics else None
-    chosen = [registry.pair_metric(name) for name in names or sorted(registry.pair_metrics())]
-    first, second = load_frames(a), load_frames(b) if b is not None else None
+    names = [n.strip() for n in metrics.split(",") if n.strip()]
+    if "all" in names:
+        names = sorted(registry.pair_metrics())
+    chosen = [registry.pair_metric(name) for name in names]
+    if full is not None:
+        _check_full(full)
+    say = lambda line: err.print(visible(line))  # noqa: E731
+    first = load_frames(a, say)
+    second = load_frames(b, say) if b is not None else None
     if other_clips:
         first, second = _with_clips(first, second)
     values = full.with_name(f".{full.name}.values") if full else None
     place = _checkpoint(a, b, [m.name for m in chosen], top, full, compat, other_clips)
+    if values is not None and values.exists() and not (place and place.exists()):
+        err.print("nothing was saved of the comparison that stopped: starting over")
 
     def compare(progress: Callable[[int, int], None]) -> PairResults:
         return compare_sets(
@@ -94,26 +109,43 @@ def pairs(
             exclude_same_group=other_clips,
             progress=progress,
             checkpoint=place,
-            keep_checkpoint=full is not None,
+            keep_checkpoint=full is not None and place is not None,
         )
 
     try:
         with progress_shown(), track("comparing", 0, "pairs") as task:
             try:
                 found = compare(_progress(task))
-            except OtherJobError:
-                err.print("the images have changed since the comparison stopped: starting over")
-                place.unlink()
+            except UnusableCheckpointError as error:
+                err.print(
+                    "the comparison cannot go on where it stopped, so it starts over: the "
+                    + visible(f"checkpoint: {error.reason}")
+                )
+                if place is not None:
+                    place.unlink(missing_ok=True)
                 found = compare(_progress(task))
         if full is not None and values is not None:
             _write(full, found, first, second, other_clips)
             shutil.rmtree(values)
-            place.unlink(missing_ok=True)
+            if place is not None:
+                place.unlink(missing_ok=True)
     except PairsError as error:
         if error.partial.pairs:
-            _show(error.partial, second or first, json)
+            _show(error.partial, json)
         raise
-    _show(found, second or first, json)
+    _show(found, json)
+
+
+def _check_full(path: Path) -> None:
+    """Refuse a file for all values that could not be written in the end."""
+    if path.suffix not in FILES:
+        raise ConfigError(f"--full {path}: expected a name that ends in {' or '.join(FILES)}")
+    if path.is_dir():
+        raise ConfigError(f"--full {path} is a folder: name a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--full {path}: {path.parent} is no folder; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"--full {path}: {path.parent} cannot be written to; name another folder")
 
 
 def _with_clips(a: FrameSet, b: FrameSet | None) -> tuple[FrameSet, FrameSet | None]:
@@ -149,30 +181,38 @@ def _progress(task: Task) -> Callable[[int, int], None]:
 def _write(
     path: Path, found: PairResults, a: FrameSet, b: FrameSet | None, other_clips: bool
 ) -> None:
-    """Write the Parquet file; where that fails, the error carries the computed results."""
-    from lusgan_core.measures.pairs.parquet import write_parquet
+    """Write the file of all values; where that fails, the error carries the computed results."""
     from lusgan_core.measures.pairs.results import PairsError
+    from lusgan_core.measures.pairs.value_files import write_values
 
     try:
-        write_parquet(path, found, a, b, other_clips)
+        write_values(path, found, a, b, other_clips)
     except StoreError as error:
         raise PairsError(str(error), found) from error
 
 
-def _checkpoint(a: Path, b: Path | None, *settings: object) -> Path:
-    """Path of the checkpoint of a comparison of these folders under these settings."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
+def _checkpoint(a: Path, b: Path | None, *settings: object) -> Path | None:
+    """Path of the checkpoint of a comparison of these folders under these settings.
+
+    None, and a line that says so, where its folder cannot be written to.
+    """
     try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lusgan"
         home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{home} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder that can"
-        ) from error
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        err.print(
+            visible(f"no checkpoint is kept ({error}): if interrupted, this starts over; ")
+            + "XDG_CACHE_HOME names a folder for checkpoints"
+        )
+        return None
     text = "\n".join(map(str, (a.absolute(), b and b.absolute(), *settings)))
-    return home / f"pairs-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+    digest = hashlib.sha256(os.fsencode(text)).hexdigest()
+    return home / f"pairs-{digest[:16]}.npz"
 
 
-def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
+def _show(found: PairResults, as_json: bool) -> None:
     if as_json:
         print_json(found.as_json())
         return
@@ -191,10 +231,10 @@ def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
             visible(metric.title + unit),
             *("-" if n is None else f"{n:.4g}" for n in numbers),
             f"{summary.count:,}",
-            metric.better,
+            metric.more_alike,
         )
     out.print(table)
-    _show_closest(found, second)
+    _show_closest(found)
     for name, reason in found.absent.items():
         out.print(f"[yellow]{visible(name)} is absent:[/] {visible(reason)}")
     for note in found.notes:
@@ -203,21 +243,14 @@ def _show(found: PairResults, second: FrameSet, as_json: bool) -> None:
     err.print(f"{found.pairs:,} pairs, sewar {found.compat}, {visible(found.engine)}: {rate}")
 
 
-def _show_closest(found: PairResults, second: FrameSet) -> None:
+def _show_closest(found: PairResults) -> None:
     """Print the closest pairs, by the first metric of likeness that was computed."""
-    import numpy as np
-
     from lusgan_core.measures.pairs.results import LIKENESS
 
     name = next((n for n in LIKENESS if n in found.metrics), next(iter(found.metrics), None))
     if name is None:
         return
-    metric = found.metrics[name].metric
-    best = found.metrics[name].values[:, 0]
-    order = np.argsort(best if metric.better == "lower" else -best, kind="stable")
-    out.print(f"closest by {visible(metric.title)}:")
-    for frame in order[:CLOSEST].tolist():
-        for neighbour in found.nearest(name, frame)[:1]:
-            other = second.names[frame] if second.names else str(frame)
-            first = neighbour.name or str(neighbour.index)
-            out.print(f"  {neighbour.value:.4f}  {visible(first)}  {visible(other)}")
+    out.print(f"closest by {visible(found.metrics[name].metric.title)}:")
+    for frame, neighbour in found.closest(name, CLOSEST):
+        names = neighbour.name or str(neighbour.index), found.name_of(frame)
+        out.print(f"  {neighbour.value:.4f}  {visible(names[0])}  {visible(names[1])}")

@@ -7,46 +7,89 @@ them is asked for.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from lusgan_core.errors import ConfigError
 from lusgan_core.measures.pairs.frameset import Frames, FrameSet
+from lusgan_core.pipeline.image_files import IMAGES, ImageFrames, Shape, pages_of, spell
 
-IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 SHARDS = (".h5", ".hdf5")
 KINDS = (*IMAGES, ".npy", ".mat", *SHARDS)
 NUMBER = re.compile(r"[\s_.#()-]*\d*\)?(\.[A-Za-z]+)?$")
 """The part of a frame's name that does not tell its clip: the number at its end, the suffix."""
 
-Shape = tuple[int, ...]
 
-
-def load_frames(path: Path) -> FrameSet:
+def load_frames(path: Path, say: Callable[[str], None] | None = None) -> FrameSet:
     """Frames of a file or folder, with their names, and groups where several files hold many.
 
     In a folder all images, or all arrays, clips or shards, count, in the order of their names,
-    down through its subfolders. The group of an image is the folder it lies in, that of any other
-    frame the file it comes from. Raises ConfigError for what is missing, empty, unreadable,
-    truncated, of another kind or of several sizes; the message names the file.
+    down through its subfolders and linked folders. The group of an image is the folder it lies in,
+    that of any other frame the file it comes from; a page of an image is a frame ``file#page``.
+
+    Args:
+        path: The file or folder.
+        say: Gets a line on what was left out of a folder, if anything was.
+
+    Returns:
+        The frames.
+
+    Raises:
+        ConfigError: Something is missing, empty, unreadable, truncated, of another kind or of
+            several sizes; the message names the file.
     """
     if not path.exists():
         raise ConfigError(f"{path} does not exist: expected a file or a folder of frames")
     if path.is_file():
         return _load_files([path], path.parent)
-    files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in KINDS)
-    files = [
-        p for p in files if not any(part.startswith(".") for part in p.relative_to(path).parts)
-    ]
+    left_out: Counter[str] = Counter()
+    files = sorted(_files(path, frozenset(), left_out))
+    spoken = ", ".join(f"{kind} {count:,}" for kind, count in left_out.most_common())
     if not files:
-        raise ConfigError(f"{path} holds no frames; known are {', '.join(KINDS)}")
+        beside = f" beside what is none ({spoken})" if spoken else ""
+        raise ConfigError(f"{path} holds no frames{beside}; known are {', '.join(KINDS)}")
+    if left_out and say is not None:
+        total = left_out.total()
+        files_are = "file that is no image" if total == 1 else "files that are no images"
+        say(f"{path}: left out {total:,} {files_are} ({spoken})")
     return _load_files(files, path)
+
+
+def _files(folder: Path, above: frozenset[Path], left_out: Counter[str]) -> Iterator[Path]:
+    """Files of known kinds below a folder; counts all others by what they are."""
+    try:
+        real, entries = folder.resolve(), sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be read: {error.strerror}") from error
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith("."):
+            left_out["hidden"] += 1
+        elif entry.is_dir():
+            if path.resolve() in above | {real}:
+                left_out["links in a circle"] += 1
+            else:
+                yield from _files(path, above | {real}, left_out)
+        elif not entry.is_file():
+            left_out["dangling links" if entry.is_symlink() else "special files"] += 1
+        elif path.suffix.lower() in KINDS:
+            yield path
+        else:
+            left_out[printable(path.suffix.lower()) or "without a suffix"] += 1
+
+
+def printable(name: str) -> str:
+    """A file's name as any file format takes it: bytes that are not UTF-8 become ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def clips_of(frames: FrameSet) -> FrameSet:
@@ -69,11 +112,9 @@ def _load_files(files: Sequence[Path], root: Path) -> FrameSet:
         raise ConfigError(
             f"{root} mixes {' and '.join(sorted(kinds))}: put them into folders of their own"
         )
-    names = [path.relative_to(root).as_posix() for path in files]
+    names = [printable(path.relative_to(root).as_posix()) for path in files]
     if kinds == {"images"}:
-        images = _ImageFiles(files, _sizes(files))
-        groups = [path.parent.relative_to(root).as_posix() for path in files]
-        return FrameSet(images, groups if len(set(groups)) > 1 else None, names)
+        return _load_images(files, names)
     arrays = [_read(path) for path in files]
     _same([array.shape[1:] for array in arrays], files)
     labels = [name for name, a in zip(names, arrays, strict=True) for _ in range(len(a))]
@@ -82,6 +123,19 @@ def _load_files(files: Sequence[Path], root: Path) -> FrameSet:
         raise ConfigError(f"{root} holds no frame")
     frames: Frames = arrays[0] if len(arrays) == 1 else _Chain(tuple(arrays))
     return FrameSet(frames, labels if len(arrays) > 1 else None, numbered)
+
+
+def _load_images(files: Sequence[Path], names: Sequence[str]) -> FrameSet:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a PNG's EXIF may lie behind its pixels
+        by_file = list(pool.map(pages_of, files))
+    pages, labels, groups = [], [], []
+    for found, name in zip(by_file, names, strict=True):
+        several = len(found) > 1
+        pages += found
+        labels += [f"{name}#{number}" if several else name for _, number, _ in found]
+        groups += [name if several else name.rpartition("/")[0] or "."] * len(found)
+    _same([shape for _, _, shape in pages], [path for path, _, _ in pages])
+    return FrameSet(ImageFrames(pages), groups if len(set(groups)) > 1 else None, labels)
 
 
 def _kind(path: Path) -> str:
@@ -95,61 +149,15 @@ def _kind(path: Path) -> str:
     raise ConfigError(f"{path} is no file of frames; known are {', '.join(KINDS)}")
 
 
-def _sizes(files: Sequence[Path]) -> Shape:
-    """The one shape of all images, from their headers."""
-    shapes = []
-    for path in files:
-        try:
-            with Image.open(path) as image:
-                grey = _grey(image)
-                shapes.append(
-                    (image.height, image.width) if grey else (image.height, image.width, 3)
-                )
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"{path} cannot be read as an image: {error}") from error
-    _same(shapes, files)
-    return shapes[0]
-
-
-def _grey(image: Image.Image) -> bool:
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        raise OSError(f"its pixels are {image.mode}, expected 8 bits a channel")
-    return image.mode in ("1", "L", "LA")
-
-
 def _same(shapes: Sequence[Shape], files: Sequence[Path]) -> None:
     for shape, path in zip(shapes, files, strict=True):
         if shape != shapes[0]:
+            sizes = shape[:2] != shapes[0][:2]
             raise ConfigError(
-                f"frames differ in size: {files[0]} has {_spell(shapes[0])}, {path} has "
-                f"{_spell(shape)}; bring them to one size"
+                f"frames differ in {'size' if sizes else 'colour'}: {files[0]} has "
+                f"{spell(shapes[0])}, {path} has {spell(shape)}; "
+                + ("bring them to one size" if sizes else "save them all in grey, or all in RGB")
             )
-
-
-def _spell(shape: Shape) -> str:
-    return " x ".join(map(str, shape[:2])) + (" RGB" if len(shape) > 2 else " grey")
-
-
-@dataclass(frozen=True)
-class _ImageFiles:
-    """Images, decoded a block at a time."""
-
-    files: Sequence[Path]
-    shape: Shape
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, block: slice) -> NDArray[np.uint8]:
-        files = self.files[block]
-        frames = np.empty((len(files), *self.shape), np.uint8)
-        for frame, path in zip(frames, files, strict=True):
-            try:
-                with Image.open(path) as image:
-                    frame[...] = image.convert("L" if len(self.shape) == 2 else "RGB")
-            except (OSError, ValueError, SyntaxError) as error:
-                raise ConfigError(f"{path} cannot be decoded: {error}") from error
-        return frames
 
 
 @dataclass(frozen=True)
@@ -175,16 +183,11 @@ class _Chain:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     """All frames of an array, clip or shard: (N, H, W) or (N, H, W, 3)."""
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".npy":
-            frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-            if frames.dtype != np.uint8 or frames.ndim not in (3, 4):
-                raise ValueError(
-                    f"it holds {frames.dtype} shaped {frames.shape}, expected uint8 shaped "
-                    "(N, H, W) or (N, H, W, 3)"
-                )
-            return frames
-        if path.suffix == ".mat":
+        if suffix == ".npy":
+            return _read_array(path)
+        if suffix == ".mat":
             from lusgan_core.ingestion.readers.clip import open_clip
             from lusgan_core.store.source import FolderSource
 
@@ -195,3 +198,25 @@ def _read(path: Path) -> NDArray[np.uint8]:
         return read_shard_frames(path)
     except (OSError, ValueError, KeyError, EOFError) as error:  # ClipError, StoreError too
         raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _read_array(path: Path) -> NDArray[np.uint8]:
+    """Frames of a .npy file, mapped; one frame alone is (H, W) or (H, W, 3)."""
+    with path.open("rb") as stream:
+        if stream.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
+            raise ValueError("it is no .npy file: write it with numpy.save")
+    try:
+        frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "Python object" in str(error) or "pickle" in str(error):
+            raise ValueError("it holds Python objects, expected uint8 grey levels") from error
+        raise
+    if frames.ndim == 2 or (frames.ndim == 3 and frames.shape[2] == 3):
+        frames = frames[None]
+    expected = frames.ndim == 3 or (frames.ndim == 4 and frames.shape[3] in (1, 3))
+    if frames.dtype != np.uint8 or not expected:
+        raise ValueError(
+            f"it holds {frames.dtype} shaped {frames.shape}, expected uint8 shaped (N, H, W), "
+            "(N, H, W, 3), or (H, W) or (H, W, 3) of one frame"
+        )
+    return frames[..., 0] if frames.ndim == 4 and frames.shape[3] == 1 else frames

@@ -43,7 +43,7 @@ def value(a: Frame, b: Frame) -> float:
 
 METRIC = PairMetric(
     name="msssim",
-    version="1",
+    version="2",
     title="MS-SSIM",
     description="Structural similarity over five scales",
     better="higher",

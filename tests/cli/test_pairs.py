@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from lusgan_cli import pairs as command
+from lusgan_core.measures.pairs import checkpoint
 from lusgan_core.preprocessing.shard import write_shard
 
 COUNT = 90
@@ -147,7 +149,59 @@ class TestInterruption:
         stop_after(10)
         said = lusgan("pairs", a, "--metrics", "mse")
         assert said.code == 0
-        assert "images have changed since the comparison stopped: starting over" in said.err
+        assert "so it starts over" in said.err
+        assert f"other images: {COUNT} of {COUNT} have changed since" in said.err
+
+    def test_two_changed_images_of_many_are_seen(self, lusgan, frames, tmp_path, stop_after):
+        """Every pixel counts, not a sample: no value of an old image is left."""
+        many = np.concatenate([frames, 255 - frames])
+        a = save(tmp_path / "real", many)
+        stop_after(1)
+        assert lusgan("pairs", a, "--metrics", "mse", "--json").code == 130
+        for place in (4, 131):  # neither was among 64 spread evenly over 180
+            Image.fromarray(many[place].T).save(a / f"f_{place:03}.png")
+        stop_after(10)
+        resumed = lusgan("pairs", a, "--metrics", "mse", "--json")
+        fresh = lusgan("pairs", a, "--metrics", "mse", "--json")
+        assert "other images: 2 of 180 have changed since" in resumed.err
+        assert json.loads(resumed.out)["metrics"] == json.loads(fresh.out)["metrics"]
+
+    @pytest.mark.parametrize("damage", ["lost", "cut", "changed"])
+    def test_values_that_are_not_those_computed_start_over(
+        self, lusgan, frames, tmp_path, stop_after, damage
+    ):
+        """A file of values that was lost, cut or changed: said, and no row is NaN or wrong."""
+        a, full = save(tmp_path / "real", frames), tmp_path / "out.parquet"
+        how = ("pairs", a, "--metrics", "mse", "--full", full)
+        stop_after(1)
+        assert lusgan(*how).code == 130
+        values = tmp_path / ".out.parquet.values" / "mse.npy"
+        if damage == "lost":
+            values.unlink()
+        elif damage == "cut":
+            os.truncate(values, values.stat().st_size // 2)
+        else:
+            array = np.load(values)
+            array[0, 3] += 1
+            np.save(values, array)
+        stop_after(10)
+        said = lusgan(*how)
+        assert said.code == 0
+        assert "so it starts over" in said.err
+        found = parquet.read_table(full)["mse"].to_numpy()
+        rows, columns = np.triu_indices(COUNT, 1)
+        wanted = np.square(frames[rows] - frames[columns].astype(float)).mean(axis=(1, 2))
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+    def test_without_a_checkpoint_it_runs_all_the_same(self, lusgan, frames, tmp_path, monkeypatch):
+        """Where the cache folder cannot be made, one line says that nothing is kept."""
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        a, full = save(tmp_path / "real", frames[:4]), tmp_path / "out.csv"
+        said = lusgan("pairs", a, "--metrics", "mse", "--full", full)
+        assert said.code == 0
+        assert said.err.count("no checkpoint is kept") == 1
+        assert full.exists()
 
     def test_other_settings_have_a_checkpoint_of_their_own(
         self, lusgan, frames, tmp_path, stop_after
@@ -235,14 +289,28 @@ class TestBadInput:
         assert "msssim is absent: needs 176 pixels a side" in said.out
 
     def test_an_image_that_cannot_be_decoded_costs_no_more_than_itself(
-        self, lusgan, frames, tmp_path
+        self, lusgan, frames, tmp_path, monkeypatch
     ):
-        """What was compared before it is shown; mended, the same command goes on from there."""
+        """It is refused at the start; broken meanwhile and mended, the command goes on from it."""
         a, b = save(tmp_path / "real", frames), save(tmp_path / "synthetic", frames[:5])
-        broken = a / "f_075.png"  # in the second block, and no sample for the checkpoint's digest
+        broken = a / "f_075.png"  # in the second block
         whole = broken.read_bytes()
         broken.write_bytes(whole[: len(whole) // 2])
         said = lusgan("pairs", a, b, "--metrics", "mse", "--json")
+        assert said.code == 2, "seen before anything is computed"
+        assert "f_075.png cannot be read as an image" in said.last
+        broken.write_bytes(whole)
+        digest = checkpoint.job_of
+
+        def breaks_later(*of):
+            job = digest(*of)
+            broken.write_bytes(whole[: len(whole) // 2])
+            return job
+
+        monkeypatch.setattr(checkpoint, "job_of", breaks_later)
+        said = lusgan("pairs", a, b, "--metrics", "mse", "--json")
+        monkeypatch.undo()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         assert said.code == 1
         assert "f_075.png cannot be decoded" in said.last
         assert "run the same again to go on from there" in said.last
@@ -276,3 +344,77 @@ class TestBadInput:
         assert said.code == 0
         assert parquet.read_metadata(full).num_rows == COUNT * (COUNT - 1)
         assert list(tmp_path.glob(".out*")) == []
+
+    def test_a_file_that_could_not_be_written_is_refused_at_once(self, lusgan, frames, tmp_path):
+        """Another kind of file, a folder, a folder that is not there."""
+        a = save(tmp_path / "real", frames[:3])
+        for full, message in [
+            (tmp_path / "out.xlsx", "expected a name that ends in .parquet or .csv"),
+            (tmp_path / "none" / "out.csv", "none is no folder"),
+        ]:
+            said = lusgan("pairs", a, "--metrics", "mse", "--full", full)
+            assert said.code == 2
+            assert message in said.last
+
+    def test_grey_and_colour_sets(self, lusgan, frames, tmp_path):
+        """The advice is about colour, not size."""
+        a = save(tmp_path / "real", frames[:3])
+        b = save(tmp_path / "colour", np.repeat(frames[:3, ..., None], 3, axis=3))
+        said = lusgan("pairs", a, b, "--metrics", "mse")
+        assert said.code == 2
+        assert "save both sets in grey, or in RGB" in said.last
+
+
+class TestResults:
+    def test_a_csv_file_has_the_values_too(self, lusgan, frames, tmp_path):
+        """Rows a, b and a column a metric, under names that are not UTF-8 as well."""
+        a, full = save(tmp_path / "real", frames[:3]), tmp_path / "out.csv"
+        os.rename(a / "f_001.png", os.fsencode(a) + b"/f\xe9.png")
+        assert lusgan("pairs", a, "--metrics", "mse", "--full", full).code == 0
+        lines = full.read_text(encoding="utf-8").splitlines()
+        assert lines[0] == '"a","b","mse"'
+        assert lines[1].startswith('"f_000.png","f_002.png",')
+        assert lines[2].startswith('"f_000.png","f\\xe9.png",')
+
+    def test_json_names_both_sides(self, lusgan, frames, tmp_path):
+        """The frames of A and of B, in the order of their numbers."""
+        a, b = save(tmp_path / "real", frames[:3]), save(tmp_path / "more", frames[3:5], name="g")
+        found = json.loads(lusgan("pairs", a, b, "--metrics", "mse", "--json").out)
+        assert found["a"] == ["f_000.png", "f_001.png", "f_002.png"]
+        assert found["b"] == ["g_000.png", "g_001.png"]
+
+    def test_two_images_nearest_to_each_other_are_shown_once(self, lusgan, frames, tmp_path):
+        """Of one set with itself; three images have two closest pairs, not three lines."""
+        near = frames[0].copy()
+        near[0, 0] ^= 1
+        a = save(tmp_path / "real", np.stack([frames[0], near, frames[1]]))
+        said = lusgan("pairs", a, "--metrics", "mse")
+        closest = said.out.partition("closest by MSE:")[2].split("\n")[1:]
+        assert sum("f_000.png" in line and "f_001.png" in line for line in closest) == 1
+
+    def test_more_than_identical_is_not_nearest(self, lusgan, frames, tmp_path):
+        """By VIF a stretched copy has more than 1; the identical image is the nearest still."""
+        grey = np.kron(frames[0, :12, :12] // 4 + 96, np.ones((4, 4), np.uint8))
+        stretched = np.clip(2.0 * grey - 128, 0, 255).astype(np.uint8)
+        a = save(tmp_path / "real", np.stack([stretched, grey]))
+        b = save(tmp_path / "one", grey[None], name="g")
+        said = lusgan("pairs", b, a, "--metrics", "vif", "--json")
+        values = [n[0]["value"] for n in json.loads(said.out)["metrics"]["vif"]["nearest"]]
+        assert values[0] > 1.2
+        assert values[1] == pytest.approx(1.0)
+        c = save(tmp_path / "other", stretched[None], name="h")
+        said = lusgan("pairs", a, c, "--metrics", "vif", "--json")
+        assert json.loads(said.out)["metrics"]["vif"]["nearest"][0][0]["name"] == "f_000.png"
+        found = lusgan("pairs", b, a, "--metrics", "vif")
+        assert "nearer to 1" in found.out
+        assert found.out.partition("closest by VIF:")[2].split()[:3] == [
+            "1.0000", "g_000.png", "f_001.png"
+        ]  # fmt: skip
+
+    def test_the_default_metrics_are_eight(self, lusgan, frames, tmp_path):
+        """All that are installed only where they are asked for."""
+        a = save(tmp_path / "real", frames[:3])
+        found = json.loads(lusgan("pairs", a, "--json").out)
+        assert sorted([*found["metrics"], *found["absent"]]) == sorted(command.DEFAULT.split(","))
+        found = json.loads(lusgan("pairs", a, "--metrics", "all", "--json").out)
+        assert len(found["metrics"]) + len(found["absent"]) >= 12

@@ -92,11 +92,12 @@ class TestBadInput:
         with pytest.raises(ConfigError, match=r"text\.png cannot be read as an image"):
             load_frames(tmp_path / "text.png")
         noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-        Image.fromarray(noise).save(tmp_path / "half.png")
-        data = (tmp_path / "half.png").read_bytes()
-        (tmp_path / "half.png").write_bytes(data[: len(data) // 2])
-        with pytest.raises(ConfigError, match=r"half\.png cannot be decoded"):
-            load_frames(tmp_path / "half.png").block(0, 1)
+        for kind, message in (("png", "cannot be read as an image"), ("bmp", "cannot be decoded")):
+            half = tmp_path / f"half.{kind}"
+            Image.fromarray(noise).save(half)
+            half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+            with pytest.raises(ConfigError, match=rf"half\.{kind} {message}"):
+                load_frames(half).block(0, 1)
         np.save(tmp_path / "half.npy", small)
         data = (tmp_path / "half.npy").read_bytes()
         (tmp_path / "half.npy").write_bytes(data[: len(data) // 2])

@@ -161,18 +161,23 @@ class Nearest:
         frames: Number of frames, M.
         top: Neighbours kept of each frame, k.
         better: Whether higher or lower values are better.
+        target: Value that the best ones are nearest to, on either side; None for ``better`` alone.
     """
 
-    def __init__(self, frames: int, top: int, better: Literal["higher", "lower"]) -> None:
-        self.sign = 1.0 if better == "lower" else -1.0
-        self.keys = np.full((frames, top), np.nan)
-        """Values, negated where higher is better: ascending, then NaN."""
+    def __init__(
+        self,
+        frames: int,
+        top: int,
+        better: Literal["higher", "lower"],
+        target: float | None = None,
+    ) -> None:
+        self.better, self.target = better, target
+        self.values = np.full((frames, top), np.nan)
         self.indices = np.full((frames, top), -1, np.int64)
 
-    @property
-    def values(self) -> Floats:
-        """The k best values of each frame, (M, k)."""
-        return self.sign * self.keys
+    def keys(self, values: Floats) -> Floats:
+        """Numbers that are the smaller, the better a value is; NaN for NaN."""
+        return sort_keys(values, self.better, self.target)
 
     def offer(self, values: Floats, others: NDArray[np.int64], start: int) -> None:
         """Let the frames of a block choose among frames of the other side.
@@ -183,11 +188,11 @@ class Nearest:
             others: Indices of the frames to choose among, one a row, (n,) int64.
             start: Index of the choosing frame of the first column; the next ones follow it.
         """
-        top, count = self.keys.shape[1], values.shape[1]
-        keys = self.sign * values
+        top, count = self.values.shape[1], values.shape[1]
+        keys, kept_keys = self.keys(values), self.keys(self.values[start : start + count])
         # Most blocks have little new for most frames: only what beats the worst kept is sorted. A
         # value equal to it still counts, its index may be lower.
-        worst = _or_endless(self.keys[start : start + count, -1])
+        worst = _or_endless(kept_keys[:, -1])
         if np.isinf(worst).any() and len(keys) > top > 0:  # else all would, at first
             best = np.partition(keys, top - 1, axis=0)[top - 1]
             worst = np.minimum(worst, _or_endless(best))
@@ -198,22 +203,23 @@ class Nearest:
         chosen = np.unique(frames)
         kept = np.repeat(chosen, top)
         frames = np.concatenate([kept, frames])
-        found = np.concatenate([self.keys[chosen + start].ravel(), keys[rows, frames[kept.size :]]])
+        new = values[rows, frames[kept.size :]]
+        found = np.concatenate([self.values[chosen + start].ravel(), new])
         indices = np.concatenate([self.indices[chosen + start].ravel(), others[rows]])
-        order = np.lexsort((indices, found, frames))
+        order = np.lexsort((indices, self.keys(found), frames))
         # The first of each frame's run: as many as are kept, for it brings at least its old ones.
         firsts = np.searchsorted(frames[order], chosen)
         places = order[firsts[:, None] + np.arange(top)]
-        self.keys[chosen + start] = found[places]
+        self.values[chosen + start] = found[places]
         self.indices[chosen + start] = indices[places]
 
     def state(self) -> State:
         """The whole state, for a checkpoint."""
-        return {"keys": self.keys, "indices": self.indices}
+        return {"values": self.values, "indices": self.indices}
 
     def restore(self, state: State) -> None:
         """Restore what `state` gave."""
-        self.keys, self.indices = state["keys"], state["indices"]
+        self.values, self.indices = state["values"], state["indices"]
 
 
 class Accumulators:
@@ -224,14 +230,20 @@ class Accumulators:
         top: Neighbours kept of each frame, k.
         better: Whether higher or lower values are better.
         bins: Largest number of bins of the histogram.
+        target: Value that the best ones are nearest to; None for ``better`` alone.
     """
 
     def __init__(
-        self, frames: int, top: int, better: Literal["higher", "lower"], bins: int
+        self,
+        frames: int,
+        top: int,
+        better: Literal["higher", "lower"],
+        bins: int,
+        target: float | None = None,
     ) -> None:
         self.moments = Moments()
         self.histogram = Histogram(bins)
-        self.nearest = Nearest(frames, top, better)
+        self.nearest = Nearest(frames, top, better, target)
 
     def count(self, values: Floats) -> None:
         """Add values to the moments and the histogram."""
@@ -264,6 +276,24 @@ class Accumulators:
         self.moments.restore(state)
         self.histogram.restore(state)
         self.nearest.restore(state)
+
+
+def sort_keys(
+    values: Floats, better: Literal["higher", "lower"], target: float | None = None
+) -> Floats:
+    """Turn values into numbers that are the smaller, the better a value is.
+
+    Args:
+        values: Values of a metric, of any shape.
+        better: Whether higher or lower values are better.
+        target: Value that the best ones are nearest to; None for ``better`` alone.
+
+    Returns:
+        Numbers of the same shape; NaN for NaN.
+    """
+    if target is not None:
+        return np.abs(values - target)
+    return values if better == "lower" else -values
 
 
 def _or_endless(keys: Floats) -> Floats:

@@ -138,9 +138,10 @@ def _records(metrics: Sequence[PairMetric | str]) -> list[PairMetric]:
 
 def _common_shape(a: FrameSet, b: FrameSet) -> tuple[int, int, int]:
     if a.shape != b.shape:
+        colours = a.shape[:2] == b.shape[:2]
         raise ConfigError(
             f"frames of {_spell(a.shape)} cannot be compared with frames of {_spell(b.shape)}: "
-            "bring both sets to one size"
+            + ("save both sets in grey, or in RGB" if colours else "bring both sets to one size")
         )
     return a.shape
 

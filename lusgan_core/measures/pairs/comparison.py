@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,7 +26,10 @@ from lusgan_core.measures.pairs.matrix import MatrixFile
 from lusgan_core.measures.pairs.memory import out_of_memory
 from lusgan_core.measures.pairs.results import MetricResult, PairResults, PairsError
 from lusgan_core.measures.pairs.runners import KernelRunner, PlainRunner, Values
+from lusgan_core.registry import installed
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a full disk."""
 SAVE_EVERY_S = 5.0
 """Seconds between two writes of the checkpoint."""
 
@@ -52,28 +56,75 @@ class Comparison:
     def __post_init__(self) -> None:
         count = len(self.b)
         self.accumulators = {
-            m.name: Accumulators(count, self.top, m.better, self.bins) for m in self.metrics
+            m.name: Accumulators(count, self.top, m.better, self.bins, m.target)
+            for m in self.metrics
         }
         self.codes = group_codes(self.a, self.b) if self.exclude else None
         self.files: dict[str, MatrixFile] = {}
         self.notes: list[str] = []
-        self.done, self.seconds, self.digest = 0, 0.0, ""
+        self.done, self.seconds = 0, 0.0
+        self.job: checkpoints.Job | None = None
+        self.sums: list[int] = []
+        """Checksums of the blocks that are done, in the files of all values."""
         self.between_blocks = True
         """False while a block is being counted: the accumulators are then worth no checkpoint."""
 
     def resume(self, path: Path) -> None:
-        """Resume from a checkpoint, if there is one; raises ConfigError for another job's."""
-        self.digest = checkpoints.job_digest([self.a, self.b], self._settings())
-        found = checkpoints.load(path, self.digest, self.accumulators)
-        if found is not None:
-            first, second, same = self.plan.first, self.plan.second, self.plan.same
-            self.plan = Plan(first, second, found.rows, found.columns, same)
-            self.done, self.seconds = found.done, found.seconds
+        """Resume from a checkpoint, if there is one.
+
+        Raises UnusableCheckpointError for another job's, a damaged one, or one whose values in the
+        files are not those that were computed.
+        """
+        sets = [self.a] if self.plan.same else [self.a, self.b]
+        self.job = checkpoints.job_of(sets, self._settings())
+        saved = checkpoints.load(path, self.job, len(self.metrics))
+        if saved is None:
+            return
+        found = saved.progress
+        first, second, same = self.plan.first, self.plan.second, self.plan.same
+        self.plan = Plan(first, second, found.rows, found.columns, same)
+        self.done, self.seconds, self.sums = found.done, found.seconds, saved.sums.tolist()
+        for metric, state in zip(self.metrics, saved.states, strict=True):
+            self.accumulators[metric.name].restore(state)
+        if self.matrix is not None:
+            self._check_matrix(path)
+
+    def _check_matrix(self, path: Path) -> None:
+        """Read what the files of all values hold of the blocks that are done."""
+        try:
+            self._open_matrix()
+            blocks = [block for block, _ in zip(self.plan, range(self.done), strict=False)]
+            whole = [one for block in blocks for one in self._sums_of(block)] == self.sums
+        except (OSError, ValueError) as error:
+            raise checkpoints.UnusableCheckpointError(
+                path, f"the values computed so far cannot be read ({error})"
+            ) from error
+        if not whole:
+            raise checkpoints.UnusableCheckpointError(
+                path, f"the values in {self.matrix} are not those that were computed"
+            )
+
+    def _sums_of(self, block: Block) -> list[int]:
+        """The checksum of a block's values in the files, in both directions; none without files.
+
+        Of a set with itself, of the pairs i < j alone: a later block may write the others again.
+        """
+        rows, columns = slice(block.i0, block.i1), slice(block.j0, block.j1)
+        numbers = np.arange(block.i0, block.i1)[:, None], np.arange(block.j0, block.j1)
+        own = numbers[0] < numbers[1] if self.plan.same else np.ones((1, 1), bool)
+        found = 0
+        for file in self.files.values():
+            found = file.checksum(rows, columns, own, found)
+            if self.plan.same:
+                found = file.checksum(columns, rows, own.T, found)
+        return [found] if self.files else []
 
     def _settings(self) -> dict[str, Any]:
         """All that can change the result, besides the frames."""
         return {
-            "metrics": [(m.name, m.kernel, m.better, m.symmetric) for m in self.metrics],
+            "metrics": [
+                (m.name, m.kernel, m.more_alike, m.symmetric, _identity(m)) for m in self.metrics
+            ],
             "compat": self.compat,
             "top": self.top,
             "bins": self.bins,
@@ -89,14 +140,15 @@ class Comparison:
         blocks = BlockRunner(self.a, self.b, self.runners, self.plan.same, self.notes)
         counted, saved = 0, time.monotonic()
         try:
-            self._open_matrix()
+            if not self.files:
+                self._open_matrix()
             for number, block in enumerate(self.plan):
                 counted += self.plan.pairs_in(block)
                 if number < self.done:
                     continue
                 began = time.perf_counter()
                 if self._excluded(block):
-                    self.done += 1
+                    self._finish(self._sums_of(block))
                 else:
                     self._take(block, *blocks.values(block))
                 self.seconds += time.perf_counter() - began
@@ -132,6 +184,7 @@ class Comparison:
             keep &= self.codes[0][rows][:, None] != self.codes[1][columns]
         for name in self.files:  # first, because it may fail
             self._write(name, block, keep, values[name], back.get(name))
+        sums = self._sums_of(block)
         if self.plan.same:
             keep &= rows[:, None] < columns
         self.between_blocks, everything = False, bool(keep.all())
@@ -151,6 +204,12 @@ class Comparison:
                 if not metric.symmetric:
                     found.count(kept(turned))
                 found.nearest.offer(hidden(turned).T, columns, block.i0)
+        self._finish(sums)
+
+    def _finish(self, sums: list[int]) -> None:
+        """Count a block as done."""
+        self.between_blocks = False
+        self.sums += sums
         self.done += 1
         self.between_blocks = True
 
@@ -191,15 +250,19 @@ class Comparison:
         return bool((both == both[0]).all())
 
     def _save(self) -> None:
-        if self.checkpoint is not None and self.between_blocks:
+        if self.checkpoint is not None and self.job is not None and self.between_blocks:
             rows, columns = self.plan.rows, self.plan.columns
-            state = checkpoints.Progress(self.digest, rows, columns, self.done, self.seconds)
-            checkpoints.save(self.checkpoint, state, self.accumulators)
+            state = checkpoints.Progress(self.job, rows, columns, self.done, self.seconds)
+            checkpoints.save(self.checkpoint, state, self.accumulators, self.sums)
 
     def _failure(self, error: BaseException) -> PairsError:
         """The error to raise instead of the system's, after saving what is done."""
         what = f"comparing frames broke off after {self.done} blocks: {error or 'out of memory'}"
-        repair = "mend the file" if isinstance(error, ConfigError) else "free disk space or memory"
+        repair = "free disk space or memory"
+        if isinstance(error, ConfigError):
+            repair = "mend the file"
+        elif isinstance(error, OSError) and error.errno not in FULL:
+            repair = "see that the file can be written"
         try:
             self._save()
             kept = "run the same again to go on from there" if self.checkpoint else ""
@@ -228,6 +291,7 @@ class Comparison:
             shape=self.a.shape,
             notes=tuple(self.notes),
             first=self.a,
+            second=self.b,
         )
 
     def _result(self, metric: PairMetric) -> MetricResult:
@@ -236,3 +300,10 @@ class Comparison:
         return MetricResult(
             metric, found.summary(), nearest.values, nearest.indices, file.path if file else None
         )
+
+
+def _identity(metric: PairMetric) -> str:
+    """What a metric computes: its version, or a digest of the plugin that it comes from."""
+    registry = installed()
+    known = registry.pair_metrics().get(metric.name) is metric
+    return registry.identity("metric", metric.name) if known else metric.version

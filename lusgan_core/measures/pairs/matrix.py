@@ -7,6 +7,7 @@ to mapped memory kills the process.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,10 +21,10 @@ class MatrixFile:
     """An (N, M) float64 .npy file; raises OSError if the disk does not hold it."""
 
     def __init__(self, path: Path, shape: tuple[int, int], fresh: bool) -> None:
-        """Open the file, made anew (all NaN) if ``fresh`` or if it is not there."""
+        """Open the file, made anew (all NaN) if ``fresh``."""
         self.path, self.shape = path, shape
         path.parent.mkdir(parents=True, exist_ok=True)
-        if fresh or not path.exists():
+        if fresh:
             self._create()
         with path.open("rb") as stream:
             self.start = _read_header(stream, path, shape)
@@ -57,6 +58,25 @@ class MatrixFile:
                 data = memoryview(row).cast("B")
                 while data:
                     data = data[stream.write(data) :]
+
+    def checksum(self, rows: slice, columns: slice, own: NDArray[np.bool_], before: int = 0) -> int:
+        """Compute the checksum of a part of the file, as it is on the disk.
+
+        Args:
+            rows: Rows of the part.
+            columns: Columns of the part.
+            own: Which values of the part count; of its shape, or one that broadcasts to it.
+            before: Checksum that this one continues.
+
+        Returns:
+            CRC-32.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: The file is too short.
+        """
+        values = np.load(self.path, mmap_mode="r")[rows, columns]
+        return zlib.crc32(np.ascontiguousarray(np.where(own, values, 0.0)).data, before)
 
 
 def _read_header(stream: BinaryIO, path: Path, shape: tuple[int, int]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import LusganError
-from lusgan_core.measures.pairs.accumulators import Summary
+from lusgan_core.measures.pairs.accumulators import Summary, sort_keys
 from lusgan_core.measures.pairs.frameset import FrameSet
 
 LIKENESS = ("msssim", "ssim")
@@ -66,6 +66,8 @@ class PairResults:
     """What the user should know, e.g. that memory ran short and blocks were made smaller."""
     first: FrameSet | None = field(default=None, repr=False, compare=False)
     """The set that neighbours come from."""
+    second: FrameSet | None = field(default=None, repr=False, compare=False)
+    """The set whose frames have neighbours; ``first`` again for a set with itself."""
 
     @property
     def pairs_per_second(self) -> float:
@@ -86,6 +88,37 @@ class PairResults:
         pairs = zip(found.values[frame], found.indices[frame], strict=True)
         return tuple(self._neighbour(float(v), int(i)) for v, i in pairs if i >= 0)
 
+    def closest(self, metric: str, count: int) -> list[tuple[int, Neighbour]]:
+        """Find the closest pairs of all.
+
+        Args:
+            metric: Name of the metric.
+            count: Number of pairs, at most.
+
+        Returns:
+            Frames of the second set with their nearest neighbours, closest first. Two frames of one
+            set that are nearest to each other are one pair.
+        """
+        found = self.metrics[metric]
+        record, best = found.metric, found.values[:, 0]
+        order = np.argsort(sort_keys(best, record.better, record.target), kind="stable")
+        seen: set[frozenset[int]] = set()
+        pairs = []
+        for frame in order.tolist():
+            for neighbour in self.nearest(metric, frame)[:1]:
+                both = frozenset((frame, neighbour.index))
+                if self.first is not self.second or both not in seen:
+                    pairs.append((frame, neighbour))
+                seen.add(both)
+            if len(pairs) == count:
+                break
+        return pairs
+
+    def name_of(self, frame: int) -> str:
+        """The name of a frame of the second set, or its number."""
+        names = self.second.names if self.second else None
+        return str(frame) if names is None else names[frame]
+
     def _neighbour(self, value: float, index: int) -> Neighbour:
         groups = self.first.groups if self.first else None
         names = self.first.names if self.first else None
@@ -97,12 +130,17 @@ class PairResults:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain JSON values; infinite values become strings, NaN null."""
+        """All of it as plain JSON values; infinite values become strings, NaN null.
+
+        ``a`` and ``b`` name the frames of the two sets; a metric's ``nearest`` is in the order of
+        ``b``.
+        """
         metrics = {
             name: {
                 "title": found.metric.title,
                 "unit": found.metric.unit,
                 "better": found.metric.better,
+                "more_alike": found.metric.more_alike,
                 "summary": found.summary.model_dump(mode="json"),
                 "nearest": [
                     [
@@ -121,6 +159,8 @@ class PairResults:
             for name, found in self.metrics.items()
         }
         return {
+            "a": _names(self.first),
+            "b": _names(self.second),
             "metrics": metrics,
             "absent": self.absent,
             "pairs": self.pairs,
@@ -145,6 +185,10 @@ def _number(value: float) -> float | str | None:
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(value)
+
+
+def _names(frames: FrameSet | None) -> list[str] | None:
+    return None if frames is None or frames.names is None else list(frames.names)
 
 
 def _plain(label: Any) -> Any:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import PluginError
+from lusgan_core.measures.pairs.fine_scales import FineFrames, flatness, mend
 from lusgan_core.measures.pairs.formulas import (
     KERNELS,
     Compat,
@@ -29,17 +30,6 @@ Values = dict[str, Floats]
 """By the metric's name, (n, m)."""
 DIRECTED_TERMS = frozenset({"rase", "vif"})
 """Terms that depend on which frame comes first."""
-
-
-class Prepared(Protocol):
-    """A block of frames as an engine keeps them; a slice of it is one, too."""
-
-    @property
-    def sums(self) -> FrameSums:
-        """Sums over each frame."""
-
-    def __getitem__(self, block: slice) -> Any:
-        """Some of the frames."""
 
 
 class Engine(Protocol):
@@ -84,6 +74,26 @@ class Engine(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class KernelFrames:
+    """A block of frames as an engine keeps them, and what their uncertain pairs are mended from."""
+
+    kept: Any
+    """The engine's own."""
+    fine: FineFrames | None
+    """None where MS-SSIM is not wanted."""
+
+    @property
+    def sums(self) -> FrameSums:
+        """Sums over each frame."""
+        sums: FrameSums = self.kept.sums
+        return sums
+
+    def __getitem__(self, block: slice) -> KernelFrames:
+        fine = self.fine[block] if self.fine is not None else None
+        return KernelFrames(self.kept[block], fine)
+
+
 @dataclass
 class KernelRunner:
     """Computes all metrics that name a kernel, by one engine."""
@@ -93,28 +103,31 @@ class KernelRunner:
     channels: int
     compat: Compat
 
-    def prepare(self, frames: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, frames: NDArray[np.uint8]) -> KernelFrames:
         """See MetricRunner.prepare; the block as the engine keeps it."""
-        prepared: Prepared = self.engine.prepare(frames)
-        return prepared
+        kept = self.engine.prepare(frames)
+        fine = FineFrames(frames, flatness(frames)) if "msssim" in self.terms else None
+        return KernelFrames(kept, fine)
 
-    def release(self, frames: Prepared) -> None:
+    def release(self, frames: KernelFrames) -> None:
         """See MetricRunner.release; the engine may use the memory again."""
-        self.engine.release(frames)
+        self.engine.release(frames.kept)
 
-    def values(self, a: Prepared, b: Prepared) -> Values:
+    def values(self, a: KernelFrames, b: KernelFrames) -> Values:
         """See MetricRunner.values; keeps the terms for `swapped`."""
-        self._terms = self.engine.terms(a, b, self._wanted(self.metrics))
+        self._terms = self.engine.terms(a.kept, b.kept, self.terms)
+        if a.fine is not None and b.fine is not None:
+            mend(self._terms["msssim"], a.fine, b.fine)
         return self._evaluate(self.metrics, self._terms, a.sums, b.sums)
 
-    def swapped(self, a: Prepared, b: Prepared, values: Values) -> Values:
+    def swapped(self, a: KernelFrames, b: KernelFrames, values: Values) -> Values:
         """See MetricRunner.swapped; most terms are those of `values`, transposed."""
         directed = [m for m in self.metrics if not m.symmetric]
         wanted = self._wanted(directed)
         terms = {k: np.swapaxes(v, 0, 1) for k, v in self._terms.items() if k in wanted}
         again = wanted & DIRECTED_TERMS
         if again:
-            terms |= self.engine.terms(b, a, again)
+            terms |= self.engine.terms(b.kept, a.kept, again)
         back = self._evaluate(directed, terms, b.sums, a.sums)
         return values | {name: value.T for name, value in back.items()}
 

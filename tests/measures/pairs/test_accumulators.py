@@ -85,18 +85,28 @@ class TestHistogram:
 
 class TestNearest:
     @settings(max_examples=50)
-    @given(st.integers(0, 10_000), st.sampled_from(["higher", "lower"]), st.integers(1, 7))
-    def test_neighbours_are_those_of_a_full_sort(self, seed, better, step):
-        """In any order of blocks, ties to the lower index, infinity last, NaN never."""
+    @given(
+        st.integers(0, 10_000),
+        st.sampled_from(["higher", "lower"]),
+        st.sampled_from([None, 3.0]),
+        st.integers(1, 7),
+    )
+    def test_neighbours_are_those_of_a_full_sort(self, seed, better, target, step):
+        """In any order of blocks, ties to the lower index, infinity last, NaN never.
+
+        By the nearness to a target where there is one, from either side.
+        """
         rng = np.random.default_rng(seed)
         values = rng.integers(0, 6, (20, 5)).astype(float)  # many ties
         values[values == 5] = np.inf
         values[rng.random(values.shape) < 0.2] = np.nan
-        nearest = Nearest(5, 4, better)
+        nearest = Nearest(5, 4, better, target)
         for start in rng.permutation(range(0, 20, step)).tolist():
             rows = np.arange(start, min(start + step, 20))
             nearest.offer(values[rows], rows, 0)
         keys = values if better == "lower" else -values
+        if target is not None:
+            keys = np.abs(values - target)
         order = np.argsort(keys, axis=0, kind="stable")[:4].T
         wanted = np.take_along_axis(values.T, order, axis=1)
         np.testing.assert_array_equal(nearest.values, wanted)

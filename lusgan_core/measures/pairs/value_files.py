@@ -1,4 +1,4 @@
-"""Writes all values of a comparison to a Parquet file: a row a pair, a column a metric."""
+"""Writes all values of a comparison to a Parquet or CSV file: a row a pair, a column a metric."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 from lusgan_core.errors import StoreError
 from lusgan_core.measures.pairs.frameset import FrameSet, group_codes
@@ -18,7 +18,7 @@ SEWAR_NAMES = {"vif": "vifp"}
 """Names of columns that are not the metric's own but that of sewar's function."""
 
 
-def write_parquet(
+def write_values(
     path: Path,
     found: PairResults,
     a: FrameSet,
@@ -31,7 +31,7 @@ def write_parquet(
     Pairs that were left out of the comparison are not written.
 
     Args:
-        path: File to write.
+        path: File to write, a CSV file if it ends in ``.csv``.
         found: Results of a comparison that kept its matrices.
         a: The first frames; a frame without a name is written as its number.
         b: The second frames; None for a set with itself.
@@ -55,7 +55,8 @@ def write_parquet(
     codes = group_codes(a, second) if other_groups else None
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with parquet.ParquetWriter(partial, schema) as writer:
+        kind = csv.CSVWriter if path.suffix == ".csv" else parquet.ParquetWriter
+        with partial.open("wb") as stream, kind(stream, schema) as writer:
             step = max(1, ROWS // len(second))
             for start in range(0, len(a), step):
                 rows, columns = np.mgrid[start : min(start + step, len(a)), 0 : len(second)]
@@ -67,7 +68,8 @@ def write_parquet(
                     kept = codes[0][rows] != codes[1][columns]
                     rows, columns = rows[kept], columns[kept]
                 values = [matrix[rows, columns] for matrix in matrices.values()]
-                arrays = [pa.array(names[rows]), pa.array(others[columns]), *map(pa.array, values)]
+                labels = [pa.array(of, pa.string()) for of in (names[rows], others[columns])]
+                arrays = [*labels, *map(pa.array, values)]
                 writer.write_batch(pa.record_batch(arrays, schema=schema))
         partial.replace(path)
     except OSError as error:
