@@ -86,8 +86,9 @@ def refuse_withdrawn(store: Store, model: ListedModel) -> None:
 
 def remark(model: ListedModel) -> str:
     """Describe which model is used and what speaks against it, in one line."""
-    said = f"score {model.score}: {model.model} ({model.state})"
-    return f"{said}; the gates held it back: {model.held_back}" if model.held_back else said
+    state = "" if model.state == "held back" else f" ({model.state})"
+    said = f"score {model.score}: {model.model}{state}"
+    return f"{said}; held back: {model.held_back}" if model.held_back else said
 
 
 def sample(

@@ -78,9 +78,9 @@ def test_a_model_that_was_held_back_is_named_as_such(lusgan, folder: Path) -> No
     name = models(lusgan, folder)["held back"]
     made = generate(lusgan, folder, "--model", name[-8:])
     assert made.code == 0
-    assert re.match(rf"score 2: {name} \(held back\); the gates held it back: .+", made.err)
+    assert re.match(rf"score 2: {name}; held back: .+", made.err)
     assert lusgan("promote", 2, name, "--store", folder / "store").code == 0
-    assert "(current); the gates held it back:" in generate(lusgan, folder, "--score", 2).err
+    assert "(current); held back:" in generate(lusgan, folder, "--score", 2).err
 
 
 @pytest.mark.parametrize(
