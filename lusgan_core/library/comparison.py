@@ -23,6 +23,8 @@ from lusgan_core.progress import track
 from lusgan_core.registry import installed
 
 Values = NDArray[np.float64]
+Several = list[str | PairMetric] | list[str] | tuple[str | PairMetric, ...]
+"""Several metrics, by name or as records."""
 
 
 @overload
@@ -40,9 +42,21 @@ def compare(
 @overload
 def compare(
     a: FrameSource,
+    b: FrameSource | None,
+    metrics: Several,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: bool = False,
+) -> dict[str, Values]: ...
+
+
+@overload
+def compare(
+    a: FrameSource,
     b: FrameSource | None = None,
     *,
-    metrics: list[str | PairMetric] | list[str] | tuple[str | PairMetric, ...],
+    metrics: Several,
     device: str = "cpu",
     threads: int | None = None,
     progress: bool = False,

@@ -180,7 +180,7 @@ def _stacked(images: list[NDArray[Any]], what: str) -> NDArray[Any]:
 
 def _why(array: NDArray[Any]) -> str:
     """What to do about an array of another type."""
-    if not array.size or array.dtype.kind not in "fiub":
+    if not array.size or array.dtype.kind not in "fiu":
         return ""
     if array.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(array)))

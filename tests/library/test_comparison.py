@@ -87,7 +87,7 @@ def test_an_evaluation_measures_both_sides() -> None:
         ({"held_out": [True, False, False, False]}, r"1 groups have frames on both sides"),
         ({"metrics": "msssim"}, r"no metric applies to these frames"),
         ({"metrics": ["mse", "msssim"]}, r"MS-SSIM does not apply to these frames: needs 176"),
-        ({"among": 5}, r"unknown option evaluation.among; did you mean"),
+        ({"among_frame": 5}, r"unknown option evaluation.among_frame; did you mean 'among_frames'"),
     ],
 )
 def test_what_cannot_be_evaluated_is_told(options: dict[str, Any], said: str) -> None:

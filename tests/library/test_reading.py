@@ -19,7 +19,9 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clip_file(exams: Path) -> Path:
-    return sorted(p for p in exams.glob("*/*/*.mat") if not p.stem.endswith("_score"))[0]
+    """Return the first clip that scipy reads."""
+    found = lusgan.find_exams(exams, progress=False)
+    return exams / next(c for c in found if c.record.mat_version == "v5").record.files.clip.key
 
 
 def test_exams_are_found_with_reasons(exams: Path, tmp_path: Path) -> None:
