@@ -153,7 +153,8 @@ def evaluate(
 
     Returns:
         Measured values: for each metric and each two sides (``between``) its ``mean``, ``sd``,
-        ``min`` and ``max``, with the number of pairs and the floor.
+        ``min`` and ``max``, with the number of pairs and the floor. Single values between the
+        ``first synthetic`` frame and the next ones are the report's Table 1.
 
     Raises:
         InputError: The frames are of another type, labels do not fit them, or a metric that is
