@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def _description(config: RunConfig, preset: str) -> RunDescription:
     described = describe(config, preset, installed())
     told = tuple(o for o in described.options if o["name"].startswith(TOLD))
     changed = [
-        f"{o['name'].removeprefix('training.')}={o['value']}"
+        f"{o['name'].removeprefix('training.')}={json.loads(o['value'])!r}"
         for o in told
         if o["name"].startswith("training.") and o["value"] != o["preset"]
     ]

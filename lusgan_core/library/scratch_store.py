@@ -95,7 +95,15 @@ class ScratchStore(Inline):
         return ingested, preprocessed
 
     def synthetic(self, frames: NDArray[np.uint8], score: int) -> Manifest:
-        """Put synthetic frames in; returns the manifest of their sample set."""
+        """Put synthetic frames in.
+
+        Args:
+            frames: (M, H, W) or (M, H, W, 3) uint8.
+            score: Their severity score, 0..3.
+
+        Returns:
+            Manifest of their sample set.
+        """
         folder = f"samples/score-{score}/given/frames"
         key = f"{folder}/frames.h5"
         self._write(key, frames, score)
