@@ -70,7 +70,8 @@ def test_from_exams_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert text in page
     assert not any(group in page for group in groups), "labels are shown nowhere"
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["page.html"]
-    assert list((tmp_path / "scratch").iterdir()) == []
+    left = [path.name for path in (tmp_path / "scratch").iterdir()]
+    assert [name for name in left if not name.startswith("torchinductor_")] == []  # PyTorch's own
 
 
 def test_equal_calls_give_equal_models(model: lusgan.Model, frames: NDArray[np.uint8]) -> None:
