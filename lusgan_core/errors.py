@@ -46,6 +46,10 @@ class ExamError(LusganError, ValueError):
     """An exam source that cannot be used at all: it is missing, unreadable or holds no exam."""
 
 
+class InputError(LusganError, ValueError):
+    """Frames, labels or a file given to a function of the library that it cannot use."""
+
+
 class ClipError(LusganError, ValueError):
     """One clip that cannot be used; the text is the reason shown to the user.
 

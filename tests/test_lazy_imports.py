@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import lusgan_cli
+import lusgan_core
 import lusgan_flows
 from lusgan_cli import COMMANDS, load
 
@@ -37,7 +38,8 @@ def loaded(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import lusgan_core",
+        "import lusgan_core; assert 'train' in dir(lusgan_core)",
+        "import lusgan_core; lusgan_core.train, lusgan_core.Model, lusgan_core.plugins()",
         "import lusgan_core.api",
         "import lusgan_core.config, lusgan_core.pipeline.chain",
         "from lusgan_core.registry import installed; assert not installed().broken",
@@ -49,6 +51,15 @@ def loaded(code: str) -> set[str]:
 def test_nothing_heavy_is_loaded(code: str) -> None:
     """The boundary, the chain, the plugins and the help need no torch, cv2, scipy or Prefect."""
     assert loaded(code) == set()
+
+
+def test_every_name_of_the_library_is_there() -> None:
+    """What the library says it has can be had, and another name is an AttributeError."""
+    for name in lusgan_core.__all__:
+        assert getattr(lusgan_core, name).__doc__, name
+    assert set(lusgan_core.__all__) <= set(dir(lusgan_core))
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        lusgan_core.trian  # noqa: B018
 
 
 def test_pairs_of_images_need_no_torch(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from lusgan_cli import main, phantom
 from tiny_runs import PHANTOM, SETTINGS, write_exams
 
 README = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
-TRAINS = ("demo", "run", "train", "generate", "evaluate")
+TRAINS = ("demo", "run", "train", "evaluate")
 """Commands that may train."""
 SHORT = tuple(word for setting in SETTINGS for word in ("--set", setting))
 """Options that make a training short, with the preset ``demo``."""

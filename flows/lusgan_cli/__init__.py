@@ -21,7 +21,7 @@ COMMANDS = {
     "check": "Show a table of all exams, totals for each score, and the clips that cannot be used.",
     "run": "Take exams all the way: ingest, preprocess, train, generate, evaluate, report.",
     "train": "Train one score, with what it needs before; prints the model's folder.",
-    "generate": "Generate frames of one score, training it first if there is no model of it yet.",
+    "generate": "Generate frames from a model: the current one of a score, or one that is named.",
     "evaluate": "Compare one score's synthetic frames with real ones, with what that needs before.",
     "pairs": "Compare every image of A with every image of B, by every metric.",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",

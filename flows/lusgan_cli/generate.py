@@ -1,36 +1,66 @@
-"""``lusgan generate``: synthetic frames of one score."""
+"""``lusgan generate``: synthetic frames from a finished model."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from lusgan_cli import options
-from lusgan_cli.pipeline import run_until
-from lusgan_core.presets import DEFAULT_PRESET
+from lusgan_cli.console import err, out, print_json, progress_shown, visible
 
 
 def generate(
-    exams: options.Exams,
-    score: options.Score,
-    count: Annotated[int | None, typer.Option(help="Frames; `generation.count` by default")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the noise")] = None,
-    formats: Annotated[
-        str | None, typer.Option(help="`png`, `mat` or both: `png,mat`; HDF5 is always written")
+    score: Annotated[
+        int | None, typer.Option(help="Severity score, 0 to 3, whose current model is taken")
     ] = None,
+    model: Annotated[
+        str, typer.Option(help="Another model, by its name or the last digits of it")
+    ] = "",
+    number: Annotated[
+        int | None, typer.Option("--number", "--count", help="Frames; 100 by default")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the noise; 7 by default")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="New or empty folder to which the frames are copied"),
+    ] = None,
+    formats: Annotated[
+        str, typer.Option(help="`png`, `mat` or both: `png,mat`; HDF5 is always written")
+    ] = "png",
+    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda` or `cuda:1` ...")] = "auto",
     store: options.Store = options.DEFAULT_STORE,
-    preset: options.PresetName = DEFAULT_PRESET,
-    config: options.ConfigFile = None,
-    set_: options.Settings = None,
-    verbose: options.Verbose = False,
     json: options.Json = False,
 ) -> None:
-    """Generate frames of one score, training it first if there is no model of it yet."""
-    settings = list(set_ or ())
-    settings += [f"generation.count={count}"] if count is not None else []
-    settings += [f"generation.seed={seed}"] if seed is not None else []
-    if formats is not None:
-        names = ", ".join(f'"{name.strip()}"' for name in formats.split(",") if name.strip())
-        settings.append(f"generation.formats=[{names}]")
-    run_until("generate", "frames", exams, score, store, preset, config, settings, verbose, json)
+    """Generate frames from a model: the current one of a score, or one that is named.
+
+    It takes no exams and trains nothing; `lusgan models` lists the models there are. Which model is
+    used, and whether it was held back, is said on stderr.
+    """
+    from lusgan_core.calls.call import StageContext
+    from lusgan_core.calls.runtime import Runtime
+    from lusgan_core.generation.export.copy import check_empty, copy_out
+    from lusgan_core.pipeline.runner import Inline
+    from lusgan_core.pipeline.sampling import choose_model, remark, sample
+    from lusgan_core.registry import installed
+    from lusgan_core.store import open_store
+
+    kept, registry = open_store(store), installed()
+    if folder is not None:
+        check_empty(folder)
+    asked = options.generation(number, seed, formats)
+    chosen = choose_model(kept, score, model)
+    said = visible(remark(chosen))
+    err.print(f"[yellow]{said}[/]" if chosen.held_back else said, soft_wrap=True)
+    with progress_shown():
+        context = StageContext(kept, runtime=Runtime(device=device), registry=registry)
+        made = sample(Inline(context), kept, chosen, asked, registry)
+    if folder is not None:
+        copy_out(kept, made, folder)
+    if json:
+        told: dict[str, Any] = {"model": chosen.model_dump(mode="json")}
+        print_json(made.model_dump(mode="json") | told)
+    else:
+        where = folder if folder is not None else f"{store}/{made.artifacts['frames'].key}"
+        out.print(visible(str(where)), soft_wrap=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.presets import PRESETS
+from lusgan_core.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from lusgan_core.config import RunConfig
+    from lusgan_core.generation.stage import GenerationOptions
 
 _presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 
@@ -100,6 +102,30 @@ def chosen(
     from lusgan_core.registry import installed
 
     return resolve(preset, installed(), config or (), settings or (), parse_scores(scores))
+
+
+def generation(number: int | None, seed: int | None, formats: str) -> GenerationOptions:
+    """Make the options of a generation from those of the command line.
+
+    Args:
+        number: Number of frames; None for the default.
+        seed: Seed of the noise; None for the default.
+        formats: Formats beside HDF5, e.g. ``png,mat``.
+
+    Returns:
+        The options, validated.
+
+    Raises:
+        ConfigError: A value is out of bounds, or a format is unknown.
+    """
+    from lusgan_core.config import resolve
+    from lusgan_core.registry import installed
+
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    settings = [f"generation.formats={dumps(names)}"]
+    settings += [f"generation.count={number}"] if number is not None else []
+    settings += [f"generation.seed={seed}"] if seed is not None else []
+    return resolve(DEFAULT_PRESET, installed(), settings=settings).generation
 
 
 def parse_scores(text: str | None) -> list[int] | None:

@@ -21,7 +21,7 @@ def stage(
     exams: parameters.Exams,
     store: parameters.Store,
     config: parameters.Config,
-    until: parameters.Until,
+    until: parameters.Stage,
     score: parameters.Score | None = None,
     preset: parameters.Preset = "paper",
 ) -> Outcome:

@@ -27,12 +27,14 @@ class Place(Record):
     """Where calls are made: addresses alone, which mean the same on another machine."""
 
     store: str
-    exams: str
+    exams: str = ""
+    """Empty where no stage reads exams."""
     runtime: Runtime = Runtime()
 
     def context(self) -> StageContext:
         """Open the store and the exam source."""
-        return StageContext(open_store(self.store), open_source(self.exams), self.runtime)
+        source = open_source(self.exams) if self.exams else None
+        return StageContext(open_store(self.store), source, self.runtime)
 
 
 def _cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:

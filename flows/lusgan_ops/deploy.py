@@ -78,7 +78,9 @@ def _fill(deployment: dict[str, Any], settings: UpSettings, gpu: bool) -> None:
     name = deployment["name"]
     parameters = dict(deployment.get("parameters", {}))
     if name != "training":  # a training gets its parameters from the pipeline
-        parameters |= {"exams": settings.exams, "store": settings.store}
+        parameters["store"] = settings.store
+    if "exams" in parameters:
+        parameters["exams"] = settings.exams
     if "config" in parameters:
         config = dict(settings.config)
         if gpu:  # what trains asks for a GPU, nothing else does

@@ -25,11 +25,18 @@ class ListedModel(Record):
     state: str
     """current, promoted (once), held back, withdrawn, or not judged."""
     reason: str = ""
+    held_back: str = ""
+    """Why the gates held it back, also where a person made it current; empty if they did not."""
     created: datetime | None
     frames: int
     patients: int
     iterations: int
     manifest: str
+
+    @property
+    def folder(self) -> str:
+        """Key prefix of the model's folder."""
+        return self.manifest.rpartition("/")[0]
 
 
 def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
@@ -49,12 +56,12 @@ def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
     return sorted(newest, key=lambda m: m.score)
 
 
-def find_model(store: Store, score: int, name: str) -> ListedModel:
+def find_model(store: Store, score: int | None, name: str) -> ListedModel:
     """Find a finished model by its name, or by the end of its name.
 
     Args:
         store: Store with the models.
-        score: Severity score, 0 to 3.
+        score: Severity score, 0 to 3; None looks among the models of all scores.
         name: The whole name, or an end that one model of the score alone has.
 
     Returns:
@@ -63,14 +70,16 @@ def find_model(store: Store, score: int, name: str) -> ListedModel:
     Raises:
         UnknownNameError: There is no such score, or not exactly one such model.
     """
-    known_score(score)
+    if score is not None:
+        known_score(score)
     listed = list_models(store, score)
     found = [model for model in listed if model.model == name] or [
         model for model in listed if name and model.model.endswith(name)
     ]
     if len(found) != 1:
         hint = f"{len(found)} models end like that" if found else ""
-        raise UnknownNameError(f"model of score {score}", name, (m.model for m in listed), hint)
+        kind = "model" if score is None else f"model of score {score}"
+        raise UnknownNameError(kind, name, (m.model for m in listed), hint)
     return found[0]
 
 
@@ -82,11 +91,11 @@ def known_score(score: int) -> None:
 
 def _listed(store: Store, manifest: Manifest) -> ListedModel:
     model, current = data_of(manifest, ModelRecord), current_model(store, manifest.data["score"])
-    state, reason = "not judged", ""
+    state, reason, held_back = "not judged", "", ""
     decision = _decision(store, model.folder)
     if decision:
         state = "promoted" if decision.promoted else "held back"
-        reason = decision.held_back
+        reason = held_back = decision.held_back
     if current and current.folder == model.folder:
         state, reason = "current", "by hand" if current.by == "hand" else ""
     mark = mark_of(store, model.folder)
@@ -97,6 +106,7 @@ def _listed(store: Store, manifest: Manifest) -> ListedModel:
         model=model.name,
         state=state,
         reason=reason,
+        held_back=held_back,
         created=manifest.created,
         frames=model.training_frames,
         patients=model.training_patients,
@@ -124,7 +134,7 @@ def promote_by_hand(store: Store, score: int, name: str) -> HistoryEntry:
     record = CurrentModel(
         score=score,
         model=chosen.model,
-        folder=chosen.manifest.rpartition("/")[0],
+        folder=chosen.folder,
         trained=chosen.manifest,
         promoted=datetime.now(UTC),
         by="hand",

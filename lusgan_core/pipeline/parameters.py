@@ -25,6 +25,11 @@ else:
     Preset = Literal[tuple(PRESETS)]
     Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
+Stage = Literal["preprocess", "train", "evaluate"]
+"""Last stage of a run of the flow ``stage``; frames alone are made by the flow ``generate``."""
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Formats = tuple[Literal["png", "mat"], ...]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 

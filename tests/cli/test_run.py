@@ -83,7 +83,7 @@ def test_strict_stops_at_the_first_rejection(lusgan, folder: Path) -> None:
 
 
 def test_one_score_stage_by_stage(lusgan, folder: Path) -> None:
-    """``train``, ``generate`` and ``evaluate`` do what is missing and print what they left."""
+    """``train`` and ``evaluate`` do what is missing; all three print what they left."""
     where = ("--exams", folder / "exams", "--store", folder / "stages", "--score", 1, *OPTIONS)
     trained = lusgan("train", *where)
     assert trained.code == 0
@@ -92,7 +92,10 @@ def test_one_score_stage_by_stage(lusgan, folder: Path) -> None:
     weights = model.stat()
     assert not (folder / "stages" / "samples").exists()
 
-    generated = lusgan("generate", *where, "--count", 65, "--seed", 3, "--formats", "mat")
+    generated = lusgan(
+        "generate", "--store", folder / "stages", "--model", model.parent.name,
+        "--count", 65, "--seed", 3, "--formats", "mat",
+    )  # fmt: skip
     assert generated.code == 0
     samples = Path(generated.out.strip())
     assert samples.parent.name.startswith("seed-3-")

@@ -26,7 +26,7 @@ ASKED = UpSettings(
 )  # fmt: skip
 
 
-FLOWS = dict.fromkeys(("ingest", "train-score", "generate", "evaluate"), "stage")
+FLOWS = dict.fromkeys(("ingest", "train-score", "evaluate"), "stage")
 """Deployments whose flow has another name."""
 
 
@@ -87,9 +87,9 @@ def test_what_up_was_asked_for_is_filled_in() -> None:
     assert found["train-score"]["parameters"]["score"] == 0
     stages = {name: found[name]["parameters"]["until"] for name in FLOWS}
     assert stages == {
-        "ingest": "preprocess", "train-score": "train", "generate": "generate",
-        "evaluate": "evaluate",
+        "ingest": "preprocess", "train-score": "train", "evaluate": "evaluate"
     }  # fmt: skip
+    assert found["generate"]["parameters"] == {"store": "s3://artifacts", "score": 0}
 
 
 def test_trainers_take_the_trainings() -> None:

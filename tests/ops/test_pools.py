@@ -129,7 +129,7 @@ def test_trainings_go_to_the_gpu() -> None:
         assert found["train-score"]["parameters"]["config"]["runtime"]["device"] == "cuda"
         for name in ("pipeline", "watch"):
             assert found[name]["work_pool"] == {"name": pool_name(kind, False)}
-        for name in ("pipeline", "generate", "evaluate"):
+        for name in ("pipeline", "evaluate"):
             assert found[name]["parameters"]["config"]["runtime"]["device"] == "auto"
         assert found["pipeline"]["parameters"]["train_on"] == "training/training"
     without = {d["name"]: d for d in prefect_file(S3, Kind.PROCESS, False)["deployments"]}

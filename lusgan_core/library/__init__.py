@@ -1,0 +1,1 @@
+"""The functions behind ``import lusgan_core``: thin over the stages, without a store to set up."""

@@ -1,0 +1,213 @@
+"""Exams of a source, and clips as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, Rejection
+from lusgan_core.errors import ClipError, InputError
+from lusgan_core.library.progress import shown
+from lusgan_core.progress import track
+from lusgan_core.store.source import ExamSource, FolderSource, open_source
+
+
+@dataclass(frozen=True)
+class FoundClip:
+    """A clip that can be used, as ``find_exams`` found it; ``read_clip`` reads it."""
+
+    source: str
+    """Address of the exam source."""
+    record: ClipRecord
+
+    @property
+    def name(self) -> str:
+        """The clip's name, e.g. ``convex_1_2_3``."""
+        return self.record.files.name
+
+    @property
+    def patient(self) -> str:
+        """Code of the patient."""
+        return self.record.files.patient
+
+    @property
+    def labelled(self) -> dict[int, int]:
+        """Number of labelled frames of each score that occurs."""
+        return self.record.labelled
+
+
+@dataclass(frozen=True)
+class Exams:
+    """The exams of a source: clips that can be used, and what cannot be, with reasons."""
+
+    source: str
+    """Address of the exam source."""
+    clips: tuple[FoundClip, ...]
+    """In the order of patient, exam and area."""
+    rejected: tuple[Rejection, ...]
+    """Files that cannot be used: ``file`` and ``reason`` of each."""
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Codes of the patients with a clip that can be used."""
+        return tuple(sorted({clip.patient for clip in self.clips}))
+
+    @property
+    def labelled(self) -> dict[int, int]:
+        """Number of labelled frames of each score, over all clips."""
+        return {score: sum(c.labelled.get(score, 0) for c in self.clips) for score in SCORES}
+
+    def __iter__(self) -> Iterator[FoundClip]:
+        """The clips that can be used."""
+        return iter(self.clips)
+
+    def __len__(self) -> int:
+        """Number of clips that can be used."""
+        return len(self.clips)
+
+    def __repr__(self) -> str:
+        """Counts alone: no code of a patient."""
+        return (
+            f"Exams({len(self.patients)} patients, {len(self.clips)} clips, "
+            f"{len(self.rejected)} rejected, frames by score {self.labelled})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Clip:
+    """One clip in memory. Its arrays are its own: they stay valid whatever becomes of the file."""
+
+    name: str
+    """Name of its file without the suffix, e.g. ``convex_1_2_3``."""
+    frames: NDArray[np.uint8]
+    """(N, H, W) uint8, grey levels 0..255: rows downwards, columns to the right."""
+    scores: NDArray[np.int64]
+    """(N,) severity score of each frame, 0..3; -1 where nobody scored it."""
+    mask: NDArray[np.bool_] | None
+    """(H, W), true where a pixel is kept; None where the clip has no mask."""
+
+    def of_score(self, score: int) -> NDArray[np.uint8]:
+        """The frames of one severity score, (n, H, W) uint8; n may be 0."""
+        chosen: NDArray[np.uint8] = self.frames[self.scores == score]
+        return chosen
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.frames)
+
+    def __repr__(self) -> str:
+        """Sizes alone: the name holds a patient's code."""
+        count, height, width = self.frames.shape
+        scores = {s: int((self.scores == s).sum()) for s in (*SCORES, UNLABELLED)}
+        return f"Clip({count} frames of {height} x {width}, frames by score {scores})"
+
+
+def find_exams(exams: str | Path, *, progress: bool = True) -> Exams:
+    """Find the clips in a folder or bucket, and what cannot be used, with reasons.
+
+    Every file is read once, for its digest; headers, scores and masks are checked, pixels are not:
+    a damaged frame is found by ``read_clip``, as it is by ``lusgan check``.
+
+    Args:
+        exams: Folder with PATIENT/EXAM/convex_PATIENT_EXAM_AREA.mat, or ``s3://bucket/prefix``.
+        progress: Whether to show the progress on stderr.
+
+    Returns:
+        The clips that can be used, and rejections.
+
+    Raises:
+        ExamError: The source is missing or unreadable, or holds no exam.
+    """
+    from lusgan_core.ingestion.discover import discover
+    from lusgan_core.ingestion.inspect import inspect_exam
+
+    source = open_source(exams)
+    with shown(progress), track("looking at exams", 0, "files") as task:
+
+        def advance(done: int, total: int) -> None:
+            task.total = total
+            task.update(done)
+
+        found = discover(source, progress=advance)
+        records = [inspect_exam(source, exam) for exam in found.exams]
+    clips = (FoundClip(source.uri, clip) for record in records for clip in record.clips)
+    rejected = (rejection for record in records for rejection in record.rejected)
+    return Exams(source.uri, tuple(clips), (*found.rejected, *rejected))
+
+
+def read_clip(clip: str | Path | FoundClip) -> Clip:
+    """Read a clip with its scores and mask.
+
+    Args:
+        clip: Path of a .mat file, or a clip of ``find_exams``. Beside the file its scores are
+            looked for (``..._score.mat``), and its mask where the hospital's layout has it
+            (``../../Binary-Masks/..._mask.png``); both may be missing.
+
+    Returns:
+        The clip. Its frames are C-contiguous and take N x H x W bytes of memory.
+
+    Raises:
+        InputError: There is no such file.
+        ClipError: The clip, its scores or its mask cannot be used; the text says why.
+        ExamError: Disk, network or store failed.
+    """
+    if isinstance(clip, FoundClip):
+        files, source = clip.record.files, open_source(clip.source)
+        scores, mask = files.scores, files.mask
+        return _read(
+            (source, files.clip.key),
+            (source, scores.key) if scores else None,
+            (source, mask.key) if mask else None,
+        )
+    path = Path(clip).expanduser().absolute()
+    if "://" in str(clip):
+        raise InputError(f"{clip} is no file: find_exams lists the clips of a bucket, give one")
+    if not path.is_file():
+        raise InputError(f"there is no file {clip}: give the path of a clip's .mat file")
+    masks = path.parents[2] if len(path.parents) > 2 else path.parent
+    return _read(
+        (FolderSource(path.parent), path.name),
+        _sibling(path.parent, f"{path.stem}_score.mat"),
+        _sibling(masks / "Binary-Masks", f"{path.stem}_mask.png"),
+    )
+
+
+Place = tuple[ExamSource, str]
+"""A source, and the key of a file in it."""
+
+
+def _sibling(folder: Path, name: str) -> Place | None:
+    """The file of that name in a folder, in upper or lower case; None where there is none."""
+    if not folder.is_dir():
+        return None
+    found = sorted(path.name for path in folder.iterdir() if path.name.lower() == name.lower())
+    return (FolderSource(folder), found[0]) if found else None
+
+
+def _read(clip: Place, scores: Place | None, mask: Place | None) -> Clip:
+    from lusgan_core.ingestion.masks import read_mask
+    from lusgan_core.ingestion.readers.clip import open_clip
+    from lusgan_core.ingestion.scores import read_scores
+
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_clip(*clip))
+        labels = [UNLABELLED] * reader.count
+        if scores is not None:
+            try:
+                labels = list(read_scores(*scores, reader.count))
+            except ClipError as error:
+                raise ClipError(f"score file: {error}") from error
+        kept = read_mask(*mask, reader.height, reader.width) if mask is not None else None
+        frames = np.empty((reader.count, reader.height, reader.width), np.uint8)
+        done = 0
+        for done, frame in enumerate(reader.frames(), start=1):
+            frames[done - 1] = frame
+        if done != reader.count:
+            raise ClipError(f"{done} frames read, {reader.count} declared: damaged file")
+    name = clip[1].rsplit("/", 1)[-1].rpartition(".")[0]
+    return Clip(name, frames, np.array(labels, np.int64), kept)

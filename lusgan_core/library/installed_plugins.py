@@ -1,0 +1,61 @@
+"""Lists what is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from lusgan_core.domain import Record
+from lusgan_core.registry import KINDS, installed
+
+
+class InstalledPlugin(Record):
+    """One thing that a plugin offers, or a plugin that is broken."""
+
+    kind: str
+    """``backbone``, ``loss``, ``penalty`` or ``metric``; ``broken`` for a broken plugin."""
+    name: str
+    """What it is asked for by; of a broken plugin its module and distribution."""
+    description: str
+    """What it is; why a broken plugin cannot be used."""
+    provider: str
+    """Distribution and version that offer it."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Its options by name, each as JSON schema: type, default, bounds, description."""
+
+
+def plugins() -> tuple[InstalledPlugin, ...]:
+    """List the backbones, losses, penalties and metrics that are installed.
+
+    Returns:
+        What is installed, by kind and name; broken plugins come last, with the reason.
+    """
+    registry = installed()
+    found = [
+        InstalledPlugin(
+            kind=kind,
+            name=name,
+            description=record.description,
+            provider=registry.provider_of(f"{kind}/{name}"),
+            options=_options(record),
+        )
+        for kind in KINDS
+        for name, record in sorted(registry.records[kind].items())
+    ]
+    broken = [
+        InstalledPlugin(
+            kind="broken",
+            name=str(one.provider),
+            description=one.reason,
+            provider=f"{one.provider.distribution} {one.provider.version}".strip(),
+        )
+        for one in registry.broken
+    ]
+    return (*found, *broken)
+
+
+def _options(record: object) -> dict[str, Any]:
+    """The JSON schema of a record's options by name; empty for a kind that has none."""
+    model = getattr(record, "options", None)
+    return {} if model is None else dict(model.model_json_schema().get("properties", {}))
