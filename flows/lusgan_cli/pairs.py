@@ -95,6 +95,7 @@ def pairs(
             progress=progress,
             checkpoint=place,
             keep_checkpoint=full is not None,
+            may_fail=frozenset() if names else frozenset(metric.name for metric in chosen),
         )
 
     try:

@@ -1,4 +1,4 @@
-"""``lusgan plugins``: the installed plugins, where they come from, and which are broken."""
+"""``lusgan plugins``: the installed plugins, where they are from, which are broken or left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lusgan_cli import options
 from lusgan_cli.console import out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Record
+    from lusgan_core.registry import Record, Registry
 
 
 def plugins(json: options.Json = False) -> None:
@@ -18,45 +18,69 @@ def plugins(json: options.Json = False) -> None:
 
     Exit code 1 if any plugin is broken.
     """
-    from rich.table import Table
-
-    from lusgan_core.registry import KINDS, installed
+    from lusgan_core.registry import installed
 
     registry = installed()
     if json:
-        print_json(
-            {
-                "plugins": [
-                    {
-                        "kind": kind,
-                        "name": name,
-                        "description": record.description,
-                        "from": registry.provider_of(f"{kind}/{name}"),
-                        "options": options_of(record),
-                    }
-                    for kind in KINDS
-                    for name, record in sorted(registry.records[kind].items())
-                ],
-                "broken": [
-                    {"plugin": str(broken.provider), "reason": broken.reason}
-                    for broken in registry.broken
-                ],
-            }
-        )
+        print_json(listed(registry))
     else:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("kind", "name", "what it is", "from"):
-            table.add_column(heading)
-        for kind in KINDS:
-            for name, record in sorted(registry.records[kind].items()):
-                source = registry.provider_of(f"{kind}/{name}")
-                table.add_row(kind, name, visible(record.description), visible(source))
-        out.print(table)
-        for broken in registry.broken:
-            provider, why = visible(str(broken.provider)), visible(broken.reason)
-            out.print(f"[bold red]broken[/] {provider}: {why}")
+        _show(registry)
     if registry.broken:
         raise typer.Exit(1)
+
+
+def listed(registry: Registry) -> dict[str, Any]:
+    """The installed plugins, for a program to read."""
+    from lusgan_core.plugin_guard import guarded
+    from lusgan_core.registry import KINDS
+
+    with guarded("the plugins"):  # options models are a plugin's own code
+        records = [
+            {
+                "kind": kind,
+                "name": name,
+                "description": record.description,
+                "from": registry.provider_of(f"{kind}/{name}"),
+                "options": options_of(record),
+            }
+            for kind in KINDS
+            for name, record in sorted(registry.records[kind].items())
+        ]
+    return {
+        "plugins": records,
+        "broken": [
+            {"plugin": str(broken.provider), "reason": broken.reason} for broken in registry.broken
+        ],
+        "left_out": [str(provider) for provider in registry.left_out],
+        "changes": {str(provider): what for provider, what in registry.changes.items()},
+    }
+
+
+def _show(registry: Registry) -> None:
+    """Print a table of the records, then what is broken, was left out, or changes the process."""
+    from rich.table import Table
+
+    from lusgan_core.plugin_points import PLUGINS
+    from lusgan_core.registry import KINDS
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("kind", "name", "what it is", "from"):
+        table.add_column(heading)
+    for kind in KINDS:
+        for name, record in sorted(registry.records[kind].items()):
+            source = registry.provider_of(f"{kind}/{name}")
+            table.add_row(kind, name, visible(record.description), visible(source))
+    out.print(table)
+    for broken in registry.broken:
+        provider, why = visible(str(broken.provider)), visible(broken.reason)
+        out.print(f"[bold red]broken[/] {provider}: {why}")
+    for provider in registry.left_out:
+        out.print(f"[yellow]left out[/] by {PLUGINS}: {visible(str(provider))}")
+    for provider, what in registry.changes.items():
+        out.print(
+            f"[yellow]careless[/] {visible(str(provider))}: {visible(', '.join(what))} when it is "
+            "loaded; lusgan puts back what it can"
+        )
 
 
 def options_of(record: Record) -> dict[str, Any] | None:
