@@ -266,9 +266,14 @@ def discover(chosen: Choice | None = None) -> Registry:
         else:
             registry.left_out.append(provider)
     for distribution, reason in damaged.items():
-        registry.broken.append(Broken(Provider("unknown module", distribution), reason))
+        provider = Provider("unknown module", distribution)
+        if chosen.names is None:
+            registry.broken.append(Broken(provider, reason))
+        else:
+            registry.left_out.append(provider)
     for name in chosen.missing(points):
-        registry.broken.append(Broken(Provider(name), f"{PLUGINS} names it; it is not installed"))
+        reason = f"{PLUGINS} names it: correct the name, or install what offers it"
+        registry.broken.append(Broken(Provider(name, "not installed"), reason))
     return registry
 
 
