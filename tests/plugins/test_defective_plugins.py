@@ -176,7 +176,9 @@ def test_with_all_of_them_a_run_that_names_none_is_as_without(
     assert done["values"] == without["values"]
     assert done["values"]
     for name, (_, reason) in FAILING.items():
-        assert reason in done["absent"].pop(f"Odd {name}")
+        text = done["absent"].pop(f"Odd {name}")
+        assert reason in text
+        assert f"it comes from metric_{name} 1.0" in text
     assert done["absent"] == without["absent"]
 
 

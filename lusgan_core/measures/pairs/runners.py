@@ -26,6 +26,7 @@ from lusgan_core.measures.pairs.formulas import (
 from lusgan_core.measures.pairs.memory import out_of_memory
 from lusgan_core.measures.pairs.prepared import ChunkCache, Chunks, read_only
 from lusgan_core.plugin_guard import described, is_stop
+from lusgan_core.registry import installed
 
 Values = dict[str, Floats]
 """By the metric's name, (n, m)."""
@@ -187,7 +188,7 @@ class PlainRunner:
             if is_stop(error):
                 raise
             reason = f"failed on frames shaped {a.shape[1:]}: {described(error)}"
-            raise MetricError(self.metric.name, reason) from error
+            raise MetricError(self.metric.name, reason + _origin(self.metric)) from error
 
     def _compute(self, a: Chunks, b: Chunks) -> Floats:
         values = np.empty((len(a), len(b)))
@@ -209,6 +210,14 @@ class PlainRunner:
         if self.metric.symmetric:
             return values
         return {name: value.T for name, value in self.values(b, a).items()}
+
+
+def _origin(metric: PairMetric) -> str:
+    """The plugin that a metric comes from, for the end of an error; empty for one that is none."""
+    registry = installed()
+    if registry.records["metric"].get(metric.name) is not metric:
+        return ""
+    return f" (it comes from {registry.provider_of(f'metric/{metric.name}')})"
 
 
 def real_number(value: object) -> float:
