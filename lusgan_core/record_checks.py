@@ -192,7 +192,7 @@ def _adapter(kind: Hashable, name: str) -> TypeAdapter[Any] | None:
         annotation = eval(annotation, {}, _Names(vars(sys.modules[kind.__module__])))
     try:
         return TypeAdapter(annotation)
-    except PydanticSchemaGenerationError:
+    except PydanticSchemaGenerationError:  # a class that pydantic knows nothing of
         return None
 
 

@@ -120,18 +120,22 @@ class Registry:
                     self.broken.append(Broken(provider, str(error)))
                     continue
                 for record in records:
-                    self._take_record(kind, types, record, provider)
+                    self._take_record((kind, hook), types, record, provider)
 
     def _take_record(
-        self, kind: str, types: tuple[type[Record], ...], record: Any, provider: Provider
+        self,
+        place: tuple[str, str],
+        types: tuple[type[Record], ...],
+        record: Any,
+        provider: Provider,
     ) -> None:
-        named = ""
+        (kind, hook), named = place, ""
         try:
             faults, named = attempt(f"a {kind} cannot be looked at", lambda: _faults(types, record))
         except PluginError as error:
             faults = [str(error)]
         if faults:
-            what = f"{kind} {named!r}" if named else f"a {kind} without a name"
+            what = f"{kind} {named!r}" if named else f"a record of {hook}"
             reason = f"{what}: {'; '.join(faults)}"
             self.broken.append(Broken(provider, reason, kind, named))
             return
