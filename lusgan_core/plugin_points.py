@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from lusgan_core.plugin_guard import described
 from lusgan_core.plugin_identity import GROUP
 
 PLUGINS = "LUSGAN_PLUGINS"
@@ -39,38 +38,13 @@ class Point:
         return {_plain(name) for name in (self.distribution, module, self.entry.name) if name}
 
 
-def installed_points() -> tuple[list[Point], dict[str, str]]:
-    """Find the entry points of all plugins.
-
-    Returns:
-        The entry points by name, each module of a distribution once; and distributions whose list
-        of entry points cannot be read, with the reason.
-    """
-    damaged: dict[str, str] = {}
-    try:
-        entries: Iterable[metadata.EntryPoint] = metadata.entry_points(group=GROUP)
-    except Exception:  # one damaged list spoils the whole
-        entries = list(_one_by_one(damaged))
+def installed_points() -> list[Point]:
+    """Find the entry points of all plugins, by name; each module of a distribution once."""
     found: dict[tuple[str, str], Point] = {}
-    for entry in entries:
+    for entry in metadata.entry_points(group=GROUP):
         name, version = _origin(entry.dist)
         found.setdefault((name, entry.value), Point(entry, entry.value, name, version))
-    return sorted(found.values(), key=lambda point: (point.entry.name, point.distribution)), damaged
-
-
-def _one_by_one(damaged: dict[str, str]) -> Iterator[metadata.EntryPoint]:
-    seen: set[str] = set()
-    for distribution in metadata.distributions():
-        name, _ = _origin(distribution)
-        if _plain(name) in seen:
-            continue
-        seen.add(_plain(name))
-        try:
-            yield from distribution.entry_points.select(group=GROUP)
-        except Exception as error:
-            text = distribution.read_text("entry_points.txt") or ""
-            if f"[{GROUP}]" in text:
-                damaged[name] = f"its entry_points.txt cannot be read: {described(error)}"
+    return sorted(found.values(), key=lambda point: (point.entry.name, point.distribution))
 
 
 def _origin(distribution: Any) -> tuple[str, str]:

@@ -262,17 +262,11 @@ def discover(chosen: Choice | None = None) -> Registry:
     """
     chosen = Choice.of(choice()) if chosen is None else chosen
     registry = Registry()
-    points, damaged = installed_points()
+    points = installed_points()
     by_provider = {Provider(p.module, p.distribution, p.version): p for p in points}
     for provider, point in sorted(by_provider.items(), key=lambda item: not item[0].built_in):
         if provider.built_in or chosen.takes(point):
             _load(registry, provider, point)
-        else:
-            registry.left_out.append(provider)
-    for distribution, reason in damaged.items():
-        provider = Provider("unknown module", distribution)
-        if chosen.names is None:
-            registry.broken.append(Broken(provider, reason))
         else:
             registry.left_out.append(provider)
     for name in chosen.missing(points):

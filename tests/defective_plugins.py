@@ -54,8 +54,6 @@ class Defect:
     """Part of what is told to have been put back."""
     point: str = ""
     """Value of its entry point, where that is not the module."""
-    listing: str = ""
-    """Its entry_points.txt, where that is damaged."""
 
 
 def record(kind: str, before: str = "", **fields: str) -> str:
@@ -206,11 +204,6 @@ OF_MODULES = {
     "point_missing": Defect(record("Loss"), "ModuleNotFoundError", point="no_such_module"),
     "point_attribute": Defect(record("Loss"), "AttributeError", point="point_attribute:nothing"),
     "point_claims": Defect("", "two plugins offer the loss", point="lusgan_losses"),
-    "listing_damaged": Defect(
-        record("Loss"),
-        "its entry_points.txt cannot be read",
-        listing="[lusgan]\nlisting_damaged\n",
-    ),
 }
 
 CARELESS = {
@@ -247,6 +240,4 @@ def lay_out(site: Path, name: str) -> Path:
     """Install a defective plugin into a folder, which is returned."""
     defect = DEFECTIVE[name]
     install(site, name, {f"{name}.py": defect.source}, defect.point or name)
-    if defect.listing:
-        (site / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(defect.listing)
     return site
