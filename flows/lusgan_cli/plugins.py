@@ -34,7 +34,7 @@ def listed(registry: Registry) -> dict[str, Any]:
     from lusgan_core.plugin_guard import guarded
     from lusgan_core.registry import KINDS
 
-    with guarded("the plugins"):  # options models are a plugin's own code
+    with guarded("the plugins", watched=False):  # options models are a plugin's own code
         records = [
             {
                 "kind": kind,

@@ -29,7 +29,7 @@ outcome.check()
 stages = outcome.scores[0]
 found = stages["evaluate"].data
 print("result:", json.dumps({
-    "weights": stages["train"].artifacts["weights"].digest,
+    "weights": stages["train"].artifacts["generator"].digest,
     "values": [v for v in found["values"] if v["metric"] in ("mse", "ssim", "vif")],
     "absent": found["absent"],
 }))
