@@ -261,7 +261,7 @@ def _threads_as_daemons(changed: list[str]) -> Iterator[None]:
                 thread.daemon = True
         start(thread)
 
-    threading.Thread.start = start_as_daemon  # type: ignore[method-assign]
+    threading.Thread.start = start_as_daemon  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

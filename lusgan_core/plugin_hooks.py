@@ -48,7 +48,8 @@ def hooks_of(plugin: object) -> dict[str, list[Hook]]:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         hooks = ", ".join(name for name in vars(LusganSpecs) if name.startswith("register_"))
-        raise PluginError(f"{error}; the hooks of lusgan are {hooks}") from error
+        text = " ".join(str(error).split())
+        raise PluginError(f"{text}; the hooks of lusgan are {hooks}") from error
     found = {
         caller.name: [implementation.function for implementation in caller.get_hookimpls()]
         for caller in manager.get_hookcallers(plugin) or ()

@@ -16,7 +16,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_args
 
@@ -25,6 +25,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, core_schema
 
 from lusgan_core.api import Options
+from lusgan_core.plugin_guard import described
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """What a record may be called: names are parts of file names and arguments of commands."""
@@ -54,7 +55,8 @@ def faults_of(record: object, kind: type[Any]) -> list[str]:
             faults.append(f"{name} is missing")
             continue
         value = getattr(record, name)
-        faults += _field_faults(name, value, field, _adapter(kind, name))
+        adapter = _adapter(kind, name)  # type: ignore[arg-type]  # a class is hashable
+        faults += _field_faults(name, value, field, adapter)
     return faults or list(_faults_between(record))
 
 
@@ -125,7 +127,7 @@ def option_faults(model: type[Options]) -> Iterator[str]:
         yield from _default_faults(model)
         json.dumps(model.model_json_schema())
     except Exception as error:  # whatever a stranger's model raises
-        yield f"{where} cannot be used: {type(error).__name__}: {error}"
+        yield f"{where} cannot be used: {described(error)}"
 
 
 def _not_json(annotation: Any) -> str | None:
@@ -183,9 +185,8 @@ def shown(value: object) -> str:
 
 
 @cache
-def _adapter(kind: Hashable, name: str) -> TypeAdapter[Any] | None:
+def _adapter(kind: type[Any], name: str) -> TypeAdapter[Any] | None:
     """What checks the values of a field; None where its type says nothing."""
-    assert isinstance(kind, type)
     (field,) = (field for field in dataclasses.fields(kind) if field.name == name)
     annotation: Any = field.type
     if isinstance(annotation, str):

@@ -219,7 +219,7 @@ CARELESS = {
     "unsets": Defect(careless("import os\nos.environ.pop('HOME', 0)"), change="environment"),
     "warns": Defect(careless("import warnings\nwarnings.simplefilter('error')")),
     "handles": Defect(
-        careless("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"), change="signals"
+        careless("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"), change="signals"
     ),
     "logs": Defect(careless("import logging\nlogging.basicConfig(level=0)"), change="root logger"),
     "starts": Defect(

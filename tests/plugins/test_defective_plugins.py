@@ -98,6 +98,7 @@ def test_a_defective_plugin_is_listed_and_disturbs_no_listing(
     broken = [(b["plugin"], b["reason"]) for b in found.listed["broken"]]
     assert bool(broken) == bool(defect.reason), broken
     assert all(name in plugin and len(reason) < 600 for plugin, reason in broken)
+    assert all(reason.isprintable() for _, reason in broken)
     assert not defect.reason or any(defect.reason in reason for _, reason in broken), broken
     changes = [text for texts in found.listed["changes"].values() for text in texts]
     assert bool(changes) == bool(defect.change), changes

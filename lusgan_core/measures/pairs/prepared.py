@@ -42,7 +42,7 @@ class ChunkCache:
 
     def get(self, frames: Pixels) -> Any:
         """What the metric makes of a chunk of frames, made now unless it is kept."""
-        digest = hashlib.blake2b(np.ascontiguousarray(frames), digest_size=16)
+        digest = hashlib.blake2b(np.ascontiguousarray(frames).data, digest_size=16)
         key = digest.digest() + str(frames.shape).encode()
         found = self._chunks.pop(key, None)
         if found is None:
