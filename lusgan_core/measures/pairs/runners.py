@@ -213,9 +213,9 @@ class PlainRunner:
 
 
 def _origin(metric: PairMetric) -> str:
-    """The plugin that a metric comes from, for the end of an error; empty for one that is none."""
+    """The plugin that a metric comes from, for the end of an error; empty where it is of none."""
     registry = installed()
-    if registry.records["metric"].get(metric.name) is not metric:
+    if metric.name not in registry.records["metric"]:
         return ""
     return f" (it comes from {registry.provider_of(f'metric/{metric.name}')})"
 
