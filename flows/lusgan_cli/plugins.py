@@ -72,8 +72,7 @@ def _show(registry: Registry) -> None:
             table.add_row(kind, name, visible(record.description), visible(source))
     out.print(table)
     for broken in registry.broken:
-        provider, why = visible(str(broken.provider)), visible(broken.reason)
-        out.print(f"[bold red]broken[/] {provider}: {why}")
+        out.print(f"[bold red]broken[/] {visible(str(broken.provider))}: {visible(broken.reason)}")
     for provider in registry.left_out:
         out.print(f"[yellow]left out[/] by {PLUGINS}: {visible(str(provider))}")
     for provider, what in registry.changes.items():
