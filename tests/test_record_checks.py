@@ -34,6 +34,17 @@ def test_built_in_records_have_no_fault(plugins: Registry) -> None:
             assert faults_of(record, type(record)) == []
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("symmetric", "no"), ("min_size", "8"), ("min_size", 8.0), ("bounds", [0.0, 65025.0])],
+)
+def test_nothing_is_converted(plugins: Registry, field: str, value: object) -> None:
+    """A text is no number and no truth value, and a list no tuple, though it could be read so."""
+    record = dataclasses.replace(plugins.pair_metric("mse"), **{field: value})
+    (fault,) = faults_of(record, type(record))
+    assert fault.startswith(f"{field} is {value!r}: expected")
+
+
 @dataclasses.dataclass(frozen=True)
 class Sample:
     """A record with types that are not loaded when it is checked."""
