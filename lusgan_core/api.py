@@ -10,7 +10,7 @@ or more functions marked ``@hookimpl``, each returning records of one kind::
         return [Loss(name="my_loss", description="...", discriminator=..., generator=...)]
 
 ``lusgan_core.hookspecs`` shows a whole example for every hook. A plugin may state the version of
-this boundary it was written for as ``LUSGAN_API = 1``.
+this boundary it was written for as ``LUSGAN_API = 2``.
 
 Shapes: B batch (images), C channels, H height, W width, D latent size, L logits per input,
 P pack (images that a discriminator sees at once).
@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,8 +55,9 @@ __all__ = [
     "hookimpl",
 ]
 
-API_VERSION = 1
-"""Version of the plugin boundary; a plugin of another version is refused."""
+API_VERSION = 2
+"""Version of the plugin boundary. Plugins of version 1 go on working: what version 2 added has
+defaults. A plugin of any other version is refused."""
 
 hookimpl = pluggy.HookimplMarker("lusgan")
 """Marks a function of a plugin as the implementation of the hook of the same name."""
@@ -114,7 +115,7 @@ class Backbone:
     generator: Callable[[NetworkSpec, Any], nn.Module]
     discriminator: Callable[[NetworkSpec, Any], nn.Module]
     options: type[Options] = NoOptions
-    pack: int = 1
+    pack: Annotated[int, Field(ge=1)] = 1
     """The default of ``training.pack``."""
     version: str = ""
     """Goes up when the same options would give another result. A cache key holds it; where it is
@@ -187,10 +188,15 @@ class Penalty:
 class PairMetric:
     """A measure of how alike two frames are.
 
-    ``value(a, b)`` on two uint8 frames of equal shape is enough. A metric that can share work
-    between pairs also gives ``prepare`` (frames (N, H, W) or (N, H, W, 3) uint8 -> anything) and
+    ``value(a, b)`` on two uint8 frames of equal shape is enough; it returns a real number. Frames
+    are read-only, because other metrics get the same ones. A metric that can share work between
+    pairs also gives ``prepare`` (frames (N, H, W) or (N, H, W, 3) uint8 -> anything) and
     ``compare`` (two prepared sets -> (N, M) float64); the built-in ones name a ``kernel`` of the
     all-pairs engine instead, which must give what ``value`` gives.
+
+    ``prepare`` gets a few frames at a time, 16 or fewer, and each frame once, as long as what it
+    returns takes less than 256 MB for the whole comparison; beyond that as often as there are
+    blocks of 1,024 or fewer second frames. What it returns must not be changed by ``compare``.
     """
 
     name: str
@@ -205,9 +211,9 @@ class PairMetric:
     unit: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     symmetric: bool = True
-    min_size: int = 1
+    min_size: Annotated[int, Field(ge=1)] = 1
     """Smallest side of a frame, pixels; below, the metric is absent."""
-    channels: frozenset[int] = frozenset({1, 3})
+    channels: Annotated[frozenset[Literal[1, 3]], Field(min_length=1)] = frozenset({1, 3})
     """Channel counts it applies to."""
     prepare: Callable[[NDArray[np.uint8]], Any] | None = None
     compare: Callable[[Any, Any], NDArray[np.float64]] | None = None

@@ -253,11 +253,9 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     size = config.preprocessing
     recipe(filled, size.image_size, size.channels, ValueMap(scale=1, offset=0), registry)
     check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
-    metrics = config.evaluation.metrics or tuple(sorted(registry.pair_metrics()))
-    for name in metrics:
+    for name in config.evaluation.metrics:
         registry.pair_metric(name)
-    evaluation = config.evaluation.model_copy(update={"metrics": metrics})
-    return config.model_copy(update={"training": filled, "evaluation": evaluation})
+    return config.model_copy(update={"training": filled})
 
 
 def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -138,9 +138,10 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
         for folder, folders, names in os.walk(place):
             folders[:] = sorted(f for f in folders if f not in LEFT_OUT and not f.startswith("."))
             for name in sorted(names):
-                if not name.startswith(".") and not name.endswith(NOT_READ):
-                    path = Path(folder, name)
-                    yield f"{package}/{path.relative_to(place).as_posix()}", path
+                path = Path(folder, name)
+                if name.startswith(".") or name.endswith(NOT_READ) or not os.path.isfile(path):
+                    continue  # links that lead nowhere and named pipes among them
+                yield f"{package}/{path.relative_to(place).as_posix()}", path
 
 
 def _places(package: str) -> list[Path]:
@@ -157,7 +158,17 @@ def _places(package: str) -> list[Path]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file's content; of Python sources without comments, docstrings and layout."""
+    """sha256 of a file's content; of Python sources without comments, docstrings and layout.
+
+    A file that may not be read counts as that: no code of this process reads it, either.
+    """
+    try:
+        return _file_digest(path)
+    except (PermissionError, FileNotFoundError):
+        return "unreadable"
+
+
+def _file_digest(path: Path) -> str:
     if path.suffix == ".py":
         try:
             source = path.read_bytes()

@@ -1,32 +1,30 @@
-"""Finds plugins, checks them, and hands out what they offer by name.
+"""Checks plugins and hands out what they offer by name.
 
-Built-in plugins are found by the same entry points as all others. A plugin that cannot be used is
-kept as *broken*, with the reason; it affects only those who ask for it.
+Built-in plugins are found by the same entry points as all others. What cannot be used is kept as
+*broken*, with the reason; it affects only those who ask for it. Each record stands for itself: one
+that is faulty, or whose name is taken, is left out, and the others of its plugin can be used. Of
+two plugins that offer one name, a built-in one keeps it; between strangers neither has it, because
+which comes first is chance.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import metadata
+from functools import cache, partial
 from typing import Any, TypeVar
 
-import pluggy
-
-from lusgan_core.api import API_VERSION, Backbone, Loss, PairMetric, Penalty, SetMetric
+from lusgan_core.api import Backbone, Loss, PairMetric, Penalty, SetMetric
 from lusgan_core.errors import PluginError, UnknownPluginError
-from lusgan_core.hookspecs import LusganSpecs
-from lusgan_core.plugin_identity import GROUP, files_identity
+from lusgan_core.plugin_guard import attempt, guarded
+from lusgan_core.plugin_hooks import hooks_of, returned
+from lusgan_core.plugin_identity import files_identity
+from lusgan_core.plugin_points import OURS, PLUGINS, Choice, Point, choice, installed_points
+from lusgan_core.record_checks import faults_of, shown
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
 BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-"""What a record may be called: names are parts of file names and arguments of commands."""
 
 Record = Backbone | Loss | Penalty | PairMetric | SetMetric
 R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric)
@@ -48,6 +46,11 @@ class Provider:
     distribution: str = ""
     version: str = ""
 
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with lusgan."""
+        return self.distribution == OURS and self.module in BUILT_IN
+
     def __str__(self) -> str:
         where = f"{self.distribution} {self.version}".strip() or "this process"
         return f"{self.module} ({where})"
@@ -55,10 +58,13 @@ class Provider:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that cannot be used, and why."""
+    """A plugin, or one record of it, that cannot be used, and why."""
 
     provider: Provider
     reason: str
+    kind: str = ""
+    """Kind of the record; empty where it is the whole plugin, or a hook of it."""
+    name: str = ""
 
 
 @dataclass
@@ -70,61 +76,88 @@ class Registry:
     )
     providers: dict[tuple[str, str], Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    left_out: list[Provider] = field(default_factory=list)
+    """Plugins that ``LUSGAN_PLUGINS`` does not name; they were not loaded."""
+    changes: dict[Provider, list[str]] = field(default_factory=dict)
+    """What plugins changed for the whole process when they were loaded, and was put back."""
+    claims: dict[tuple[str, str], list[Provider]] = field(default_factory=dict)
+    """Every plugin that offers a name, also where it did not get it."""
 
     def add(self, plugin: object, provider: Provider) -> None:
-        """Add one plugin: all that it offers or, if anything is wrong, nothing.
+        """Add what one plugin offers.
 
         Args:
             plugin: The module (or other object) whose hook implementations are called.
             provider: Where it comes from, for messages and cache keys.
 
         Raises:
-            PluginError: The API version is wrong, a hook is unknown or there is none at all, a
-                record is of the wrong type, or a name is malformed or taken; the message names both
-                sides.
+            PluginError: Something of it cannot be used and was left out: the API version is wrong,
+                a hook is unknown or there is none at all, a record has faults, or its name is
+                taken. The message says all of it.
         """
-        version = getattr(plugin, "LUSGAN_API", API_VERSION)
-        if version != API_VERSION:
-            raise PluginError(
-                f"{provider} was written for plugin API {version}, this lusgan has {API_VERSION}: "
-                "install a matching release of either"
-            )
-        manager = pluggy.PluginManager(GROUP)
-        manager.add_hookspecs(LusganSpecs)
+        before = len(self.broken)
+        self.take(plugin, provider)
+        if faults := self.broken[before:]:
+            raise PluginError("; ".join(f"{fault.provider}: {fault.reason}" for fault in faults))
+
+    def take(self, plugin: object, provider: Provider) -> None:
+        """Add what one plugin offers; what cannot be used becomes ``broken``.
+
+        Args:
+            plugin: The module (or other object) whose hook implementations are called.
+            provider: Where it comes from, for messages and cache keys.
+        """
         try:
-            manager.register(plugin)
-            manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            hooks = ", ".join(hook for hook, _ in KINDS.values())
-            raise PluginError(f"{provider}: {error}; the hooks of lusgan are {hooks}") from error
-        if not manager.get_hookcallers(plugin):
-            raise PluginError(
-                f"{provider} implements no hook: mark one with @hookimpl of lusgan_core.api"
-            )
-        offered: dict[tuple[str, str], Record] = {}
+            hooks = attempt("cannot be looked at", lambda: hooks_of(plugin))
+        except PluginError as error:
+            self.broken.append(Broken(provider, str(error)))
+            return
         for kind, (hook, types) in KINDS.items():
-            for record in _call(manager, hook, provider):
-                if not isinstance(record, types):
-                    raise PluginError(
-                        f"{provider}: {hook} returned {type(record).__name__}, "
-                        f"expected {' or '.join(t.__name__ for t in types)}"
-                    )
-                if not NAME.fullmatch(record.name):
-                    raise PluginError(
-                        f"{provider}: {kind} {record.name!r}: a name is a letter, then letters, "
-                        "digits and underscores"
-                    )
-                key = (kind, record.name)
-                other = provider if key in offered else self.providers.get(key)
-                if other is not None:
-                    raise PluginError(
-                        f"two plugins offer the {kind} {record.name!r}: {other} and {provider}; "
-                        "uninstall or rename one"
-                    )
-                offered[key] = record
-        for (kind, name), record in offered.items():
-            self.records[kind][name] = record
-            self.providers[kind, name] = provider
+            for call in hooks.get(hook, ()):
+                try:
+                    records = attempt(f"{hook} failed", partial(returned, hook, call))
+                except PluginError as error:
+                    self.broken.append(Broken(provider, str(error)))
+                    continue
+                for record in records:
+                    self._take_record((kind, hook), types, record, provider)
+
+    def _take_record(
+        self,
+        place: tuple[str, str],
+        types: tuple[type[Record], ...],
+        record: Any,
+        provider: Provider,
+    ) -> None:
+        (kind, hook), named = place, ""
+        try:
+            faults, named = attempt(f"a {kind} cannot be looked at", lambda: _faults(types, record))
+        except PluginError as error:
+            faults = [str(error)]
+        if faults:
+            what = f"{kind} {named!r}" if named else f"a record of {hook}"
+            reason = f"{what}: {'; '.join(faults)}"
+            self.broken.append(Broken(provider, reason, kind, named))
+            return
+        claims = self.claims.setdefault((kind, named), [])
+        claims.append(provider)
+        if len(claims) == 1:
+            self.records[kind][named] = record
+            self.providers[kind, named] = provider
+        else:
+            self._clash(kind, named, claims)
+
+    def _clash(self, kind: str, name: str, claims: list[Provider]) -> None:
+        """Note that several plugins offer a name; the built-in one keeps it, if there is one."""
+        first, *_, last = claims
+        losers, others = [last], " and ".join(map(str, dict.fromkeys(claims)))
+        offer = "two plugins offer" if first != last else "one plugin offers twice"
+        if not first.built_in and self.records[kind].pop(name, None) is not None:
+            del self.providers[kind, name]
+            losers = [first, last]
+        for loser in dict.fromkeys(losers):
+            reason = f"{offer} the {kind} {name!r}: {others}; uninstall or rename one"
+            self.broken.append(Broken(loser, reason, kind, name))
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name; raises UnknownPluginError."""
@@ -177,9 +210,25 @@ class Registry:
         if isinstance(record, kind_type):
             return record
         choices = [n for n, r in self.records[kind].items() if isinstance(r, kind_type)]
-        broken = [f"broken plugin {b.provider}: {b.reason}" for b in self.broken]
-        hint = "; ".join(broken) or _install_hint()
-        raise UnknownPluginError(kind, name, choices, hint)
+        raise UnknownPluginError(kind, name, choices, self._hint(kind, name))
+
+    def _hint(self, kind: str, name: str) -> str:
+        """Why a record is not there: it is broken, or left out, or not installed."""
+        if own := [b for b in self.broken if (b.kind, b.name) == (kind, name)]:
+            return "; ".join(f"broken plugin {b.provider}: {b.reason}" for b in own)
+        whole = [b for b in self.broken if not b.kind]
+        hints = [f"broken plugin {b.provider}: {b.reason}" for b in whole[:SHOWN]]
+        if len(whole) > SHOWN:
+            hints.append(f"{len(whole) - SHOWN} more are broken: `lusgan plugins` tells why")
+        if self.left_out:
+            plugins = ", ".join(map(str, self.left_out[:SHOWN]))
+            more = f" and {len(self.left_out) - SHOWN} more" if len(self.left_out) > SHOWN else ""
+            hints.append(f"left out by {PLUGINS}: {plugins}{more}")
+        return "; ".join(hints) or _install_hint()
+
+
+SHOWN = 3
+"""Plugins that an error names, at most."""
 
 
 def _install_hint() -> str:
@@ -192,40 +241,58 @@ def _install_hint() -> str:
     return "If a package offers it, install it where this run is executed"
 
 
-def _call(manager: pluggy.PluginManager, hook: str, provider: Provider) -> Iterable[Any]:
-    """What a plugin's hook returns, flattened."""
-    caller: Callable[[], list[Any]] = getattr(manager.hook, hook)
-    try:
-        results = caller()
-        return [record for result in results for record in result]
-    except Exception as error:
-        raise PluginError(f"{provider}: {hook} failed: {type(error).__name__}: {error}") from error
+def _faults(types: tuple[type[Record], ...], record: Any) -> tuple[list[str], str]:
+    """What is wrong with a record, and its name, as far as it has one."""
+    for kind_type in types:
+        if isinstance(record, kind_type):
+            name = getattr(record, "name", None)
+            return faults_of(record, kind_type), name if isinstance(name, str) else ""
+    expected = " or ".join(t.__name__ for t in types)
+    return [f"{shown(record)} is of type {type(record).__name__}, expected {expected}"], ""
 
 
-def discover() -> Registry:
-    """Load every installed plugin, built-in ones first, so that their names cannot be taken."""
+def discover(chosen: Choice | None = None) -> Registry:
+    """Load the installed plugins, built-in ones first, so that their names cannot be taken.
+
+    Args:
+        chosen: Which of those that are not built in to load; None for what ``LUSGAN_PLUGINS`` says.
+
+    Returns:
+        A registry of what they offer, of what cannot be used, and of what was left out.
+    """
+    chosen = Choice.of(choice()) if chosen is None else chosen
     registry = Registry()
-    points = sorted(
-        metadata.entry_points(group=GROUP), key=lambda p: (p.value not in BUILT_IN, p.name)
-    )
-    for point in points:
-        dist = point.dist
-        provider = Provider(point.value, dist.name if dist else "", dist.version if dist else "")
-        try:
-            plugin = point.load()
-        except Exception as error:  # whatever a stranger's module raises on import
-            registry.broken.append(
-                Broken(provider, f"cannot be imported: {type(error).__name__}: {error}")
-            )
-            continue
-        try:
-            registry.add(plugin, provider)
-        except PluginError as error:
-            registry.broken.append(Broken(provider, str(error)))
+    points = installed_points()
+    by_provider = {Provider(p.module, p.distribution, p.version): p for p in points}
+    for provider, point in sorted(by_provider.items(), key=lambda item: not item[0].built_in):
+        if provider.built_in or chosen.takes(point):
+            _load(registry, provider, point)
+        else:
+            registry.left_out.append(provider)
+    for name in chosen.missing(points):
+        reason = f"{PLUGINS} names it: correct the name, or install what offers it"
+        registry.broken.append(Broken(Provider(name, "not installed"), reason))
     return registry
 
 
-@cache
+def _load(registry: Registry, provider: Provider, point: Point) -> None:
+    """Import one plugin and take what it offers, so that nothing it does reaches others."""
+    with guarded(str(provider), watched=not provider.built_in) as changes:
+        try:
+            plugin = attempt("cannot be imported", point.entry.load)
+        except PluginError as error:
+            registry.broken.append(Broken(provider, str(error)))
+        else:
+            registry.take(plugin, provider)
+    if changes:
+        registry.changes[provider] = changes
+
+
 def installed() -> Registry:
-    """The registry of this process, loaded once."""
-    return discover()
+    """The registry of this process, loaded once for each value of ``LUSGAN_PLUGINS``."""
+    return _installed(choice())
+
+
+@cache
+def _installed(text: str | None) -> Registry:
+    return discover(Choice.of(text))

@@ -202,3 +202,12 @@ def test_a_plugin_of_this_process_has_an_identity() -> None:
     assert files_identity("no-such-distribution", "distributions") == files_identity(
         "", "distributions"
     )
+
+
+def test_what_no_code_can_read_is_no_obstacle(site: Path) -> None:
+    """A link that leads nowhere or a named pipe in a plugin's package neither ends nor stops those
+    who evaluate by every installed metric."""
+    before = files_identity_of(site)
+    (site / "slab" / "weights.bin").symlink_to("/nowhere/weights.bin")
+    os.mkfifo(site / "slab" / "pipe")
+    assert files_identity_of(site) == before

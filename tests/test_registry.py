@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from lusgan_metrics import mse
 LOSS = cross_entropy.SGAN
 OURS = Provider("ours", "ours-dist", "1.0")
 THEIRS = Provider("theirs", "theirs-dist", "2.0")
+BUILT_IN_ONE = Provider("lusgan_losses", "lusgan", "1.0")
 SET_METRIC = SetMetric("gap", "Gap", "Distance of means", "lower", 0.0, lambda a, b: 0.0)
 
 
@@ -56,14 +59,29 @@ def test_a_record_is_handed_out_by_name() -> None:
     assert registry.providers["loss", "SGAN"] == OURS
 
 
-def test_a_clash_names_both_sides() -> None:
-    """A taken name is refused, naming both plugins with their releases; the first one keeps it."""
+def test_a_clash_with_a_built_in_plugin_names_both_sides() -> None:
+    """The built-in one keeps its name; the error names both plugins with their releases."""
     registry = Registry()
-    registry.add(plugin(records=[LOSS]), OURS)
+    registry.add(plugin(records=[LOSS]), BUILT_IN_ONE)
     other = replace(LOSS, description="another")
-    words = ("SGAN", "ours (ours-dist 1.0)", "theirs (theirs-dist 2.0)", "rename")
+    words = ("SGAN", "lusgan_losses (lusgan 1.0)", "theirs (theirs-dist 2.0)", "rename")
     refused(plugin(records=[other]), *words, registry=registry)
     assert registry.loss("SGAN") is LOSS
+
+
+def test_between_strangers_nobody_has_a_name_that_several_offer() -> None:
+    """Neither of two, nor a third one: which comes first is chance. Each is told of the others, and
+    whoever asks for the name is, too; their other records can be used."""
+    registry = Registry()
+    other = replace(LOSS, name="other")
+    registry.add(plugin(records=[LOSS, other]), OURS)
+    for provider in (THEIRS, Provider("third", "third-dist", "3.0")):
+        with pytest.raises(PluginError, match=r"'SGAN': ours \(ours-dist 1.0\) and theirs"):
+            registry.add(plugin(records=[LOSS]), provider)
+        assert registry.records["loss"] == {"other": other}
+    assert [b.provider.module for b in registry.broken] == ["ours", "theirs", "third"]
+    with pytest.raises(UnknownPluginError, match="two plugins offer the loss 'SGAN'"):
+        registry.loss("SGAN")
 
 
 def test_a_plugin_that_clashes_with_itself_is_refused() -> None:
@@ -101,14 +119,29 @@ def test_a_plugin_without_hooks_is_refused() -> None:
 
 
 def test_another_api_version_is_refused() -> None:
-    """A plugin for another version of the boundary is refused, naming both versions."""
-    refused(plugin(records=[LOSS], LUSGAN_API=99), "API 99", "has 1", "theirs")
-    Registry().add(plugin(records=[LOSS], LUSGAN_API=1), THEIRS)
+    """A plugin for another version of the boundary is refused, naming both versions; plugins of
+    versions that there were are not."""
+    refused(plugin(records=[LOSS], LUSGAN_API=99), "API 99", "has 2", "theirs")
+
+
+@pytest.mark.parametrize("version", [0, 3, True, 1.0, "2", None, object()])
+def test_an_odd_api_version_is_refused(version: object) -> None:
+    """Only the whole numbers 1 and 2 are versions, whatever else equals them."""
+    refused(plugin(records=[LOSS], LUSGAN_API=version), "theirs", "expected LUSGAN_API = 1 or 2")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_plugins_of_either_version_are_taken(version: int) -> None:
+    """What was written for version 1 goes on working."""
+    Registry().add(plugin(records=[LOSS], LUSGAN_API=version), THEIRS)
 
 
 def test_a_record_of_another_kind_is_refused() -> None:
-    """A metric among the losses is an error that says what was expected."""
-    refused(plugin(records=[LOSS, mse.METRIC]), "PairMetric", "expected Loss")
+    """A metric among the losses is an error that says what was expected; the loss can be used."""
+    registry = Registry()
+    with pytest.raises(PluginError, match="PairMetric, expected Loss"):
+        registry.add(plugin(records=[LOSS, mse.METRIC]), THEIRS)
+    assert registry.records["loss"] == {"SGAN": LOSS}
 
 
 @pytest.mark.parametrize("name", ["", "my-loss", "../up", "a b", "7th"])
@@ -124,6 +157,72 @@ def test_a_hook_that_raises_is_refused() -> None:
         raise KeyError("weights")
 
     refused(plugin(records=broken), "theirs", "register_losses", "KeyError", "weights")
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), type("Odd", (BaseException,), {})()]
+)
+def test_a_hook_that_raises_what_is_no_exception_is_refused(error: BaseException) -> None:
+    """Nor does ``sys.exit`` in a hook end the process."""
+
+    def broken() -> Any:
+        raise error
+
+    refused(plugin(records=broken), "theirs", "register_losses failed", type(error).__name__)
+
+
+def test_ctrl_c_in_a_hook_stays_ctrl_c() -> None:
+    """A user who loses patience with a plugin can still stop."""
+
+    def slow() -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Registry().add(plugin(records=slow), THEIRS)
+
+
+def test_what_a_signals_handler_raises_is_not_the_plugins() -> None:
+    """A flow run that is cancelled while plugins are looked for ends: Prefect raises in a handler
+    what no ``except Exception`` catches."""
+
+    class Cancelled(BaseException):
+        pass
+
+    def cancel(number: int, frame: object) -> None:
+        raise Cancelled
+
+    before = signal.signal(signal.SIGUSR1, cancel)
+    try:
+        with pytest.raises(Cancelled):
+            Registry().add(plugin(records=lambda: signal.raise_signal(signal.SIGUSR1)), THEIRS)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (None, "returned None: is `return` missing?"),
+        (LOSS, "TypeError"),
+        ("SGAN", "returned 'SGAN', expected a list of records"),
+        ({"SGAN": LOSS}, "expected a list of records"),
+        ([None], "None is of type NoneType, expected Loss"),
+        (itertools.repeat(LOSS), "more than 1,000 records"),
+    ],
+)
+def test_a_hook_that_returns_no_list_of_records_is_refused(returned: object, said: str) -> None:
+    """A forgotten ``return``, a record without its list, and what never ends are told."""
+    refused(plugin(records=lambda: returned), "theirs", "register_losses", said)
+
+
+def test_one_hook_that_fails_leaves_the_others() -> None:
+    """Metrics of a plugin whose losses fail can be used."""
+    module = plugin(records=lambda: 1 / 0)
+    module.register_metrics = hookimpl(lambda: [mse.METRIC])
+    registry = Registry()
+    with pytest.raises(PluginError, match="ZeroDivisionError"):
+        registry.add(module, THEIRS)
+    assert registry.pair_metric("mse") is mse.METRIC
 
 
 def test_an_unknown_name_lists_choices_and_the_nearest() -> None:

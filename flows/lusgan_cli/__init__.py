@@ -100,8 +100,16 @@ def _options(
     version: bool = typer.Option(
         False, "--version", is_eager=True, callback=_version, help="Show the version and exit."
     ),
+    no_plugins: bool = typer.Option(
+        False,
+        "--no-plugins",
+        help="Load built-in plugins alone; LUSGAN_PLUGINS=NAME,NAME loads those that it names.",
+    ),
 ) -> None:
-    pass
+    if no_plugins:
+        from lusgan_core.plugin_points import PLUGINS
+
+        os.environ[PLUGINS] = ""  # processes that are started inherit it
 
 
 def main() -> None:

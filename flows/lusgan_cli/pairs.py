@@ -80,7 +80,8 @@ def pairs(
 
     registry = installed()
     names = [n.strip() for n in metrics.split(",") if n.strip()]
-    if "all" in names:
+    every = "all" in names
+    if every:
         names = sorted(registry.pair_metrics())
     chosen = [registry.pair_metric(name) for name in names]
     if full is not None:
@@ -110,6 +111,7 @@ def pairs(
             progress=progress,
             checkpoint=place,
             keep_checkpoint=full is not None and place is not None,
+            may_fail=frozenset(names if every else ()),
         )
 
     try:

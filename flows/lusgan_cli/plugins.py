@@ -1,4 +1,7 @@
-"""``lusgan plugins``: the installed plugins, and ``plugins new``: a package to start from."""
+"""``lusgan plugins``: the installed plugins, where they are from, which are broken or left out.
+
+``lusgan plugins new`` writes a package to start from.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Record
+    from lusgan_core.registry import Record, Registry
 
 
 plugins = typer.Typer(
@@ -27,43 +30,13 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from rich.table import Table
-
-    from lusgan_core.registry import KINDS, installed
+    from lusgan_core.registry import installed
 
     registry = installed()
     if json:
-        print_json(
-            {
-                "plugins": [
-                    {
-                        "kind": kind,
-                        "name": name,
-                        "description": record.description,
-                        "from": registry.provider_of(f"{kind}/{name}"),
-                        "options": options_of(record),
-                    }
-                    for kind in KINDS
-                    for name, record in sorted(registry.records[kind].items())
-                ],
-                "broken": [
-                    {"plugin": str(broken.provider), "reason": broken.reason}
-                    for broken in registry.broken
-                ],
-            }
-        )
+        print_json(listing(registry))
     else:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("kind", "name", "what it is", "from"):
-            table.add_column(heading)
-        for kind in KINDS:
-            for name, record in sorted(registry.records[kind].items()):
-                source = registry.provider_of(f"{kind}/{name}")
-                table.add_row(kind, name, visible(record.description), visible(source))
-        out.print(table)
-        for broken in registry.broken:
-            provider, why = visible(str(broken.provider)), visible(broken.reason)
-            out.print(f"[bold red]broken[/] {provider}: {why}")
+        _show(registry)
     if registry.broken:
         raise typer.Exit(1)
 
@@ -85,6 +58,59 @@ def new(
     err.print(
         visible(f"next: pip install -e '{folder}[test]', then pytest there, then lusgan plugins")
     )
+
+
+def listing(registry: Registry) -> dict[str, Any]:
+    """The installed plugins, for a program to read."""
+    from lusgan_core.plugin_guard import guarded
+    from lusgan_core.registry import KINDS
+
+    with guarded("the plugins", watched=False):  # options models are a plugin's own code
+        records = [
+            {
+                "kind": kind,
+                "name": name,
+                "description": record.description,
+                "from": registry.provider_of(f"{kind}/{name}"),
+                "options": options_of(record),
+            }
+            for kind in KINDS
+            for name, record in sorted(registry.records[kind].items())
+        ]
+    return {
+        "plugins": records,
+        "broken": [
+            {"plugin": str(broken.provider), "reason": broken.reason} for broken in registry.broken
+        ],
+        "left_out": [str(provider) for provider in registry.left_out],
+        "changes": {str(provider): what for provider, what in registry.changes.items()},
+    }
+
+
+def _show(registry: Registry) -> None:
+    """Print a table of the records, then what is broken, was left out, or changes the process."""
+    from rich.table import Table
+
+    from lusgan_core.plugin_points import PLUGINS
+    from lusgan_core.registry import KINDS
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("kind", "name", "what it is", "from"):
+        table.add_column(heading)
+    for kind in KINDS:
+        for name, record in sorted(registry.records[kind].items()):
+            source = registry.provider_of(f"{kind}/{name}")
+            table.add_row(kind, name, visible(record.description), visible(source))
+    out.print(table)
+    for broken in registry.broken:
+        out.print(f"[bold red]broken[/] {visible(str(broken.provider))}: {visible(broken.reason)}")
+    for provider in registry.left_out:
+        out.print(f"[yellow]left out[/] by {PLUGINS}: {visible(str(provider))}")
+    for provider, what in registry.changes.items():
+        out.print(
+            f"[yellow]careless[/] {visible(str(provider))}: {visible(', '.join(what))} when it is "
+            "loaded; lusgan puts back what it can"
+        )
 
 
 def options_of(record: Record) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from lusgan_core.evaluation.stage import (
     EvaluationRecord,
     NearestReal,
     RealFrame,
+    metric_names,
 )
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.measures.pairs.accumulators import Summary
@@ -52,11 +53,13 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
     options = EvaluationOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
     samples = data_of(earlier(context, call.arguments["generated"]), SampleSet)
-    metrics = [context.registry.pair_metric(name) for name in options.metrics]
+    names = metric_names(options, context.registry)
+    metrics = [context.registry.pair_metric(name) for name in names]
     real = _real_frames(context, dataset, options.real_frames)
     with context.store.local_copy(samples.frames_key) as path:
         synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
-    compare = _Comparer(metrics, options.compat, context.runtime, call.label)
+    may_fail = frozenset(names) - set(options.metrics)
+    compare = _Comparer(metrics, options.compat, context.runtime, call.label, may_fail)
     record = _compare(compare, real, synthetic, options.among_frames, samples)
     folder = call.manifest.rpartition("/")[0]
     data = record.model_dump_json(indent=1).encode()
@@ -121,7 +124,11 @@ class _Comparer:
     compat: str
     runtime: Runtime
     label: str
+    may_fail: frozenset[str] = frozenset()
+    """Metrics that are absent where they fail, because nobody named them."""
     pairs: int = 0
+    absent: dict[str, str] = field(default_factory=dict)
+    """Title of a metric that failed or does not apply -> why; no later comparison has it."""
 
     def __call__(
         self, name: str, a: FrameSet, b: FrameSet | None, apart: bool = False
@@ -142,9 +149,17 @@ class _Comparer:
                 compat=self.compat,
                 exclude_same_group=apart,
                 progress=progress,
+                may_fail=self.may_fail,
             )
         self.pairs += found.pairs
+        self._drop_absent(found)
         return found
+
+    def _drop_absent(self, found: PairResults) -> None:
+        """Leave out of later comparisons what failed in this one, or does not apply."""
+        absent = found.absent
+        self.absent |= {m.title: absent[m.name] for m in self.metrics if m.name in absent}
+        self.metrics = [metric for metric in self.metrics if metric.name not in absent]
 
 
 def _compare(
@@ -193,11 +208,7 @@ def _compare(
             for between, summary in kinds.items()
             if summary and summary.counts
         ),
-        absent={
-            metric.title: with_training.absent[metric.name]
-            for metric in compare.metrics
-            if metric.name in with_training.absent
-        },
+        absent=compare.absent,
         nearest=_nearest(sides, by[likeness]) if likeness else (),
         nearest_training=tuple(best[0].tolist()) if best else (),
         nearest_held_out=tuple(best[1].tolist()) if len(best) > 1 else (),

@@ -25,7 +25,9 @@ class EvaluationOptions(Options):
     """What is compared, and how much of it."""
 
     metrics: tuple[str, ...] = Field(
-        (), description="Pair metrics; empty: every one that is installed"
+        (),
+        description="Pair metrics; empty: every one that is installed, of which those that fail "
+        "are left out",
     )
     real_frames: int | None = Field(
         None,
@@ -85,7 +87,7 @@ class EvaluationRecord(Record):
     values: tuple[Measured, ...]
     distributions: tuple[Distribution, ...]
     absent: dict[str, str]
-    """Title of a metric that does not apply -> why."""
+    """Title of a metric that does not apply, or that nobody named and that failed -> why."""
     nearest: tuple[NearestReal, ...]
     """One for each synthetic frame."""
     nearest_training: tuple[float, ...]
@@ -124,9 +126,22 @@ def call(
         manifest=lambda key: (
             f"evaluations/score-{samples.score}/{samples.model}/{key[:8]}/manifest.json"
         ),
-        plugins=tuple(("metric", name) for name in options.metrics),
+        plugins=tuple(("metric", name) for name in metric_names(options, registry)),
         registry=registry,
     )
+
+
+def metric_names(options: EvaluationOptions, registry: Registry) -> tuple[str, ...]:
+    """Name the pair metrics of an evaluation.
+
+    Args:
+        options: Options of the evaluation.
+        registry: Registry whose metrics are taken where none is named.
+
+    Returns:
+        Names; in alphabetical order where none is named.
+    """
+    return options.metrics or tuple(sorted(registry.pair_metrics()))
 
 
 def run(call: StageCall, context: StageContext) -> Product:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from lusgan_core.api import Options
-from lusgan_core.registry import NAME
+from lusgan_core.record_checks import NAME
 
 
 class RecordContract:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -40,3 +41,24 @@ def test_a_broken_plugin_is_shown_and_fails(lusgan, monkeypatch, arguments: list
     assert "theirs (their-dist 2)" in result.out
     assert "[red]no" in result.out
     assert "\x1b" not in result.out
+
+
+def test_what_was_left_out_or_put_back_is_shown(lusgan, monkeypatch) -> None:
+    """Neither is a fault: the exit code is 0, in the table as in the list for programs."""
+    whole = registry.discover()
+    whole.left_out.append(Provider("theirs", "their-dist", "2"))
+    whole.changes[Provider("other", "other-dist", "3")] = ["changes the working directory"]
+    monkeypatch.setattr("lusgan_core.registry.installed", lambda: whole)
+    shown, listed = lusgan("plugins"), json.loads(lusgan("plugins", "--json").out)
+    assert shown.code == 0
+    assert "left out by LUSGAN_PLUGINS: theirs (their-dist 2)" in shown.out
+    assert "other (other-dist 3): changes the working directory" in shown.out
+    assert listed["left_out"] == ["theirs (their-dist 2)"]
+    assert listed["changes"] == {"other (other-dist 3)": ["changes the working directory"]}
+
+
+def test_no_plugins_is_said_to_processes_that_are_started(lusgan, monkeypatch) -> None:
+    """The option sets the variable that they inherit, whatever it was."""
+    monkeypatch.setenv("LUSGAN_PLUGINS", "theirs")
+    assert lusgan("--no-plugins", "plugins", "--json").code == 0
+    assert os.environ["LUSGAN_PLUGINS"] == ""

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lusgan_core.calls.call import StageContext, reference_to
+from lusgan_core.api import PairMetric, hookimpl
+from lusgan_core.calls.call import StageCall, StageContext, reference_to
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import REAL, SYNTHETIC, Measured, find
 from lusgan_core.domain import ShardRecord
+from lusgan_core.errors import PluginError
 from lusgan_core.evaluation import stage
 from lusgan_core.evaluation.stage import EvaluationOptions, EvaluationRecord
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.preprocessing.shard import write_shard
-from lusgan_core.registry import Registry
+from lusgan_core.registry import Provider, Registry
 from lusgan_core.selection.stage import score_dataset
 from lusgan_core.store import LocalStore
+from lusgan_metrics import mse as mse_plugin
 
 SCORE = 2
 Clips = Mapping[str, Sequence[int]]
@@ -185,3 +188,33 @@ def test_the_nearest_real_frame_is_found_on_either_side(evaluate: Any) -> None:
     ]
     assert best == [nearest.value for nearest in record.nearest]
     assert record.nearest_held_out[0] < record.nearest_training[0]
+
+
+def test_a_metric_that_fails_is_absent_unless_it_was_named(tmp_path: Path) -> None:
+    """An evaluation by every installed metric goes on without the one that fails, and tells why;
+    one that names it ends, and is another call, so that it does not find the first one's result."""
+
+    def value(first: Any, second: Any) -> float:
+        raise ZeroDivisionError("no luck")
+
+    class Plugin:
+        @hookimpl
+        def register_metrics(self) -> list[PairMetric]:
+            return [PairMetric("odd", "Odd", "Fails", "lower", 0.0, value), mse_plugin.METRIC]
+
+    store, registry = LocalStore(tmp_path), Registry()
+    registry.add(Plugin(), Provider("tests"))
+    selected, generated = select(store, TRAINING, {"C1": [40]}), generate(store, [100, 110])
+    context = StageContext(store, registry=registry)
+
+    def call(*names: str) -> StageCall:
+        return stage.call(selected, generated, EvaluationOptions(metrics=names), registry)
+
+    made = stage.run(call(), context).data
+    assert isinstance(made, EvaluationRecord)
+    assert {value.metric for value in made.values} == {"mse"}
+    assert "ZeroDivisionError: no luck" in made.absent["Odd"]
+    with pytest.raises(PluginError, match="metric 'odd' failed"):
+        stage.run(call("mse", "odd"), context)
+    assert call().cache_key != call("mse", "odd").cache_key
+    assert call().plugins == call("mse", "odd").plugins

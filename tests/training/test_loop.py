@@ -153,7 +153,7 @@ def test_a_loss_that_explodes_ends_the_training(tmp_path):
         calls += 1
         return (fake.mean() - real.mean()) * (1e30 if calls < 4 else 1e30 * 1e30)
 
-    registry = tiny.with_loss(Loss("explosive", "", explodes, plain_generator))
+    registry = tiny.with_loss(Loss("explosive", "Explodes", explodes, plain_generator))
     with pytest.raises(
         TrainingError,
         match=r"loss_discriminator became NaN or infinite before iteration 4: lower the learning",
@@ -175,7 +175,7 @@ def test_weights_that_explode_are_never_saved(tmp_path):
     def fine(real: Any, fake: Any, targets: Any, options: Any) -> torch.Tensor:
         return fake.mean() - real.mean()
 
-    registry = tiny.with_loss(Loss("ruinous", "", fine, ruinous))
+    registry = tiny.with_loss(Loss("ruinous", "Ruins", fine, ruinous))
     said = "the weights of the generator became NaN or infinite before iteration 1:"
     with pytest.raises(TrainingError, match=said):
         tiny.run(tmp_path, tiny.options(iterations=1, loss="ruinous"), registry)

@@ -192,7 +192,7 @@ def test_labels_reach_the_discriminator_and_not_the_generator():
 
         return loss
 
-    registry = tiny.with_loss(Loss("recording", "", loss_for("D"), loss_for("G")))
+    registry = tiny.with_loss(Loss("recording", "Records", loss_for("D"), loss_for("G")))
     chosen = tiny.options(
         loss="recording", smooth_real=(0.7, 1.2), smooth_fake=(0, 0.3), flip_labels=0.3,
         batch_size=16,

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lusgan_core.errors import ConfigError, LusganError, MissingError
+from lusgan_core.plugin_points import PLUGINS
 from lusgan_core.registry import installed
 from lusgan_core.store import check_writable, open_store
 from lusgan_core.store.base import KEEPS_DELETED
@@ -56,11 +57,14 @@ def plugins() -> str:
     """Check that every installed plugin can be used."""
     registry = installed()
     if registry.broken:
-        first = registry.broken[0]
+        first, *others = registry.broken
+        more = f"; so are {len(others)} more" if others else ""
         raise MissingError(
-            f"{first.provider} is broken: {first.reason}; `lusgan plugins` tells more"
+            f"{first.provider} is broken: {first.reason}{more}. Who does not name it is not "
+            "disturbed; `lusgan plugins` tells more"
         )
-    return f"{sum(map(len, registry.records.values()))} from all packages"
+    left_out = f"; left out by {PLUGINS}: {len(registry.left_out)}" if registry.left_out else ""
+    return f"{sum(map(len, registry.records.values()))} from all packages{left_out}"
 
 
 def gpu(required: bool = False) -> str:

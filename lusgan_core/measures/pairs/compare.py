@@ -17,8 +17,10 @@ counted once a pair, a directed one in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,7 @@ from lusgan_core.measures.pairs.frameset import FrameSet
 from lusgan_core.measures.pairs.results import PairResults
 from lusgan_core.measures.pairs.runners import (
     KernelRunner,
+    MetricError,
     PlainRunner,
     make_runners,
     smallest_side,
@@ -56,11 +59,13 @@ def compare_sets(
     keep_checkpoint: bool = False,
     engine: Choice = "auto",
     block: tuple[int, int] | None = None,
+    may_fail: Set[str] = frozenset(),
 ) -> PairResults:
     """Compare every frame of one set with every frame of another, or of the same.
 
     Metrics that do not apply to these frames (too small, grey where colour is needed) are named in
-    ``absent``. With a checkpoint file, the same call resumes where an earlier one broke off.
+    ``absent``, and so are those of ``may_fail`` that failed, without which the comparison is begun
+    anew. With a checkpoint file, the same call resumes where an earlier one broke off.
 
     Args:
         a: The first frames, the reference of directed metrics.
@@ -81,6 +86,7 @@ def compare_sets(
             once.
         engine: What computes the kernels; ``auto`` chooses by the size of the job.
         block: Rows and columns of a block; None to choose them by the memory.
+        may_fail: Names of metrics that nobody asked for by name, and that may therefore fail.
 
     Returns:
         Summaries, neighbours and files of all metrics that apply.
@@ -89,8 +95,15 @@ def compare_sets(
         ConfigError: The frames, metrics or settings cannot be used.
         PairsError: The disk is full, memory does not suffice or a frame cannot be read; it holds
             the results so far.
-        PluginError: A metric of a plugin failed.
+        PluginError: A metric of a plugin failed that may not.
     """
+    if may_fail:
+        return _without_failing(
+            a, b, metrics, may_fail,
+            top=top, histogram_bins=histogram_bins, matrix=matrix, device=device, threads=threads,
+            compat=compat, exclude_same_group=exclude_same_group, progress=progress,
+            checkpoint=checkpoint, keep_checkpoint=keep_checkpoint, engine=engine, block=block,
+        )  # fmt: skip
     if top < 1 or histogram_bins < 2:
         raise ConfigError("top must be at least 1 and histogram_bins at least 2")
     version, device = check_compat(compat), check_device(device)
@@ -120,6 +133,33 @@ def compare_sets(
         checkpoint,
         keep_checkpoint,
     ).run(progress)
+
+
+def _without_failing(
+    a: FrameSet,
+    b: FrameSet | None,
+    metrics: Sequence[PairMetric | str],
+    may_fail: Set[str],
+    **how: Any,
+) -> PairResults:
+    """Compare, and begin anew without a metric that fails, if it may."""
+    left = [installed().pair_metric(m) if isinstance(m, str) else m for m in metrics]
+    absent: dict[str, str] = {}
+    for metric in left:
+        if metric.name in may_fail and metric.kernel not in (None, *KERNELS):
+            absent[metric.name] = f"names the kernel {metric.kernel!r}, which there is not"
+    while True:
+        left = [metric for metric in left if metric.name not in absent]
+        try:
+            found = compare_sets(a, b, left, **how)
+        except MetricError as error:
+            if error.metric not in may_fail or len(left) == 1:
+                raise
+            absent[error.metric] = error.reason
+            if how["checkpoint"] is not None:  # it counts values of the metric that failed
+                how["checkpoint"].unlink(missing_ok=True)
+        else:
+            return replace(found, absent=found.absent | absent)
 
 
 def _records(metrics: Sequence[PairMetric | str]) -> list[PairMetric]:

@@ -25,6 +25,9 @@ from lusgan_core.measures.pairs.formulas import (
     terms_of,
 )
 from lusgan_core.measures.pairs.memory import out_of_memory
+from lusgan_core.measures.pairs.prepared import ChunkCache, Chunks, read_only
+from lusgan_core.plugin_guard import described, is_stop
+from lusgan_core.registry import installed
 
 Values = dict[str, Floats]
 """By the metric's name, (n, m)."""
@@ -151,11 +154,22 @@ class KernelRunner:
         return {m.name: evaluate(m.kernel or "", terms, a, b, self.compat) for m in metrics}
 
 
+class MetricError(PluginError):
+    """A metric that failed; ``metric`` is its name."""
+
+    def __init__(self, metric: str, reason: str) -> None:
+        super().__init__(f"metric {metric!r} {reason}")
+        self.metric, self.reason = metric, reason
+
+
 @dataclass
 class PlainRunner:
     """Lets one metric compute itself: by prepare and compare, or, slowly, pair by pair."""
 
     metric: PairMetric
+
+    def __post_init__(self) -> None:
+        self._cache = ChunkCache(self.metric.prepare) if self.metric.prepare else None
 
     @property
     def metrics(self) -> Sequence[PairMetric]:
@@ -167,42 +181,92 @@ class PlainRunner:
         """Whether pairs are compared one at a time."""
         return self.metric.prepare is None or self.metric.compare is None
 
-    def prepare(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The frames themselves: what a plugin makes of them may not be sliceable."""
-        return frames[..., 0] if frames.shape[3] == 1 else frames
+    def prepare(self, frames: NDArray[np.uint8]) -> Chunks:
+        """The frames, to be prepared when they are first compared; a metric cannot change them."""
+        frames = read_only(frames[..., 0] if frames.shape[3] == 1 else frames)
+        return Chunks(frames, 0, len(frames))
 
-    def release(self, frames: NDArray[np.uint8]) -> None:
+    def release(self, frames: Chunks) -> None:
         """See MetricRunner.release; there is nothing to release."""
 
-    def values(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Values:
-        """See MetricRunner.values; raises PluginError if the metric fails or has another shape."""
+    def values(self, a: Chunks, b: Chunks) -> Values:
+        """See MetricRunner.values; raises MetricError if the metric fails or has another shape."""
         try:
-            values = self._compute(a, b)
+            return {self.metric.name: self._compute(a, b)}
         except out_of_memory():
+            if self._cache is not None:
+                self._cache.clear()
             raise
-        except Exception as error:  # whatever a stranger's code raises
-            raise PluginError(
-                f"metric {self.metric.name!r} failed on frames shaped {a.shape[1:]}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        if values.shape != (len(a), len(b)):
-            raise PluginError(
-                f"metric {self.metric.name!r} gave an array shaped {values.shape} for "
-                f"{len(a)} x {len(b)} frames, expected one number a pair"
-            )
-        return {self.metric.name: values}
+        except BaseException as error:  # whatever a stranger's code raises, SystemExit too
+            if is_stop(error):
+                raise
+            reason = f"failed on frames shaped {a.shape[1:]}: {described(error)}"
+            raise MetricError(self.metric.name, reason + _origin(self.metric)) from error
 
-    def _compute(self, a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Floats:
-        metric = self.metric
-        if metric.prepare is not None and metric.compare is not None:
-            return np.asarray(metric.compare(metric.prepare(a), metric.prepare(b)), np.float64)
-        return np.array([[float(metric.value(x, y)) for y in b] for x in a], np.float64)
+    def _compute(self, a: Chunks, b: Chunks) -> Floats:
+        values = np.empty((len(a), len(b)))
+        cache, compare = self._cache, self.metric.compare
+        if cache is None or compare is None:
+            for i, first in enumerate(a.pixels):
+                for j, second in enumerate(b.pixels):
+                    values[i, j] = real_number(self.metric.value(first, second))
+            return values
+        for one in a.parts(cache):
+            for two in b.parts(cache):
+                table = compare(one.prepared, two.prepared)
+                table = real_table(table, (one.frames, two.frames))
+                values[one.place, two.place] = table[one.inside, two.inside]
+        return values
 
-    def swapped(self, a: NDArray[np.uint8], b: NDArray[np.uint8], values: Values) -> Values:
+    def swapped(self, a: Chunks, b: Chunks, values: Values) -> Values:
         """See MetricRunner.swapped; computed anew unless the metric is symmetric."""
         if self.metric.symmetric:
             return values
         return {name: value.T for name, value in self.values(b, a).items()}
+
+
+def _origin(metric: PairMetric) -> str:
+    """The plugin that a metric comes from, for the end of an error; empty where it is of none."""
+    registry = installed()
+    if metric.name not in registry.records["metric"]:
+        return ""
+    return f" (it comes from {registry.provider_of(f'metric/{metric.name}')})"
+
+
+def real_number(value: object) -> float:
+    """Check the value of a pair. Raises TypeError for what is no real number, complex ones too."""
+    if type(value) is float:
+        return value
+    number = np.asarray(value)
+    if number.dtype.kind not in "fiu" or number.ndim:
+        what = f"shaped {number.shape}" if number.ndim else f"of type {type(value).__name__}"
+        raise TypeError(f"it gave a value {what}, expected a real number, a float")
+    return float(number)
+
+
+def real_table(values: object, shape: tuple[int, int]) -> Floats:
+    """Check the values of all pairs of two chunks.
+
+    Args:
+        values: What the metric's ``compare`` returned.
+        shape: Frames of the first chunk, and of the second.
+
+    Returns:
+        The values as float64.
+
+    Raises:
+        TypeError: They are no real numbers.
+        ValueError: They have another shape.
+    """
+    table = np.asarray(values)
+    if table.dtype.kind not in "fiu":
+        raise TypeError(f"it gave values of type {table.dtype}, expected real numbers, float64")
+    if table.shape != shape:
+        raise ValueError(
+            f"it gave an array shaped {table.shape} for {shape[0]} x {shape[1]} frames, expected "
+            "one number a pair"
+        )
+    return table.astype(np.float64)
 
 
 def smallest_side(metric: PairMetric) -> int:

@@ -14,7 +14,7 @@ import torch
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, PluginError, UnknownNameError, UnknownPluginError
 from lusgan_core.measures.pairs import compare as module
-from lusgan_core.measures.pairs import engines
+from lusgan_core.measures.pairs import engines, prepared
 from lusgan_core.measures.pairs.blocks import Plan, make_plan
 from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.frameset import FrameSet
@@ -323,6 +323,109 @@ class TestPlugins:
         with pytest.raises(PluginError, match=r"'mae' failed .* ZeroDivisionError: no luck"):
             compare_sets(FrameSet(small), None, [replace(MINE, value=value)], checkpoint=place)
         assert place.exists()
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            (1j, "of type complex, expected a real number"),
+            (np.complex128(1), "expected a real number"),
+            ("1.0", "of type str"),
+            (None, "of type NoneType"),
+            (True, "of type bool"),
+            (np.zeros(1), r"shaped \(1,\)"),
+        ],
+    )
+    def test_a_value_that_is_no_real_number_is_refused(self, small, value, said):
+        """An imaginary part is not dropped, a text not read, from value and from compare."""
+        with pytest.raises(PluginError, match=rf"'mae' failed .*{said}"):
+            compare_sets(FrameSet(small[:3]), None, [replace(MINE, value=lambda a, b: value)])
+        table = replace(
+            MINE,
+            prepare=np.asarray,
+            compare=lambda a, b: np.full((len(a), len(b)), value, type(value)),
+        )
+        if not isinstance(value, np.ndarray):
+            with pytest.raises(PluginError, match="expected real numbers"):
+                compare_sets(FrameSet(small[:3]), None, [table])
+
+    @pytest.mark.parametrize("value", [np.float32(2.0), np.int64(2), np.array(2.0), 2])
+    def test_numbers_of_other_libraries_are_real_numbers(self, small, value):
+        """A scalar of numpy's, or an array without dimensions, is a value as good as a float."""
+        metric = replace(MINE, value=lambda a, b: value)
+        assert compare_sets(FrameSet(small[:3]), None, [metric]).metrics["mae"].summary.mean == 2.0
+
+    @pytest.mark.parametrize("how", ["value", "prepare"])
+    def test_a_metric_cannot_change_the_frames_of_the_next(self, small, how):
+        """Frames are read-only for it: what writes into them is named, and they stay as they were
+        for the next metric."""
+
+        def scribble(a, b=None):
+            a[:] = 0
+            return 0.0
+
+        before = small.copy()
+        careless = replace(MINE, name="careless", **{how: scribble}, compare=np.subtract.outer)
+        with pytest.raises(PluginError, match=r"'careless' failed .* read-only"):
+            compare_sets(FrameSet(small), None, [careless, MINE])
+        np.testing.assert_array_equal(small, before)
+
+    @pytest.mark.parametrize("second", [None, 35])
+    def test_frames_are_prepared_once(self, small, second, monkeypatch):
+        """Over many blocks of rows and columns, and of one set with itself; where the cache is too
+        small for that, what is computed stays the same."""
+        frames: list[bytes] = []
+
+        def prepare(pixels):
+            assert len(pixels) <= 16
+            frames.extend(frame.tobytes() for frame in pixels)
+            return pixels.astype(float)
+
+        def compare(a, b):
+            return np.abs(a[:, None] - b[None]).mean(axis=(2, 3))
+
+        monkeypatch.setattr("lusgan_core.measures.pairs.blocks.COLUMNS", 16)
+        metric = replace(MINE, prepare=prepare, compare=compare, symmetric=False)
+        a = FrameSet(small)
+        b = None if second is None else FrameSet(255 - small[:second])
+        done = compare_sets(a, b, [metric])
+        assert len(frames) == len(set(frames)) == len(small) + (second or 0)
+        monkeypatch.setattr(prepared.ChunkCache.__init__, "__defaults__", (1,))
+        again = compare_sets(a, b, [metric])
+        assert len(frames) > 2 * (len(small) + (second or 0))
+        plain = compare_sets(a, b, [replace(MINE, symmetric=False)], block=(7, 9))
+        for other in (again, plain):
+            np.testing.assert_allclose(
+                done.metrics["mae"].values, other.metrics["mae"].values, rtol=1e-12
+            )
+            np.testing.assert_array_equal(done.metrics["mae"].indices, other.metrics["mae"].indices)
+
+    def test_metrics_that_may_fail_are_absent_where_they_do(self, small, tmp_path):
+        """With the reason, also after some pairs; the others are as without them. A checkpoint of
+        what failed does not stop the rest."""
+        calls = itertools.count()
+
+        def late(a, b):
+            if next(calls) > 100:
+                raise SystemExit("no luck")
+            return 0.0
+
+        odd = [
+            replace(MINE, name="late", value=late),
+            replace(MINE, name="exotic", kernel="msee"),
+        ]
+        place = tmp_path / "state.npz"
+        found = compare_sets(
+            FrameSet(small), None, [*odd, "mse", MINE],
+            may_fail={"late", "exotic", "mse"}, checkpoint=place,
+        )  # fmt: skip
+        alone = compare_sets(FrameSet(small), None, ["mse", MINE])
+        assert list(found.metrics) == ["mse", "mae"]
+        assert found.metrics["mae"].summary == alone.metrics["mae"].summary
+        assert "SystemExit: no luck" in found.absent["late"]
+        assert "'msee'" in found.absent["exotic"]
+        assert not place.exists()
+        with pytest.raises(PluginError, match="'late' failed"):
+            compare_sets(FrameSet(small), None, [odd[0], MINE], may_fail={"mae"})
 
     def test_a_wrong_shape_is_named(self, small):
         """compare must give a number a pair."""
