@@ -185,13 +185,22 @@ def _read(path: Path) -> NDArray[np.uint8]:
                 )
             return frames
         if path.suffix == ".mat":
-            from lusgan_core.ingestion.readers.clip import open_clip
-            from lusgan_core.store.source import FolderSource
-
-            with open_clip(FolderSource(path.parent), path.name) as clip:
-                return np.stack([frame.copy() for frame in clip.frames()])
+            return _read_clip(path)
         from lusgan_core.preprocessing.shard import read_shard_frames
 
         return read_shard_frames(path)
     except (OSError, ValueError, KeyError, EOFError) as error:  # ClipError, StoreError too
         raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _read_clip(path: Path) -> NDArray[np.uint8]:
+    """All frames of a .mat clip, wherever it lies: (N, H, W). Raises ClipError."""
+    from lusgan_core.domain import ClipFiles, SourceObject
+    from lusgan_core.ingestion.clip import open_clip
+    from lusgan_core.ingestion.readers import choose_readers
+    from lusgan_core.store.source import FolderSource
+
+    found = SourceObject(key=path.name, size=path.stat().st_size, digest="")
+    files = ClipFiles(patient="", exam="", area=0, reader="mat", name=path.stem, clip=found)
+    with open_clip(FolderSource(path.parent), files, choose_readers({"mat": {}})) as clip:
+        return np.stack(list(clip.frames()))

@@ -25,6 +25,7 @@ else:
     Preset = Literal[tuple(PRESETS)]
     Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
+Readers = dict[str, dict[str, Any]]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -45,6 +46,8 @@ class _Choices:
         training["backbone"]["enum"] = sorted(registry.records["backbone"])
         training["loss"]["enum"] = sorted(registry.records["loss"])
         training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
+        ingestion = handler.resolve_ref_schema(run["ingestion"])["properties"]
+        ingestion["readers"]["propertyNames"] = {"enum": sorted(registry.records["reader"])}
         return schema
 
 
