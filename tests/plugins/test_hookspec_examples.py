@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import inspect
+import io
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
-from lusgan_core.testing import BackboneContract, LossContract, PairMetricContract, PenaltyContract
+from lusgan_core.testing import (
+    BackboneContract,
+    LossContract,
+    PairMetricContract,
+    PenaltyContract,
+    ReaderContract,
+)
+
+
+class NpyContract(ReaderContract):
+    """The suite for the example of a reader, with files for it."""
+
+    def files(self, frames: int) -> dict[str, bytes]:
+        found = {}
+        for number, patient in enumerate(("ANNA", "BERT")):
+            file = io.BytesIO()
+            np.save(
+                file, np.random.default_rng(number).integers(0, 255, (frames, 32, 40), np.uint8)
+            )
+            found[f"{patient}/E1/{number}_apex.npy"] = file.getvalue()
+        return found
+
 
 SUITES = {
     "backbone": BackboneContract,
     "loss": LossContract,
     "penalty": PenaltyContract,
     "metric": PairMetricContract,
+    "reader": NpyContract,
 }
 
 
