@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -104,11 +103,11 @@ CLI = "import sys; from lusgan_cli.start import main; sys.argv[0] = 'lusgan'; ma
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Install the reader in a folder; two patients' phantom clips become GIFs beside the others."""
     folder = tmp_path_factory.mktemp("outside")
     install(folder / "site", "gif_exams", GIFS, "gif_exams", version="2.5")
-    exams = write_exams(folder / "exams", patients=2, masks=0.0)
+    exams = write_exams(folder / "exams", patients=2, mask_share=0.0)
     rows = ["file,patient,exam,area,score"]
     for number, clip in enumerate(sorted(exams.glob("*/*/convex_*_[0-9].mat"))[:2]):
         with open_mat(FolderSource(clip.parent), clip.name) as opened:
@@ -120,16 +119,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     (exams / "gifs/unlisted.gif").write_bytes(b"GIF89a")
     rows.append("gifs/broken.gif,7000,visit,9,0")
     (exams / "labels.csv").write_text("\n".join(rows))
-    yield folder, exams
+    return folder, exams
 
 
 def test_exams_of_an_outside_reader_reach_the_shards(place: tuple[Path, Path]) -> None:
     """The same frames give the same shard whichever reader read them; what cannot be used is told;
     the plugin is in the keys of its exams alone; a second run makes nothing."""
     folder, exams = place
-    done = json.loads(run_python(folder / "site", "-c", RUN, str(exams), str(folder / "store")))
+    site, tests = folder / "site", Path(__file__).parents[1]
+    done = json.loads(run_python(site, "-c", RUN, str(exams), str(folder / "store"), source=tests))
     assert done["clips"] == 8 + 2
-    reasons = {file: reason for file, reason in done["rejected"]}
+    reasons = dict(done["rejected"])
     assert reasons == {
         "gifs/broken.gif": "no readable GIF",
         "gifs/unlisted.gif": "it is in no row of labels.csv",
