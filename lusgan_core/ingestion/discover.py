@@ -75,14 +75,15 @@ def discover(
         if stat.error and (stat.key.endswith("/") or not stat.key):
             found.reject(stat.key, stat.error if stat.is_unicode else NOT_UNICODE)
     expected = ", or ".join(asked[name].record.layout for name in asked)
+    rejected = (*found.failed, *sorted(found.rejected.values(), key=lambda r: r.file))
     if not found.exams and not empty_ok:
-        raise _no_exam(source.uri, expected, len(found.rejected))
+        raise _no_exam(source.uri, expected, len(rejected))
     drafts = [draft for _, draft in sorted(found.exams.items())]
     total = sum(len(objects_of(c)) for draft in drafts for _, c in draft.clips)
     digester = Digester(source, known or {}, progress, total)
     return Discovery(
         exams=tuple(exam_files(draft, digester) for draft in drafts),
-        rejected=tuple(sorted(found.rejected.values(), key=lambda r: r.file)),
+        rejected=rejected,
         digests=_remembered(digester, listings.values()),
         readers=tuple(findings),
         expected=expected,
@@ -125,7 +126,7 @@ def _ask(
             if reader.named:
                 raise PluginError(what) from error
             told = f"{what}; clips that it would find are left out, and no exam counts as withdrawn"
-            found.rejected[name, told] = Rejection(file="", reason=told)
+            found.failed.append(Rejection(file="", reason=told))
     return findings
 
 

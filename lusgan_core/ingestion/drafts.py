@@ -24,8 +24,16 @@ class Draft:
     exam: str
     clips: list[tuple[str, FoundClip]] = field(default_factory=list)
     """Each with the name of its reader."""
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+    """Keyed by file: the first reason that is given counts."""
     readers: set[str] = field(default_factory=set)
+
+    def reject(self, file: str, reason: str, is_clip: bool) -> None:
+        """Reject a file of this exam."""
+        rejection = Rejection(
+            file=file, reason=reason, patient=self.patient, exam=self.exam, is_clip=is_clip
+        )
+        self.rejected.setdefault(file, rejection)
 
 
 @dataclass
@@ -33,8 +41,10 @@ class Drafts:
     """What all readers found together."""
 
     exams: dict[ExamCodes, Draft] = field(default_factory=dict)
-    rejected: dict[tuple[str, str], Rejection] = field(default_factory=dict)
-    """What is in no exam, once each: keyed by file, or by reader, and reason."""
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+    """What is in no exam, keyed by file."""
+    failed: list[Rejection] = field(default_factory=list)
+    """Readers that failed."""
 
     def draft(self, patient: str, exam: str, reader: str) -> Draft:
         """The exam's draft, with the reader noted in it."""
@@ -45,8 +55,7 @@ class Drafts:
     def reject(self, key: str, reason: str) -> None:
         """Reject an object that is in no exam, once."""
         file = key.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        if all(rejection.file != file for rejection in self.rejected.values()):
-            self.rejected[file, reason] = Rejection(file=file, reason=reason)
+        self.rejected.setdefault(file, Rejection(file=file, reason=reason))
 
 
 def sort_findings(
@@ -81,20 +90,11 @@ def _sort_clip(clip: FoundClip, reader: str, found: Drafts) -> None:
 
 
 def _sort_refused(one: Refused, reader: str, found: Drafts) -> None:
-    if not (one.patient and one.exam and one.stat.is_unicode):
+    if one.patient and one.exam and one.stat.is_unicode:
+        draft = found.draft(one.patient, one.exam, reader)
+        draft.reject(one.stat.key, one.reason, one.is_clip)
+    else:
         found.reject(one.stat.key, one.reason)
-        return
-    draft = found.draft(one.patient, one.exam, reader)
-    if all(rejection.file != one.stat.key for rejection in draft.rejected):
-        draft.rejected.append(
-            Rejection(
-                file=one.stat.key,
-                reason=one.reason,
-                patient=one.patient,
-                exam=one.exam,
-                is_clip=one.is_clip,
-            )
-        )
 
 
 def _owners(findings: Mapping[str, Sequence[Finding]], readers: Readers) -> dict[str, str]:
@@ -124,22 +124,13 @@ def exam_files(draft: Draft, digester: Digester) -> ExamFiles:
     """Add the digests to an exam; files that cannot be read reject their clip."""
     clips: list[ClipFiles] = []
     names: set[str] = set()
-    rejected = list(draft.rejected)
     for reader, found in sorted(draft.clips, key=lambda c: (c[1].area, c[1].clip.key)):
         name = _unused(found.name or stem(found.clip.name), names)
         try:
             clips.append(_with_digests(found, reader, name, digester))
         except ClipError as error:
-            rejected.append(
-                Rejection(
-                    file=found.clip.key,
-                    reason=str(error),
-                    patient=found.patient,
-                    exam=found.exam,
-                    is_clip=True,
-                )
-            )
-    rejected.sort(key=lambda r: r.file)
+            draft.reject(found.clip.key, str(error), is_clip=True)
+    rejected = sorted(draft.rejected.values(), key=lambda r: r.file)
     return ExamFiles(
         patient=draft.patient,
         exam=draft.exam,
