@@ -29,7 +29,13 @@ class Draft:
     readers: set[str] = field(default_factory=set)
 
     def reject(self, file: str, reason: str, is_clip: bool) -> None:
-        """Reject a file of this exam."""
+        """Reject a file of this exam.
+
+        Args:
+            file: Key of the file.
+            reason: Why it cannot be used.
+            is_clip: Whether it is, or would be, a clip.
+        """
         rejection = Rejection(
             file=file, reason=reason, patient=self.patient, exam=self.exam, is_clip=is_clip
         )
@@ -47,13 +53,27 @@ class Drafts:
     """Readers that failed."""
 
     def draft(self, patient: str, exam: str, reader: str) -> Draft:
-        """The exam's draft, with the reader noted in it."""
+        """Find or begin the draft of an exam.
+
+        Args:
+            patient: Code of the patient.
+            exam: Code of the exam.
+            reader: Name of the reader that found anything in it, which is noted.
+
+        Returns:
+            The draft.
+        """
         draft = self.exams.setdefault((patient, exam), Draft(patient, exam))
         draft.readers.add(reader)
         return draft
 
     def reject(self, key: str, reason: str) -> None:
-        """Reject an object that is in no exam, once."""
+        """Reject an object that is in no exam; the first reason that is given counts.
+
+        Args:
+            key: Its key, which may hold what is no text.
+            reason: Why it cannot be used.
+        """
         file = key.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self.rejected.setdefault(file, Rejection(file=file, reason=reason))
 
@@ -121,7 +141,15 @@ PARTS = {"clip": "", "scores": "score file: ", "mask": "mask: "}
 
 
 def exam_files(draft: Draft, digester: Digester) -> ExamFiles:
-    """Add the digests to an exam; files that cannot be read reject their clip."""
+    """Add the digests to an exam; files that cannot be read reject their clip.
+
+    Args:
+        draft: The exam as readers found it.
+        digester: Reads what is not known.
+
+    Returns:
+        The exam.
+    """
     clips: list[ClipFiles] = []
     names: set[str] = set()
     for reader, found in sorted(draft.clips, key=lambda c: (c[1].area, c[1].clip.key)):

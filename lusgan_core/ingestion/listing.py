@@ -75,7 +75,18 @@ class Digester:
         self.digests: dict[str, str] = {}
 
     def object(self, stat: SourceStat, what: str) -> SourceObject:
-        """An object with its digest; raises ClipError, beginning with ``what``, if unreadable."""
+        """Find the digest of an object.
+
+        Args:
+            stat: The object.
+            what: How the reason begins if it cannot be read.
+
+        Returns:
+            The object with its digest.
+
+        Raises:
+            ClipError: The object cannot be read.
+        """
         try:
             name = _name(stat)
             digest = self.digests.get(name) or self._known.get(name) or self._read(stat)

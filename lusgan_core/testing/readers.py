@@ -74,11 +74,11 @@ class ReaderContract(RecordContract):
         found = discover(source, readers={self.record.name: self.reader()}, empty_ok=True)
         return [FilesOfClip(source, clip) for exam in found.exams for clip in exam.clips]
 
-    def find(self, source: Tracked, known: Mapping[str, str] | None = None) -> list[Finding]:
+    def _find(self, source: Tracked, known: Mapping[str, str] | None = None) -> list[Finding]:
         """What the reader finds; ``known`` is what an earlier look remembered."""
-        return self.look(source, known)[0]
+        return self._look(source, known)[0]
 
-    def look(
+    def _look(
         self, source: Tracked, known: Mapping[str, str] | None = None
     ) -> tuple[list[Finding], dict[str, str]]:
         """What the reader finds, and what is remembered of it."""
@@ -96,7 +96,7 @@ class ReaderContract(RecordContract):
         """The clips of the source are found, twice alike; an object of another kind is left alone,
         and in a source without objects there is nothing."""
         source = Tracked({**self.files(3), DECOY: b"read me"})
-        found = self.find(source)
+        found = self._find(source)
         clips = [one for one in found if isinstance(one, FoundClip)]
         patients = {clip.patient for clip in clips}
         assert len(patients) >= 2, f"clips of {len(patients)} patients found, expected 2 or more"
@@ -105,16 +105,16 @@ class ReaderContract(RecordContract):
         named = {s.key for c in clips for s in (c.clip, c.scores, c.mask, *c.others.values()) if s}
         named |= {one.stat.key for one in found if not isinstance(one, FoundClip)}
         assert DECOY not in named, "find yields an object that is none of its clips"
-        assert self.find(source) == found, "another look at the same source finds something else"
-        assert self.find(Tracked({})) == [], "find yields something for a source without objects"
+        assert self._find(source) == found, "another look at the same source finds something else"
+        assert self._find(Tracked({})) == [], "find yields something for a source without objects"
 
     def test_a_second_look_opens_nothing(self) -> None:
         """What find reads of an object's content is read through ``listing.head``: once."""
         source = Tracked(self.files(3))
-        _, remembered = self.look(source)
+        _, remembered = self._look(source)
         assert source.all_closed(), "find leaves an object open"
         source.opened.clear()
-        self.find(source, remembered)
+        self._find(source, remembered)
         assert not source.opened, "find opens objects that it knows: read them by listing.head"
 
     def test_frames_have_the_promised_shape(self) -> None:
@@ -224,7 +224,7 @@ class ReaderContract(RecordContract):
     def _read_all(self, source: Tracked, *, whole: bool) -> None:
         """Find and read every clip; an empty object (not ``whole``) must be noticed."""
         try:
-            found = self.find(source)
+            found = self._find(source)
         except Exception as error:
             raise AssertionError(f"find fails on a damaged object: {error!r}") from error
         codes = {c for one in found if isinstance(one, FoundClip) for c in (one.patient, one.exam)}
