@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from lusgan_core.api import (
     Belonging,
     Clip,
@@ -102,7 +104,7 @@ def choose_readers(
     chosen = {
         name: ChosenReader(
             known.reader(name),
-            known.reader(name).options.model_validate((options or {}).get(name, {})),
+            _validated(known.reader(name), (options or {}).get(name, {})),
             known,
             named=bool(options),
         )
@@ -111,6 +113,15 @@ def choose_readers(
     if not chosen:
         raise ConfigError("no reader of exams is installed: `lusgan plugins` lists what there is")
     return chosen
+
+
+def _validated(reader: Reader, given: Any) -> Options:
+    try:
+        return reader.options.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (reader.name, *first["loc"])))
+        raise ConfigError(f"option ingestion.readers.{where}: {first['msg']}") from error
 
 
 def objects_of(found: Finding) -> tuple[SourceStat, ...]:

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 from pydantic import Field
-from small_readers import BY_HEAD, RAW, SIDE, open_raw, raw, registry
 
 from lusgan_core.api import Clip, FoundClip, Options, Reader
 from lusgan_core.domain import ClipFiles
@@ -22,6 +21,7 @@ from lusgan_core.ingestion.inspect import inspect_exam
 from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.ingestion.stage import IngestionOptions
 from matfiles import MemorySource, cine, matrix, v5
+from small_readers import BY_HEAD, RAW, SIDE, open_raw, raw, registry
 
 MAT_FILES = {
     "P1/E1/convex_P1_E1_3.mat": v5(matrix(cine())),
@@ -249,6 +249,13 @@ def test_options_reach_both_functions() -> None:
     exam = discover(source, readers=readers).exams[0]
     with open_clip(source, exam.clips[0], readers) as clip:
         assert [int(frame.max()) for frame in clip.frames()] == [3, 6, 9, 12]
+
+
+@pytest.mark.parametrize("given", [{"gain": 10}, {"gian": 2}, 3])
+def test_options_that_a_reader_refuses_are_told(given: Any) -> None:
+    """The text says which option of which reader."""
+    with pytest.raises(ConfigError, match=r"option ingestion\.readers\.raw"):
+        choose_readers({"raw": given}, registry(GAIN))
 
 
 def test_the_key_holds_the_exams_own_readers() -> None:
