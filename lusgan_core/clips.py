@@ -59,10 +59,15 @@ class SourceStat:
 class Listing(Protocol):
     """All objects of an exam source, for a reader to find its clips among them."""
 
-    uri: str
-    """Address of the source, for messages."""
-    objects: Sequence[SourceStat]
-    """Sorted by key. Hidden files and folders are left out."""
+    @property
+    def uri(self) -> str:
+        """Address of the source, for messages."""
+        ...
+
+    @property
+    def objects(self) -> Sequence[SourceStat]:
+        """All objects, sorted by key. Hidden files and folders are left out."""
+        ...
 
     def head(self, stat: SourceStat, read: Callable[[BinaryIO], Json]) -> Json:
         """Return what ``read`` makes of an object's content, which is opened once.
@@ -129,12 +134,20 @@ class Belonging:
 class ClipObjects(Protocol):
     """The objects of one clip, for a reader to open."""
 
-    parts: frozenset[str]
-    """What there is: ``clip``, and ``scores``, ``mask`` and the names of others where given."""
-    suffix: str
-    """Suffix of the clip's object in lower case, such as ``.mat``."""
-    facts: Mapping[str, Json]
-    """What the reader noted when it found the clip."""
+    @property
+    def parts(self) -> frozenset[str]:
+        """What there is: ``clip``, and ``scores``, ``mask`` and the names of others where given."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the clip's object in lower case, such as ``.mat``."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Json]:
+        """What the reader noted when it found the clip."""
+        ...
 
     def open(self, part: str = "clip") -> BinaryIO:
         """Open an object for reading: buffered, seekable, to be closed by the caller.

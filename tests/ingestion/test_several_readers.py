@@ -182,9 +182,11 @@ HEADED = {
 }
 
 
-def headed(files: dict[str, bytes], known: dict[str, str] | None = None) -> Any:
+def headed(
+    files: dict[str, bytes], known: dict[str, str] | None = None, reader: Reader = BY_HEAD
+) -> Any:
     source = Counting(files)
-    found = discover(source, known, readers=choose_readers(None, registry(BY_HEAD)))
+    found = discover(source, known, readers=choose_readers(None, registry(reader)))
     return found, source.opened
 
 
@@ -210,6 +212,14 @@ def test_heads_are_read_once() -> None:
     assert again.exams[0] == first.exams[0]
     again, opened = headed(HEADED, first.digests)
     assert (again.exams, again.digests) == (first.exams, first.digests)
+
+
+def test_another_version_of_a_reader_reads_heads_anew() -> None:
+    """What an older version made of them is not taken for its own; digests of files still are."""
+    first, _ = headed(HEADED)
+    again, opened = headed(HEADED, first.digests, replace(BY_HEAD, version="2"))
+    assert sorted(opened) == sorted(HEADED)
+    assert again.exams == first.exams
 
 
 def test_a_row_of_the_table_changes_its_own_exam_alone() -> None:
