@@ -109,6 +109,10 @@ def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
         assert changes_of(listed) == {
             ("1a", "2"): 30.0, ("1a", "22"): 10.0, ("1", "2"): 10.0
         }  # fmt: skip
+    on_its_way = {"Binary-Masks/convex_1A_22_7_mask.png": 40.0}  # before its clip
+    assert changes_of(clips | on_its_way) == {
+        ("1a", "2"): 10.0, ("1a", "22"): 40.0, ("1", "2"): 10.0
+    }  # fmt: skip
 
 
 def test_new_exams_that_are_still_arriving_are_left_out(place: tuple[str, str]) -> None:
