@@ -65,10 +65,15 @@ def write(folder: Path, frames: int) -> dict[str, Path]:
 
 
 def read_ours(path: Path) -> None:
-    from lusgan_core.ingestion.readers.clip import open_clip
+    from lusgan_core.domain import ClipFiles, SourceObject
+    from lusgan_core.ingestion.clip import open_clip
+    from lusgan_core.ingestion.readers import choose_readers
     from lusgan_core.store.source import open_source
 
-    with open_clip(open_source(path.parent), path.name) as clip:
+    found = SourceObject(key=path.name, size=path.stat().st_size, digest="")
+    files = ClipFiles(patient="", exam="", area=0, reader="mat", name=path.stem, clip=found)
+    readers = choose_readers({"mat": {}})
+    with open_clip(open_source(path.parent), files, readers) as clip:
         assert sum(1 for _ in clip.frames()) == clip.count
 
 

@@ -19,14 +19,25 @@ P pack (images that a discriminator sees at once).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
-from lusgan_core.errors import ConfigError, LusganError
+from lusgan_core.clips import (
+    Belonging,
+    Clip,
+    ClipObjects,
+    FoundClip,
+    Listing,
+    Refused,
+    SourceStat,
+)
+from lusgan_core.domain import AREAS, SCORES, UNLABELLED
+from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +50,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "AREAS",
+    "SCORES",
+    "UNLABELLED",
     "Backbone",
+    "Belonging",
+    "Clip",
+    "ClipError",
+    "ClipObjects",
     "ConfigError",
+    "ExamError",
+    "FoundClip",
+    "Listing",
     "Loss",
     "LusganError",
     "Metric",
@@ -50,7 +71,10 @@ __all__ = [
     "PairMetric",
     "Penalty",
     "PenaltyOptions",
+    "Reader",
+    "Refused",
     "SetMetric",
+    "SourceStat",
     "Targets",
     "hookimpl",
 ]
@@ -258,3 +282,32 @@ class SetMetric:
 
 
 Metric = PairMetric | SetMetric
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of exams: which objects of a source are clips, and what is in a clip.
+
+    ``find(listing)`` goes through all objects of a source and yields a ``FoundClip`` for each clip,
+    a ``Refused`` for each object that looks like one and cannot be used, and a ``Belonging`` for
+    each that it read besides; what it yields nothing for is left to other readers. Two readers that
+    yield the same object are an error. An ``ExamError`` says that the source cannot be used at all.
+
+    ``open(objects)`` opens one clip, as a context manager that closes all that it opened. Opening
+    reads the header alone. It may be called in several threads at once, and in another process than
+    ``find``. Both get a trailing ``options`` where the options model is not ``NoOptions``.
+
+    A ``ClipError``, from ``open`` or while frames or scores are read, rejects the clip; its text is
+    shown as the reason and names no patient and no path. Any other error rejects the clip too, and
+    is told with the name of the plugin.
+    """
+
+    name: str
+    description: str
+    layout: str
+    """How clips must lie in a source, as told where none is found: ``clips at PATIENT/...``."""
+    find: Callable[..., Iterable[FoundClip | Refused | Belonging]]
+    open: Callable[..., AbstractContextManager[Clip]]
+    options: type[Options] = NoOptions
+    version: str = ""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""

@@ -22,6 +22,7 @@ from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, UnknownNameError
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
+from lusgan_core.ingestion.stage import IngestionOptions
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.presets import PRESETS
@@ -37,6 +38,9 @@ class RunConfig(Options):
     """Options of the pipeline, a section a stage."""
 
     scores: tuple[int, ...] = Field(SCORES, min_length=1, description="Severity scores to train")
+    ingestion: IngestionOptions = Field(
+        default_factory=IngestionOptions, description="How exams are found and read"
+    )
     preprocessing: PreprocessingOptions = Field(
         default_factory=PreprocessingOptions, description="How frames become square images"
     )
@@ -199,7 +203,7 @@ def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-OPEN = {"backbone_options", "loss_options", "penalties"}
+OPEN = {"backbone_options", "loss_options", "penalties", "readers"}
 """Sections whose names belong to plugins."""
 
 
@@ -255,7 +259,16 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
     for name in config.evaluation.metrics:
         registry.pair_metric(name)
-    return config.model_copy(update={"training": filled})
+    readers = {
+        name: _fill(registry.reader(name).options, given, f"ingestion.readers.{name}")
+        for name, given in config.ingestion.readers.items()
+    }
+    return config.model_copy(
+        update={
+            "ingestion": config.ingestion.model_copy(update={"readers": readers}),
+            "training": filled,
+        }
+    )
 
 
 def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The words of the field as types: patient, exam, clip, frame, score, fan.
 
-A *patient* has *exams* (one visit, a folder); an exam has *clips* (one .mat file, a cine of one
-*area* of the chest, 1..14); a clip has *frames*, and each labelled frame has a severity *score*,
+A *patient* has *exams* (one visit); an exam has *clips* (one file, a cine of one *area* of the
+chest, 1..14); a clip has *frames*, and each labelled frame has a severity *score*,
 0..3. The *fan* is the region of a frame that a convex probe paints.
 
 Everything here is plain, frozen and JSON-serialisable: these are what stages hand to each other.
@@ -10,7 +10,7 @@ Everything here is plain, frozen and JSON-serialisable: these are what stages ha
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,18 +66,34 @@ class ClipFiles(Record):
     patient: str
     exam: str
     area: int
+    """1..14; 0 where it is unknown."""
+    reader: str
+    """Name of the reader that recognised it, and that opens it."""
+    name: str
+    """The clip's name, unique in its exam, e.g. ``convex_1_2_3``."""
     clip: SourceObject
     scores: SourceObject | None = None
     mask: SourceObject | None = None
+    others: dict[str, SourceObject] = Field(default_factory=dict)
+    """Further objects, by the part that they play."""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """What the reader noted when it found the clip."""
 
     @property
-    def name(self) -> str:
-        """The clip's name, e.g. ``convex_1_2_3``."""
-        return self.clip.key.rsplit("/", 1)[-1].removesuffix(".mat")
+    def objects(self) -> dict[str, SourceObject]:
+        """All objects by the part that they play: ``clip``, ``scores``, ``mask`` and others."""
+        named = {"clip": self.clip, "scores": self.scores, "mask": self.mask}
+        return {part: o for part, o in named.items() if o is not None} | self.others
 
     def rejected(self, reason: str) -> Rejection:
         """The rejection of this clip, for that reason."""
-        return Rejection(file=self.clip.key, reason=reason, patient=self.patient, exam=self.exam)
+        return Rejection(
+            file=self.clip.key,
+            reason=reason,
+            patient=self.patient,
+            exam=self.exam,
+            is_clip=True,
+        )
 
 
 class ExamFiles(Record):
@@ -88,7 +104,9 @@ class ExamFiles(Record):
     clips: tuple[ClipFiles, ...]
     rejected: tuple[Rejection, ...] = ()
     digest: str
-    """sha256 over the names and digests of all its clips, score matrices and masks, in hex."""
+    """sha256, in hex, over the names and digests of all its files, and readers' notes of them."""
+    readers: tuple[str, ...] = ()
+    """Names of the readers that found anything in it."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -103,6 +121,8 @@ class Rejection(Record):
     reason: str
     patient: str = ""
     exam: str = ""
+    is_clip: bool = False
+    """Whether the file is, or would be, a clip."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -114,8 +134,8 @@ class ClipRecord(Record):
     """The content of one clip, without its pixels."""
 
     files: ClipFiles
-    mat_version: Literal["v5", "v7.3"]
-    variable: str
+    details: dict[str, str | int | float] = Field(default_factory=dict)
+    """What its reader records besides, e.g. ``mat_version``."""
     dtype: str
     """Type of the stored numbers, as numpy spells it; frames are handed out as uint8 anyway."""
     height: int
@@ -123,7 +143,7 @@ class ClipRecord(Record):
     channels: int
     frames: int
     scores: tuple[int, ...]
-    """One severity score a frame; ``UNLABELLED`` for those beyond the score matrix."""
+    """One severity score a frame; ``UNLABELLED`` where nobody scored it."""
 
     @property
     def labelled(self) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""The plugin boundary: four hooks, each with a whole example plugin in its docstring.
+"""The plugin boundary: five hooks, each with a whole example plugin in its docstring.
 
 A package offers a plugin by an entry point, and needs nothing else::
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from lusgan_core.api import Backbone, Loss, Metric, Penalty
+from lusgan_core.api import Backbone, Loss, Metric, Penalty, Reader
 
 hookspec = pluggy.HookspecMarker("lusgan")
 
@@ -110,4 +110,54 @@ class LusganSpecs:
                 return [PairMetric("mae", "MAE", "Mean absolute difference of grey levels",
                                    better="lower", identical=0.0, value=mean_absolute_error,
                                    unit="grey levels")]
+        """
+
+    @hookspec
+    def register_readers(self) -> Sequence[Reader]:  # type: ignore[empty-body]
+        """Offer readers of exams: which objects of a source are clips, and what is in a clip.
+
+        A whole plugin::
+
+            from contextlib import contextmanager
+            import numpy as np
+            from lusgan_core.api import Clip, ClipError, FoundClip, Reader, Refused, hookimpl
+
+            LAYOUT = "clips at PATIENT/EXAM/SCORE_NAME.npy"
+
+            def find(listing):
+                for stat in listing.objects:
+                    if not stat.name.endswith(".npy") or stat.key.count("/") != 2:
+                        continue
+                    patient, exam, name = stat.key.split("/")
+                    if name[0] in "0123":
+                        yield FoundClip(patient, exam, stat, facts={"score": int(name[0])})
+                    else:
+                        yield Refused(stat, f"no score in its name: expected {LAYOUT}",
+                                      patient, exam)
+
+            @contextmanager
+            def open_clip(objects):
+                with objects.open() as file:
+                    try:
+                        np.lib.format.read_magic(file)
+                        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+                    except ValueError:
+                        raise ClipError("no .npy array: damaged file") from None
+                    if len(shape) != 3 or by_columns or dtype != np.uint8:
+                        raise ClipError("expected an array (frames, height, width) of uint8")
+                    start, (count, height, width) = file.tell(), shape
+
+                    def frames():
+                        for number in range(count):
+                            file.seek(start + number * height * width)
+                            data = file.read(height * width)
+                            if len(data) < height * width:
+                                raise ClipError(f"the file ends in frame {number + 1}: truncated")
+                            yield np.frombuffer(data, np.uint8).reshape(1, height, width)
+
+                    yield Clip(height, width, count, frames, lambda: objects.facts["score"])
+
+            @hookimpl
+            def register_readers():
+                return [Reader("npy", "NumPy arrays of frames", LAYOUT, find, open_clip)]
         """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, TypeVar
 
-from lusgan_core.api import Backbone, Loss, PairMetric, Penalty, SetMetric
+from lusgan_core.api import Backbone, Loss, PairMetric, Penalty, Reader, SetMetric
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.plugin_guard import attempt, guarded
 from lusgan_core.plugin_hooks import hooks_of, returned
@@ -24,16 +24,17 @@ from lusgan_core.record_checks import faults_of, shown
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
-BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
+BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics", "lusgan_readers")
 
-Record = Backbone | Loss | Penalty | PairMetric | SetMetric
-R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric)
+Record = Backbone | Loss | Penalty | PairMetric | SetMetric | Reader
+R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, Reader)
 
 KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
     "loss": ("register_losses", (Loss,)),
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
+    "reader": ("register_readers", (Reader,)),
 }
 """Kind of plugin -> the hook that offers it and the types of its records."""
 
@@ -183,6 +184,14 @@ class Registry:
         """All pair metrics by name."""
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
+    def reader(self, name: str) -> Reader:
+        """The reader of that name; raises UnknownPluginError."""
+        return self._get("reader", name, Reader)
+
+    def readers(self) -> dict[str, Reader]:
+        """All readers by name."""
+        return {n: r for n, r in self.records["reader"].items() if isinstance(r, Reader)}
+
     def provider_of(self, label: str) -> str:
         """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")
@@ -193,7 +202,7 @@ class Registry:
         """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
 
         Args:
-            kind: ``backbone``, ``loss``, ``penalty`` or ``metric``.
+            kind: ``backbone``, ``loss``, ``penalty``, ``metric`` or ``reader``.
             name: Name of the record; it must be in the registry.
 
         Returns:

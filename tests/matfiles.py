@@ -11,7 +11,10 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
-from lusgan_core.store.source import SourceStat
+from lusgan_core.domain import ClipFiles, SourceObject
+from lusgan_core.ingestion.clip import ClipReader, open_clip, verify_clip
+from lusgan_core.ingestion.readers import choose_readers
+from lusgan_core.store.source import ExamSource, SourceStat
 
 CLASSES = {
     "float64": 6, "float32": 7, "int8": 8, "uint8": 9, "int16": 10, "uint16": 11,
@@ -125,3 +128,19 @@ def as_matlab(hdf5: bytes) -> bytes:
     """Write MATLAB's header into the user block of an HDF5 file."""
     header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
     return header + hdf5[128:]
+
+
+def as_clip(key: str) -> ClipFiles:
+    """A .mat clip without scores, as discovery would find it."""
+    found = SourceObject(key=key, size=0, digest="")
+    return ClipFiles(patient="P", exam="E", area=1, reader="mat", name="clip", clip=found)
+
+
+def open_mat(source: ExamSource, key: str) -> ClipReader:
+    """Open a .mat clip through the reader ``mat``."""
+    return open_clip(source, as_clip(key), choose_readers({"mat": {}}))
+
+
+def verify_mat(source: ExamSource, key: str) -> None:
+    """Read a whole .mat clip through the reader ``mat``."""
+    verify_clip(source, as_clip(key), choose_readers({"mat": {}}))

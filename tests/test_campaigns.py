@@ -15,7 +15,7 @@ def ask(*options: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on a folder with one campaign's tests, as ``make campaign`` does on all."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "campaign", "-p", "no:cacheprovider", *options,
-         "ingestion/test_masks.py", "ingestion/test_clip.py"],
+         "ingestion/test_masks.py", "plugins/test_mat_clips.py"],
         cwd=TESTS, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 

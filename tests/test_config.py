@@ -146,7 +146,7 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
     [
         ("training.batch_sise=4", r"option training\.batch_sise; did you mean 'batch_size'"),
         ("trainning.seed=4", r"unknown option trainning; did you mean 'training'"),
-        ("xyzzy=4", r"unknown option xyzzy; choices: scores, preprocessing"),
+        ("xyzzy=4", r"unknown option xyzzy; choices: scores, ingestion"),
         ("training.batch_size=many", r"training\.batch_size: .*integer.* got 'many'"),
         ("training.batch_size=0", r"training\.batch_size: .*greater than or equal to 1, got 0"),
         ("training.lr_generator=NaN", r"training\.lr_generator: .* got nan"),
@@ -161,6 +161,8 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
         ("training.backbone_options.width=0", r"training\.backbone_options\.width: .*, got 0"),
         ("training.penalties.r1.wait=1", r"training\.penalties\.r1\.wait.*weight"),
         ("training.loss_options.x=1", r"unknown option training\.loss_options\.x; choices: none"),
+        ("ingestion.readers.mat.x=1", r"option ingestion\.readers\.mat\.x; choices: none"),
+        ("ingestion.readers.matt={}", r"unknown reader 'matt'; did you mean 'mat'"),
         ("training=5", r"option training: .*, got 5"),
         ("training.batch_size", r"expected NAME=VALUE"),
         ("scores=[]", r"option scores: .*at least 1"),

@@ -15,7 +15,7 @@ STAGES = (
 )  # fmt: skip
 """Rooms of stages, in the order of the data."""
 FILES = {
-    "ingestion": {"readers.clip", "masks"},
+    "ingestion": {"readers", "clip", "masks"},
     "preprocessing": {"shard"},
     "selection": {"dataset"},
 }

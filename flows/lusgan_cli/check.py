@@ -17,6 +17,7 @@ from lusgan_core.errors import ClipError
 from lusgan_core.progress import Task, track
 
 if TYPE_CHECKING:
+    from lusgan_core.ingestion.readers import Readers
     from lusgan_core.store.source import ExamSource
 
 
@@ -32,14 +33,8 @@ class CheckedExam:
     @property
     def found(self) -> int:
         """Number of clips, rejected ones included."""
-        names = {rejection.file for rejection in self.rejected}
-        return len(self.clips) + sum(is_clip(name) for name in names)
-
-
-def is_clip(name: str) -> bool:
-    """Whether a file is named as a clip, and not as the scores of one."""
-    lower = name.lower()
-    return lower.endswith(".mat") and not lower.endswith("_score.mat")
+        names = {rejection.file for rejection in self.rejected if rejection.is_clip}
+        return len(self.clips) + len(names)
 
 
 def check(
@@ -52,17 +47,22 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="Read headers alone; damaged frames go unnoticed")
     ] = False,
+    settings: options.Settings = None,
     strict: options.Strict = False,
     json: options.Json = False,
 ) -> None:
     """Show a table of all exams, totals for each score, and the clips that cannot be used.
 
-    Every frame of every clip is decoded, so that what passes here passes in a run.
+    Every frame of every clip is decoded, so that what passes here passes in a run. Of the options,
+    those of `ingestion` count.
     """
     from lusgan_core.ingestion.discover import discover
+    from lusgan_core.ingestion.readers import choose_readers
     from lusgan_core.store.source import open_source
 
     source = open_source(exams)
+    chosen = options.chosen("demo", None, settings, None).ingestion.readers if settings else None
+    readers = choose_readers(chosen)
     with progress_shown():
         with track("looking at exams", 0, "files") as task:
 
@@ -70,10 +70,12 @@ def check(
                 task.total = total
                 task.update(done)
 
-            found = discover(source, progress=progress)
+            found = discover(source, progress=progress, readers=readers)
         total = sum(len(exam.clips) for exam in found.exams)
         with track("checking clips", total, "clips") as task, ThreadPoolExecutor() as threads:
-            checked = list(threads.map(lambda exam: _check(source, exam, quick, task), found.exams))
+            checked = list(
+                threads.map(lambda exam: _check(source, exam, readers, quick, task), found.exams)
+            )
     rejected = [*found.rejected, *(r for exam in checked for r in exam.rejected)]
     if json:
         print_json(summary(checked, rejected))
@@ -83,17 +85,19 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(source: ExamSource, exam: ExamFiles, quick: bool, task: Task) -> CheckedExam:
+def _check(
+    source: ExamSource, exam: ExamFiles, readers: Readers, quick: bool, task: Task
+) -> CheckedExam:
+    from lusgan_core.ingestion.clip import verify_clip
     from lusgan_core.ingestion.inspect import inspect_exam
-    from lusgan_core.ingestion.readers.clip import verify_clip
     from lusgan_core.store.source import reason
 
-    record = inspect_exam(source, exam)
+    record = inspect_exam(source, exam, readers)
     clips, rejected = [], list(record.rejected)
     for clip in record.clips:
         try:
             if not quick:
-                verify_clip(source, clip.files.clip.key)
+                verify_clip(source, clip.files, readers)
             clips.append(clip)
         except (ClipError, OSError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)
@@ -156,7 +160,8 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
     table.add_row(f"{patients} patients", f"{len(checked)} exams", *_cells(checked), style="bold")
     out.print(table)
     for item in rejected:
-        out.print(f"[yellow]rejected[/] {visible(item.file)}: {visible(item.reason)}")
+        where = f"rejected[/] {visible(item.file)}" if item.file else "failed[/]"
+        out.print(f"[yellow]{where}: {visible(item.reason)}")
     if not rejected:
         out.print("every clip can be used")
 

@@ -21,8 +21,25 @@ SUITES = {
     "loss": "LossContract",
     "penalty": "PenaltyContract",
     "metric": "PairMetricContract",
+    "reader": "ReaderContract",
 }
 """Kind of plugin -> the suite in ``lusgan_core.testing`` that its example is held to."""
+
+IMPORTS = {"reader": "import io\n\nimport numpy as np\n\n"}
+"""Kind of plugin -> what the test of its example imports besides."""
+NEEDS = {
+    "reader": '''
+    def files(self, frames):
+        """Two patients with a clip each."""
+        found = {}
+        for number, patient in enumerate(("ANNA", "BERT")):
+            file, chance = io.BytesIO(), np.random.default_rng(number)
+            np.save(file, chance.integers(0, 256, (frames, 32, 40), np.uint8))
+            found[f"{patient}/E1/{number}_apex.npy"] = file.getvalue()
+        return found
+'''
+}
+"""Kind of plugin -> what its suite needs of the test of its example."""
 
 PROJECT = """\
 [build-system]
@@ -51,13 +68,13 @@ testpaths = ["tests"]
 TEST = '''\
 """Holds the {kind} to lusgan's contract; add what is particular to it."""
 
-from lusgan_core.testing import {suite}
+{imports}from lusgan_core.testing import {suite}
 from {module} import {hook}
 
 
 class Test{title}({suite}):
     (record,) = {hook}()
-'''
+{needs}'''
 README = """\
 # {distribution}
 
@@ -81,6 +98,23 @@ def example(kind: str) -> str:
         raise UnknownNameError("kind of plugin", kind, KINDS)
     text = inspect.getdoc(getattr(LusganSpecs, KINDS[kind][0])) or ""
     return textwrap.dedent(text.partition("A whole plugin::\n")[2]).strip() + "\n"
+
+
+def contract_test(kind: str, module: str) -> str:
+    """Write the test that holds the example of a kind to its suite.
+
+    Args:
+        kind: Kind of the plugin, of ``KINDS``.
+        module: The module that the example is in.
+
+    Returns:
+        The source of the test's module, with one class in it.
+    """
+    return TEST.format(
+        kind=kind, module=module, hook=KINDS[kind][0], suite=SUITES[kind],
+        title=module.title().replace("_", ""),
+        imports=IMPORTS.get(kind, ""), needs=NEEDS.get(kind, ""),
+    )  # fmt: skip
 
 
 def new_package(folder: Path, kind: str) -> list[Path]:
@@ -107,19 +141,18 @@ def new_package(folder: Path, kind: str) -> list[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already: name a new folder, or empty this one")
     source = example(kind)
-    hook, (record_type, *_) = KINDS[kind]
+    _, (record_type, *_) = KINDS[kind]
     call = rf'\b({record_type.__name__}\(\s*)"\w+"'
     source = re.sub(call, rf'\1"{module}"', source, count=1)
     words = {
-        "distribution": module.replace("_", "-"), "module": module, "kind": kind, "hook": hook,
-        "suite": SUITES[kind], "record": module, "title": module.title().replace("_", ""),
+        "distribution": module.replace("_", "-"), "module": module, "kind": kind, "record": module,
     }  # fmt: skip
     opening = f'"""A {kind} for lusgan."""\n\n'
     files = {
         "pyproject.toml": PROJECT.format(**words),
         "README.md": README.format(**words),
         f"src/{module}/__init__.py": f"{opening}{_with_version(source)}",
-        f"tests/test_{module}.py": TEST.format(**words),
+        f"tests/test_{module}.py": contract_test(kind, module),
     }
     for name, text in files.items():
         path = folder / name

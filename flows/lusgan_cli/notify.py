@@ -31,7 +31,8 @@ def notify(
     settings = stack_settings(home)
     codes = tuple(exam.strip("/").split("/")[-2:])
     source, store = open_source(settings.exams).uri, open_store(settings.store)
-    found = {exam.codes: exam for exam in find_exams(settings.exams, settings.store).exams}
+    exams = find_exams(settings.exams, settings.store, settings.readers).exams
+    found = {exam.codes: exam for exam in exams}
     if len(codes) != 2 or codes not in found:
         raise ConfigError(
             "there is no such exam in the source: name it PATIENT/EXAM; `lusgan check` lists them"

@@ -63,7 +63,7 @@ def run_pipeline(
     check_task_runner(task_runner)
     where, source = open_store(store), open_source(str(exams)).uri
     with progress_shown():
-        found = find_exams(exams, store)
+        found = find_exams(exams, store, config.ingestion.readers)
         asked: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
         for sentence in described(where, settle(where, source, found, withdraw_all=withdraw_all)):
             err.print(f"[yellow]{visible(sentence)}[/]")

@@ -85,9 +85,9 @@ def plan_run(exams: str, store: str, config: RunConfig, preset: str) -> Plan:
 
     where, source = open_store(store), open_source(exams)
     with progress_shown():
-        found = find_exams(exams, store)
+        found = find_exams(exams, store, config.ingestion.readers)
         ledger = ExamLedger.load(where, source.uri)
-        gone = ledger.compare(found.exams, found.rejected).withdrawn
+        gone = ledger.compare(found.exams, found.rejected, found.readers).withdrawn
         return make_plan(
             where, source, found, config, installed(), preset=preset, withdrawn=len(gone)
         )

@@ -83,7 +83,7 @@ def run_flow(
     deployed = is_deployed()
     options: dict[str, Any] = {"preset": preset, "strict": strict, "until": until}
     with board() as shown:
-        everything, found = find_settled(exams, store, settle_s)
+        everything, found = find_settled(exams, store, settle_s, config.ingestion.readers)
         _say_left_out(everything, found)
         gone = settle(kept, source, everything, withdraw_all=withdraw_all)
         withdrawn = len(gone)
@@ -93,7 +93,7 @@ def run_flow(
             shown.name(f"{withdrawn} exams withdrawn, none is left")
             return Outcome(exams=0)
         ledger = ExamLedger.load(kept, source)
-        changes = ledger.compare(everything.exams, everything.rejected)
+        changes = ledger.compare(everything.exams, everything.rejected, everything.readers)
         new = _those(changes.new + changes.changed, found)
         with _remembering(kept, source, found, new) if until == "report" else nullcontext():
             done = peek(kept, found, config, registry, **options) if deployed else None

@@ -93,6 +93,8 @@ def _fill(deployment: dict[str, Any], settings: UpSettings, gpu: bool) -> None:
         parameters["device"] = "cuda"
     if "settle_s" in parameters:
         parameters["settle_s"] = settings.settle_s
+    if name == "watch" and settings.readers:  # it looks by the readers that the pipeline uses
+        parameters["readers"] = settings.readers
     deployment["parameters"] = parameters
 
 

@@ -34,7 +34,10 @@ NONE_LEFT = (
 
 @flow(name="watch", flow_run_name="watch", persist_result=False)
 def watch(
-    exams: parameters.Exams, store: parameters.Store, settle_s: parameters.Seconds = 60.0
+    exams: parameters.Exams,
+    store: parameters.Store,
+    settle_s: parameters.Seconds = 60.0,
+    readers: parameters.Readers = {},  # noqa: B006  # nobody writes to it
 ) -> int:
     """Emit an event for each exam that is new, changed or withdrawn.
 
@@ -46,6 +49,8 @@ def watch(
         exams: Where the exams are: a folder with PATIENT/EXAM/*.mat, or s3://BUCKET/PREFIX.
         store: Where artifacts go: a folder, or s3://BUCKET/PREFIX.
         settle_s: Seconds without a change after which an exam counts as completely uploaded.
+        readers: Options of readers by name, as ``ingestion.readers`` of the pipeline; empty for all
+            that are installed.
 
     Returns:
         Number of events emitted.
@@ -58,17 +63,19 @@ def watch(
         return 0
     source, kept = open_source(exams), open_store(store)
     ledger = ExamLedger.load(kept, source.uri)
-    found = find_exams(exams, store)
+    found = find_exams(exams, store, readers)
     if not found.exams and ledger.exams:
         get_run_logger().warning(NONE_LEFT, len(ledger.exams), source.uri)
         return 0
     if not found.exams:
         if found.rejected:
-            raise no_exam(source.uri, found.rejected)
+            raise no_exam(source.uri, found)
         get_run_logger().info("there are no exams yet")
-    changes = ledger.compare(found.exams, found.rejected)
+    changes = ledger.compare(found.exams, found.rejected, found.readers)
     before = announced = Announcements.load(kept, source.uri)
-    waiting = to_wait_for(found, last_changes(source), announced, settle_s) if changes else {}
+    waiting = (
+        to_wait_for(found, last_changes(source, found), announced, settle_s) if changes else {}
+    )
     cancelled = pipeline_cancelled(exams) if changes else None
     told = 0
     for event, codes, digest in _events(changes):

@@ -7,12 +7,13 @@ address. It is what a watch compares a source with, and how a run notices that a
 withdrawn: it is in the ledger, and no longer in the source.
 
 That something is *gone* is never concluded from what could not be looked at: discovery raises
-where a source is missing, and an exam in a folder that could not be read counts as there.
+where a source is missing, and an exam in a folder that could not be read counts as there, and so
+does one whose reader was not asked, or failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -23,6 +24,7 @@ from lusgan_core.errors import MissingArtifactError, StoreError
 from lusgan_core.store import Store
 
 State = Literal["tried", "failed"]
+FIRST_READERS = ("mat",)
 
 
 class LedgerEntry(Record):
@@ -37,6 +39,8 @@ class LedgerEntry(Record):
     first_seen: datetime
     changed: datetime
     """When it got this digest and this state."""
+    readers: tuple[str, ...] = ()
+    """Names of the readers that found it; empty in entries of lusgan 0.1, which had ``mat``."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -105,13 +109,20 @@ class ExamLedger(Record):
         """Write the ledger in one put."""
         store.put(ledger_key(self.source), self.model_dump_json(indent=1).encode())
 
-    def compare(self, exams: Sequence[ExamFiles], rejected: Sequence[Rejection]) -> Changes:
+    def compare(
+        self,
+        exams: Sequence[ExamFiles],
+        rejected: Sequence[Rejection],
+        readers: Collection[str] | None = None,
+    ) -> Changes:
         """Find what is new, changed or withdrawn in a *whole* discovery of the source.
 
         Args:
             exams: All exams of the source. An exam that is missing here for any other reason than
                 that it is gone would be treated as withdrawn.
             rejected: What could not be read; exams in such a folder are not treated as withdrawn.
+            readers: Names of the readers that looked at the whole source; exams that any other has
+                found are not treated as withdrawn. None for all readers there are.
 
         Returns:
             The differences.
@@ -128,7 +139,9 @@ class ExamLedger(Record):
             withdrawn=tuple(
                 entry
                 for codes, entry in known.items()
-                if codes not in there and not _unreadable(codes, rejected)
+                if codes not in there
+                and not _unreadable(codes, rejected)
+                and (readers is None or set(entry.readers or FIRST_READERS) <= set(readers))
             ),
         )
 
@@ -188,7 +201,8 @@ def ledger_key(source: str) -> str:
 def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datetime) -> LedgerEntry:
     """Return an exam's entry: the same object where nothing changed, so that nothing is written."""
     if before and (before.digest, before.state) == (exam.digest, state):
-        return before
+        same = before.readers == exam.readers
+        return before if same else before.model_copy(update={"readers": exam.readers})
     return LedgerEntry(
         patient=exam.patient,
         exam=exam.exam,
@@ -196,6 +210,7 @@ def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datet
         state=state,
         first_seen=before.first_seen if before else now,
         changed=now,
+        readers=exam.readers,
     )
 
 

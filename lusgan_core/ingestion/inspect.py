@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from lusgan_core.domain import ClipFiles, ClipRecord, ExamFiles, ExamRecord
 from lusgan_core.errors import ClipError
+from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.masks import read_mask
-from lusgan_core.ingestion.readers.clip import open_clip
-from lusgan_core.ingestion.scores import read_scores
+from lusgan_core.ingestion.readers import Readers, choose_readers
 from lusgan_core.store.source import ExamSource
 
 
-def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
-    """Read the headers, score matrices and masks of an exam's clips.
+def inspect_exam(source: ExamSource, exam: ExamFiles, readers: Readers | None = None) -> ExamRecord:
+    """Read the headers, scores and masks of an exam's clips.
 
     Damage that shows in the pixels alone (an incomplete frame, channels that differ) is found when
     the clip is read; ``verify_clip`` looks for it.
@@ -22,6 +22,7 @@ def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
     Args:
         source: Where the exam is.
         exam: Its files, as ``discover`` found them.
+        readers: Readers by name; None for all that are installed.
 
     Returns:
         The usable clips and those rejected, with the reasons.
@@ -29,11 +30,12 @@ def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
     Raises:
         ExamError: Disk, network or store failed.
     """
+    known = choose_readers() if readers is None else readers
     clips: list[ClipRecord] = []
     rejected = list(exam.rejected)
     for files in exam.clips:
         try:
-            clips.append(inspect_clip(source, files))
+            clips.append(inspect_clip(source, files, known))
         except ClipError as error:
             rejected.append(files.rejected(str(error)))
     return ExamRecord(
@@ -45,12 +47,13 @@ def inspect_exam(source: ExamSource, exam: ExamFiles) -> ExamRecord:
     )
 
 
-def inspect_clip(source: ExamSource, files: ClipFiles) -> ClipRecord:
-    """Read the header of one clip, its score matrix and its mask.
+def inspect_clip(source: ExamSource, files: ClipFiles, readers: Readers) -> ClipRecord:
+    """Read the header of one clip, its scores and its mask.
 
     Args:
         source: Where the clip is.
         files: Its files, as ``discover`` found them.
+        readers: Readers by name.
 
     Returns:
         The clip's size, type, number of frames and scores.
@@ -59,19 +62,13 @@ def inspect_clip(source: ExamSource, files: ClipFiles) -> ClipRecord:
         ClipError: The clip, its scores or its mask cannot be used.
         ExamError: Disk, network or store failed.
     """
-    if files.scores is None:
-        raise ClipError("no score file beside it")
-    with open_clip(source, files.clip.key) as clip:
-        try:
-            scores = read_scores(source, files.scores.key, clip.count)
-        except ClipError as error:
-            raise ClipError(f"score file: {error}") from error
+    with open_clip(source, files, readers) as clip:
+        scores = clip.scores()
         if files.mask is not None:
             read_mask(source, files.mask.key, clip.height, clip.width)
         return ClipRecord(
             files=files,
-            mat_version=clip.mat_version,
-            variable=clip.variable,
+            details=clip.details,
             dtype=clip.dtype,
             height=clip.height,
             width=clip.width,

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from pydantic import Field
+
+from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, exam_folder, new_call
 from lusgan_core.calls.section import ExamFile, Group, Section, Table
 from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import ConfigError
+from lusgan_core.registry import Registry, installed
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same call would give another result."""
 
 
-def call(exam: ExamFiles, number: int) -> StageCall:
+class IngestionOptions(Options):
+    """How exams are found and read."""
+
+    readers: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Readers of exams by name, with their options; empty for all installed",
+    )
+
+
+def call(
+    exam: ExamFiles,
+    number: int,
+    options: IngestionOptions | None = None,
+    registry: Registry | None = None,
+) -> StageCall:
     """Make the call for one exam.
 
     Args:
         exam: Its files, as ``discover`` found them.
         number: Number of the exam in the run, for its label, which must not name a patient.
+        options: Options of readers; the key holds those of the exam's own readers alone.
+        registry: Installed plugins; None for those of this process.
 
     Returns:
         The call; its result is an ``ExamRecord``.
     """
+    known = installed() if registry is None else registry
+    given = (options or IngestionOptions()).readers
+    readers = {
+        name: known.reader(name).options.model_validate(given.get(name, {})).model_dump(mode="json")
+        for name in exam.readers
+    }
     return new_call(
         "ingest",
         VERSION,
         label=f"ingest exam {number}",
         inputs={"exam": exam.digest},
-        options=None,
+        options=IngestionOptions(readers=readers),
         arguments={"exam": exam.model_dump(mode="json")},
         manifest=lambda key: f"exams/{exam_folder(exam)}/{key[:8]}.json",
+        plugins=tuple(("reader", name) for name in exam.readers),
+        registry=known,
     )
 
 
 def run(call: StageCall, context: StageContext) -> Product:
-    """Read headers, score matrices and masks; a clip that cannot be used is rejected with a reason.
+    """Read headers, scores and masks; a clip that cannot be used is rejected with a reason.
 
     Args:
         call: A call that ``call`` made.
@@ -49,10 +78,13 @@ def run(call: StageCall, context: StageContext) -> Product:
         ExamError: Disk, network or store failed.
     """
     from lusgan_core.ingestion.inspect import inspect_exam
+    from lusgan_core.ingestion.readers import choose_readers
 
     if context.source is None:
         raise ConfigError("ingestion needs an exam source: name one with --exams")
-    record = inspect_exam(context.source, ExamFiles.model_validate(call.arguments["exam"]))
+    readers = choose_readers(call.options["readers"], context.registry)
+    exam = ExamFiles.model_validate(call.arguments["exam"])
+    record = inspect_exam(context.source, exam, readers)
     counts = {"clips": len(record.clips), "rejected": len(record.rejected)}
     return Product(record, counts=counts)
 

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from lusgan_core.calls.ledger import ExamLedger
 from lusgan_core.calls.provenance import short_digest
-from lusgan_core.domain import ExamCodes, ExamFiles, Record
+from lusgan_core.domain import ClipFiles, ExamCodes, ExamFiles, Record
 from lusgan_core.errors import LusganError, MissingArtifactError
-from lusgan_core.ingestion.discover import MASKS, PREFIX, Discovery
+from lusgan_core.ingestion.discover import Discovery
 from lusgan_core.pipeline.exam_digests import find_exams
 from lusgan_core.store import Store, open_store
 from lusgan_core.store.source import ExamSource, open_source
@@ -158,22 +159,51 @@ def announced_key(source: str) -> str:
     return f"exams/announced-{short_digest(source)}.json"
 
 
-def last_changes(source: ExamSource) -> dict[ExamCodes, float]:
-    """When anything in each exam changed last, seconds since 1970. Raises ExamError."""
-    newest: dict[ExamCodes, float] = {}
-    masks: dict[str, float] = {}
+def last_changes(source: ExamSource, found: Discovery) -> dict[ExamCodes, float]:
+    """Find when anything in each exam changed last.
+
+    An exam's files are those that were found, whatever else lies in the same folders (an upload may
+    begin under a hidden name), and what is named after its clips, such as a mask in another folder.
+
+    Args:
+        source: The source, which is listed.
+        found: The exams in it.
+
+    Returns:
+        Seconds since 1970, by codes of patient and exam.
+
+    Raises:
+        ExamError: The source is missing or unreadable.
+    """
+    folders: dict[str, set[ExamCodes]] = {}
+    keys: dict[str, set[ExamCodes]] = {}
+    names: dict[str, set[ExamCodes]] = {}
+    for exam in found.exams:
+        for key in [*(c.clip.key for c in exam.clips), *(r.file for r in exam.rejected)]:
+            folders.setdefault(key.rpartition("/")[0], set()).add(exam.codes)
+        for clip in exam.clips:
+            names.setdefault(_beginning(clip), set()).add(exam.codes)
+            for item in clip.objects.values():
+                keys.setdefault(item.key, set()).add(exam.codes)
+    newest = {exam.codes: 0.0 for exam in found.exams}
     for stat in source.objects():
-        parts = stat.key.split("/")
-        if parts[0] == MASKS:
-            masks[parts[-1].lower()] = stat.changed
-        elif len(parts) == 3:  # hidden files too: an upload may begin under another name
-            codes = (parts[0], parts[1])
-            newest[codes] = max(newest.get(codes, 0.0), stat.changed)
-    for (patient, exam), changed in newest.items():
-        own = f"{PREFIX}{patient}_{exam}_".lower()
-        of_masks = [when for name, when in masks.items() if name.startswith(own)]
-        newest[patient, exam] = max([changed, *of_masks])
+        name = stat.name.lower()
+        of = folders.get(stat.key.rpartition("/")[0], set()) | keys.get(stat.key, set())
+        if not of:
+            starts = (name[:end] for end in range(1, len(name) + 1))
+            of = set().union(*(names[start] for start in starts if start in names))
+        for codes in of:
+            newest[codes] = max(newest[codes], stat.changed)
     return newest
+
+
+def _beginning(clip: ClipFiles) -> str:
+    """How the names of files begin that are named after a clip: without the number of its area
+    where the rest still tells the exam."""
+    name = clip.name.lower()
+    rest = name.rstrip("0123456789")
+    tells = clip.patient.lower() in rest and clip.exam.lower() in rest
+    return rest if tells else f"{name}_"
 
 
 def arriving(
@@ -227,7 +257,9 @@ def to_wait_for(
     return arriving(found, changes, announced, PATIENCE * settle_s) if late else late
 
 
-def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Discovery]:
+def find_settled(
+    exams: str, store: str, settle_s: float, readers: Mapping[str, Any] | None = None
+) -> tuple[Discovery, Discovery]:
     """Discover exams, and tell those that are complete.
 
     New exams that are still arriving are left out of the second result. A known exam that is being
@@ -238,6 +270,7 @@ def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Di
         store: Address of the store, which keeps digests, ledger and announcements.
         settle_s: Seconds without a change after which an exam counts as complete; 0 takes every
             exam for complete.
+        readers: Options of readers by name; empty for all that are installed.
 
     Returns:
         All exams, and those that are complete.
@@ -249,11 +282,11 @@ def find_settled(exams: str, store: str, settle_s: float) -> tuple[Discovery, Di
     source, kept = open_source(exams), open_store(store)
     until = time.monotonic() + PATIENCE * settle_s
     while True:
-        found = find_exams(exams, store)
+        found = find_exams(exams, store, readers)
         if not settle_s:
             return found, found
         # listed after discovery: whatever came in between shows as a change
-        changes = last_changes(source)
+        changes = last_changes(source, found)
         unsettled = arriving(found, changes, Announcements.load(kept, source.uri), settle_s)
         known = {exam.codes: exam for exam in ExamLedger.load(kept, source.uri).exams}
         changing = [

@@ -93,11 +93,13 @@ def run_chain(
         StoreError: The store cannot be read or written.
     """
     outcome = Outcome(exams=len(found.exams))
-    ingested = runner.each([ingest.call(exam, n) for n, exam in enumerate(found.exams, 1)])
+    ingested = runner.each(
+        [ingest.call(exam, n, config.ingestion, registry) for n, exam in enumerate(found.exams, 1)]
+    )
     canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
     preprocessed = runner.each(
         [
-            preprocess.call(manifest, config.preprocessing, canvas, n)
+            preprocess.call(manifest, config.preprocessing, canvas, n, registry)
             for n, manifest in enumerate(ingested, 1)
         ]
     )

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from lusgan_core.calls.provenance import short_digest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery, discover
+from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.progress import track
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
 
 
-def find_exams(exams: str, store: str) -> Discovery:
+def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None) -> Discovery:
     """Discover exams; files whose path, size and time are known are not read again.
 
     Args:
         exams: Address of the exam source.
         store: Address of the store, which keeps the digests.
+        readers: Options of readers by name, as ``ingestion.readers``; empty for all installed.
 
     Returns:
         The exams; there may be none, since all may have been withdrawn (see ``settle``).
 
     Raises:
         ExamError: The source is missing or unreadable.
+        ConfigError: Two readers recognise the same files, or one is not installed.
     """
     source, kept = open_source(exams), open_store(store)
     key = f"exams/digests-{short_digest(source.uri)}.json"
@@ -37,7 +42,7 @@ def find_exams(exams: str, store: str) -> Discovery:
             task.total = total
             task.update(done)
 
-        found = discover(source, known, progress, empty_ok=True)
+        found = discover(source, known, progress, empty_ok=True, readers=choose_readers(readers))
     if found.digests != known:
         kept.put(key, json.dumps(found.digests, indent=0, sort_keys=True).encode())
     return found

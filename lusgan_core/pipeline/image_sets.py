@@ -188,11 +188,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
         if suffix == ".npy":
             return _read_array(path)
         if suffix == ".mat":
-            from lusgan_core.ingestion.readers.clip import open_clip
-            from lusgan_core.store.source import FolderSource
-
-            with open_clip(FolderSource(path.parent), path.name) as clip:
-                return np.stack([frame.copy() for frame in clip.frames()])
+            return _read_clip(path)
         from lusgan_core.preprocessing.shard import read_shard_frames
 
         return read_shard_frames(path)
@@ -220,3 +216,16 @@ def _read_array(path: Path) -> NDArray[np.uint8]:
             "(N, H, W, 3), or (H, W) or (H, W, 3) of one frame"
         )
     return frames[..., 0] if frames.ndim == 4 and frames.shape[3] == 1 else frames
+
+
+def _read_clip(path: Path) -> NDArray[np.uint8]:
+    """All frames of a .mat clip, wherever it lies: (N, H, W). Raises ClipError."""
+    from lusgan_core.domain import ClipFiles, SourceObject
+    from lusgan_core.ingestion.clip import open_clip
+    from lusgan_core.ingestion.readers import choose_readers
+    from lusgan_core.store.source import FolderSource
+
+    found = SourceObject(key=path.name, size=path.stat().st_size, digest="")
+    files = ClipFiles(patient="", exam="", area=0, reader="mat", name=path.stem, clip=found)
+    with open_clip(FolderSource(path.parent), files, choose_readers({"mat": {}})) as clip:
+        return np.stack(list(clip.frames()))

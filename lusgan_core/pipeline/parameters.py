@@ -30,6 +30,7 @@ Stage = Literal["preprocess", "train", "evaluate"]
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Formats = tuple[Literal["png", "mat"], ...]
+Readers = dict[str, dict[str, Any]]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -50,6 +51,8 @@ class _Choices:
         training["backbone"]["enum"] = sorted(registry.records["backbone"])
         training["loss"]["enum"] = sorted(registry.records["loss"])
         training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
+        ingestion = handler.resolve_ref_schema(run["ingestion"])["properties"]
+        ingestion["readers"]["propertyNames"] = {"enum": sorted(registry.records["reader"])}
         return schema
 
 

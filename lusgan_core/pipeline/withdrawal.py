@@ -71,9 +71,9 @@ def settle(
     """
     _take_back(store, found)
     known = ExamLedger.load(store, source)
-    gone = known.compare(found.exams, found.rejected).withdrawn
+    gone = known.compare(found.exams, found.rejected, found.readers).withdrawn
     if not found.exams and not gone:
-        raise no_exam(source, found.rejected)
+        raise no_exam(source, found)
     nothing_left = not found.exams or len(gone) == len(known.exams)
     if gone and nothing_left and not withdraw_all:
         raise ExamError(

@@ -11,8 +11,9 @@ from lusgan_core.calls.call import exam_folder
 from lusgan_core.calls.provenance import ArtifactRef, digest_file
 from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, StoreError
+from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.masks import read_mask
-from lusgan_core.ingestion.readers.clip import open_clip
+from lusgan_core.ingestion.readers import Readers
 from lusgan_core.preprocessing.clip import preprocess_clip
 from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
 from lusgan_core.preprocessing.shard import write_shard
@@ -30,6 +31,7 @@ class ExamPreprocessor:
     """Reads clips from ``source`` and writes their shards to ``store``."""
 
     source: ExamSource
+    readers: Readers
     store: Store
     options: PreprocessingOptions
     canvas: Canvas | None
@@ -79,11 +81,15 @@ class ExamPreprocessor:
             mask = read_mask(self.source, files.mask.key, clip.height, clip.width)
         key = f"shards/{exam_folder(files)}/{key_part(files.name)}-{self.short_key}.h5"
         with (
-            open_clip(self.source, files.clip.key) as reader,
+            open_clip(self.source, files, self.readers) as reader,
             tempfile.TemporaryDirectory(prefix="lusgan-") as folder,
         ):
             clip_out = preprocess_clip(
-                reader.frames, (clip.height, clip.width), mask, self.options, self.canvas
+                reader.frames,
+                (clip.height, clip.width),
+                reader.region if mask is None else mask,
+                self.options,
+                self.canvas,
             )
             path = Path(folder) / "shard.h5"
             summary = write_shard(

@@ -16,6 +16,7 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.domain import ExamRecord, Record, Rejection, ShardRecord
 from lusgan_core.errors import ConfigError
 from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
+from lusgan_core.registry import Registry, installed
 
 __all__ = [
     "VERSION",
@@ -49,7 +50,11 @@ def whole_canvas(exams: Sequence[ExamRecord]) -> Canvas | None:
 
 
 def call(
-    ingested: Manifest, options: PreprocessingOptions, canvas: Canvas | None, number: int
+    ingested: Manifest,
+    options: PreprocessingOptions,
+    canvas: Canvas | None,
+    number: int,
+    registry: Registry | None = None,
 ) -> StageCall:
     """Make the call for one ingested exam.
 
@@ -58,6 +63,7 @@ def call(
         options: How frames become square images.
         canvas: Largest frame of the dataset, an input of geometry ``paper`` alone; None without it.
         number: Number of the exam in the run, for its label, which must not name a patient.
+        registry: Installed plugins; None for those of this process.
 
     Returns:
         The call; its result is an ``ExamShards`` record.
@@ -76,8 +82,11 @@ def call(
         arguments={
             "exam": exam.model_dump(mode="json"),
             "canvas": kept.model_dump() if kept else None,
+            "readers": ingested.options.get("readers", {}),
         },
         manifest=lambda key: f"shards/{exam_folder(exam)}/{key[:8]}.json",
+        plugins=tuple(("reader", name) for name in sorted({c.files.reader for c in exam.clips})),
+        registry=installed() if registry is None else registry,
     )
 
 
@@ -96,6 +105,7 @@ def run(call: StageCall, context: StageContext) -> Product:
         StoreError: The store, or the folder of temporary files, cannot be written.
         ExamError: The exam source failed.
     """
+    from lusgan_core.ingestion.readers import choose_readers
     from lusgan_core.preprocessing.exam import ExamPreprocessor
 
     if context.source is None:
@@ -103,6 +113,7 @@ def run(call: StageCall, context: StageContext) -> Product:
     canvas = call.arguments["canvas"]
     preprocessor = ExamPreprocessor(
         context.source,
+        choose_readers(call.arguments["readers"], context.registry),
         context.store,
         PreprocessingOptions.model_validate(call.options),
         Canvas.model_validate(canvas) if canvas else None,

@@ -2,7 +2,7 @@
 
 The rest of ``lusgan_core.ingestion`` sees a source through ``ExamSource`` alone and never builds a
 path, so that a bucket can take the place of a folder. Keys are relative to the source and use
-forward slashes; what a key means (patient, exam, clip) is decided by ``discover``.
+forward slashes; what a key means (patient, exam, clip) is decided by readers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,22 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
+from lusgan_core.clips import SourceStat
 from lusgan_core.errors import ConfigError, ExamError, StoreError
+
+__all__ = [
+    "ExamSource",
+    "FolderSource",
+    "SourceStat",
+    "is_outage",
+    "open_source",
+    "outage",
+    "reason",
+]
 
 MAX_DEPTH = 8
 """Folders nested deeper than this are not listed; an exam's files are two folders deep.
@@ -35,25 +45,6 @@ OUTAGES = frozenset(
 """Errors of a disk, a network or this machine, rather than of one file."""
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 """Errors that an unplugged disk gives for a file that was listed a moment ago."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStat:
-    """One object of a source, as a listing gives it."""
-
-    key: str
-    """Path below the source, with forward slashes; names that are not UTF-8 hold surrogates.
-
-    It ends in a slash where a whole folder cannot be listed, and ``error`` says why.
-    """
-    size: int
-    """Size in bytes."""
-    stamp: str
-    """Changes whenever the content does: the time of modification in ns, or an ETag."""
-    error: str = ""
-    """Why the object cannot be read, where the listing has found that out; else empty."""
-    changed: float = 0.0
-    """When it was written or moved here, seconds since 1970; 0 where that is unknown."""
 
 
 class ExamSource(Protocol):

@@ -25,6 +25,7 @@ from lusgan_core.testing.backbones import BackboneContract
 from lusgan_core.testing.losses import LossContract
 from lusgan_core.testing.pair_metrics import PairMetricContract
 from lusgan_core.testing.penalties import PenaltyContract
+from lusgan_core.testing.readers import ReaderContract
 from lusgan_core.testing.set_metrics import SetMetricContract
 from lusgan_core.testing.stores import StoreContract
 
@@ -33,6 +34,7 @@ __all__ = [
     "LossContract",
     "PairMetricContract",
     "PenaltyContract",
+    "ReaderContract",
     "SetMetricContract",
     "StoreContract",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lusgan_backbones import dcgan, pacgan2, selu_sn
 from lusgan_core.api import Backbone, hookimpl
 
-LUSGAN_API = 1
+LUSGAN_API = 2
 
 
 @hookimpl

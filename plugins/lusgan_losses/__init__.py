@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lusgan_core.api import Loss, Penalty, hookimpl
 from lusgan_losses import cross_entropy, hinge, least_squares, penalties
 
-LUSGAN_API = 1
+LUSGAN_API = 2
 
 
 @hookimpl

@@ -20,7 +20,7 @@ from lusgan_metrics import (
     vif,
 )
 
-LUSGAN_API = 1
+LUSGAN_API = 2
 
 MODULES = (mse, rmse, psnr, psnrb, rase, sam, scc, ssim, msssim, uqi, ergas, vif)
 

@@ -74,6 +74,18 @@ def test_new_changed_and_withdrawn_are_told_apart(found: Discovery) -> None:
     assert changes
 
 
+def test_exams_of_a_reader_that_did_not_look_are_not_withdrawn(found: Discovery) -> None:
+    """Neither where their reader was not asked or failed, nor in a ledger that named no readers."""
+    known = ExamLedger(source=SOURCE).tried(found.exams)
+    assert {entry.readers for entry in known.exams} == {("mat",)}
+    nameless = tuple(entry.model_copy(update={"readers": ()}) for entry in known.exams)
+    for ledger in (known, known.model_copy(update={"exams": nameless})):
+        assert not ledger.compare((), (), ("dicom",))
+        assert not ledger.compare((), (), ())
+        assert len(ledger.compare((), (), ("dicom", "mat")).withdrawn) == 3
+    assert known.model_copy(update={"exams": nameless}).tried(found.exams) == known
+
+
 def test_an_exam_that_failed_is_tried_again_when_it_changes(found: Discovery) -> None:
     """Known means tried: one that failed is not new until its content is another."""
     first = found.exams[0]

@@ -16,7 +16,6 @@ from lusgan_core.generation import stage
 from lusgan_core.generation.frames import BLOCK, generate
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.ingestion.inspect import inspect_exam
-from lusgan_core.ingestion.readers.clip import open_clip
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.seeding import latent
 from lusgan_core.networks.value_range import ValueMap
@@ -25,6 +24,7 @@ from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
 from lusgan_core.training.stage import ModelRecord
+from matfiles import open_mat
 
 VALUES = ValueMap(scale=2 / 255, offset=-1.0)
 LATENT = 6
@@ -170,6 +170,6 @@ def test_mat_files_are_read_back_as_an_exam(plugins, tmp_path, channels):
     ]  # fmt: skip
     read = []
     for clip_record in found.clips:
-        with open_clip(source, clip_record.files.clip.key) as reader:
+        with open_mat(source, clip_record.files.clip.key) as reader:
             read += [frame.copy() for frame in reader.frames()]
     assert np.array_equal(np.stack(read), grey)

@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import torch
 from golden_inputs import context, exam_shards, exam_source, frames, left, plain
 from golden_table import Rows
 
+from lusgan_core.api import Reader
 from lusgan_core.calls.call import Product, StageContext, reference_to
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Measured
 from lusgan_core.domain import ExamRecord
+from lusgan_core.errors import ClipError
 from lusgan_core.evaluation import stage as evaluation
 from lusgan_core.evaluation.stage import EvaluationOptions, EvaluationRecord
 from lusgan_core.generation import stage as generation
 from lusgan_core.generation.stage import GenerationOptions, SampleSet
 from lusgan_core.ingestion import stage as ingestion
+from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.discover import discover
+from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.networks.weights import network_bytes
@@ -98,6 +103,23 @@ def ingest_rows() -> Rows:
             ingestion.call(exam, 1), StageContext(LocalStore(Path(folder)), source)
         )
         return {"exam": _stable(plain(done.data)), "counts": done.counts}
+
+
+def reader_rows(record: Reader) -> Rows:
+    """Frames and scores of an exam's clips, or why one cannot be used, a row a clip."""
+    source, readers = exam_source(), choose_readers({record.name: {}})
+    (exam,) = discover(source, readers=readers).exams
+    rows: dict[str, Any] = {}
+    for files in exam.clips:
+        try:
+            with open_clip(source, files, readers) as clip:
+                rows[files.name] = {
+                    "frames": np.stack(list(clip.frames())),
+                    "scores": list(clip.scores()),
+                }
+        except ClipError as error:
+            rows[files.name] = str(error)
+    return rows
 
 
 def _stable(value: Any) -> Any:

@@ -31,6 +31,7 @@ PLUGIN_ROWS: dict[str, Callable[[Any], Rows]] = {
     "loss": training.loss_rows,
     "penalty": training.penalty_rows,
     "metric": training.metric_rows,
+    "reader": stages.reader_rows,
 }
 
 

@@ -5,8 +5,7 @@ from test_masks import png
 from lusgan_core.errors import ExamError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.ingestion.inspect import inspect_exam
-from lusgan_core.ingestion.readers.clip import verify_clip
-from matfiles import MemorySource, cine, matrix, v5, v73
+from matfiles import MemorySource, cine, matrix, v5, v73, verify_mat
 
 SCORES = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1]], float)
 MASK = png(np.full((24, 18), 255, np.uint8))
@@ -37,8 +36,8 @@ def test_a_record_tells_what_is_in_an_exam() -> None:
     (exam,) = discover(source).exams
     record = inspect_exam(source, exam)
     one, two = record.clips
-    assert (one.mat_version, one.variable, one.dtype) == ("v5", "frames", "uint8")
-    assert (two.mat_version, two.variable, two.dtype) == ("v7.3", "film", "float64")
+    assert (one.details, one.dtype) == ({"mat_version": "v5", "variable": "frames"}, "uint8")
+    assert (two.details, two.dtype) == ({"mat_version": "v7.3", "variable": "film"}, "float64")
     for clip in (one, two):
         assert (clip.height, clip.width, clip.channels, clip.frames) == (24, 18, 3, 5)
         assert clip.scores == (0, 1, 3, -1, -1)
@@ -100,6 +99,6 @@ def test_no_pixels_are_read() -> None:
     source = tree(clip=good[:-1] + bytes([good[-1] ^ 1]))
     (exam,) = discover(source).exams
     assert len(inspect_exam(source, exam).clips) == 2
-    verify_clip(source, "P/E/convex_P_E_2.mat")
+    verify_mat(source, "P/E/convex_P_E_2.mat")
     with pytest.raises(ValueError, match="hecksum"):
-        verify_clip(source, "P/E/convex_P_E_1.mat")
+        verify_mat(source, "P/E/convex_P_E_1.mat")

@@ -21,7 +21,8 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip_file(exams: Path) -> Path:
     """Return the first clip that scipy reads."""
     found = lusgan.find_exams(exams, progress=False)
-    return exams / next(c for c in found if c.record.mat_version == "v5").record.files.clip.key
+    v5 = next(c for c in found if c.record.details["mat_version"] == "v5")
+    return exams / v5.record.files.clip.key
 
 
 def test_exams_are_found_with_reasons(exams: Path, tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from seaweed import ADMIN, READER, Seaweed
 from lusgan_core.errors import ExamError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.ingestion.inspect import inspect_exam
-from lusgan_core.ingestion.readers.clip import open_clip, verify_clip
 from lusgan_core.phantom.options import PhantomOptions
 from lusgan_core.phantom.tree import write_phantoms
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
+from matfiles import open_mat, verify_mat
 
 OPTIONS = PhantomOptions(patients=2, clips_per_exam=4, frames_per_clip=6, size=96, v73_share=0.5)
 
@@ -68,8 +68,8 @@ def test_frames_are_the_same_to_the_bit(s3: Seaweed, address: str, folder: Path)
     keys = [c.clip.key for e in discover(here).exams for c in e.clips]
     versions = set()
     for key in keys:
-        with open_clip(there, key) as one, open_clip(here, key) as two:
-            versions.add(one.mat_version)
+        with open_mat(there, key) as one, open_mat(here, key) as two:
+            versions.add(one.details["mat_version"])
             pairs = zip(one.frames(), two.frames(), strict=True)
             assert all(np.array_equal(a, b) for a, b in pairs), "a frame differs"
     assert versions == {"v5", "v7.3"}
@@ -134,7 +134,7 @@ def test_clips_survive_a_bad_line(proxy: FaultyProxy, address: str, folder: Path
     source = open_source(address)
     assert discover(source).exams == discover(open_source(folder)).exams
     for key in keys:
-        verify_clip(source, key)
+        verify_mat(source, key)
     assert sum(proxy.counts.values()) > 5, proxy.counts
 
 
@@ -147,10 +147,10 @@ def test_a_dead_line_is_told_as_such(
     versions = set()
     for key in [c.clip.key for e in discover(source).exams for c in e.clips]:
         proxy.rate, proxy.kinds = 1.0, ["truncated answer"]  # so that opening asks more than once
-        with open_clip(source, key) as clip:
+        with open_mat(source, key) as clip:
             proxy.kinds = ["refused"]
-            if clip.mat_version not in versions:
-                versions.add(clip.mat_version)
+            if clip.details["mat_version"] not in versions:
+                versions.add(clip.details["mat_version"])
                 with pytest.raises(ExamError, match="connection broke off every time"):
                     list(clip.frames())
         proxy.rate = 0

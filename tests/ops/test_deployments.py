@@ -92,6 +92,13 @@ def test_what_up_was_asked_for_is_filled_in() -> None:
     assert found["generate"]["parameters"] == {"store": "s3://artifacts", "score": 0}
 
 
+def test_the_watch_looks_by_the_readers_of_the_pipeline() -> None:
+    """Otherwise it would announce exams, or miss them, that the pipeline finds otherwise."""
+    chosen = ASKED.model_copy(update={"config": {"ingestion": {"readers": {"mat": {}}}}})
+    found = deployments(prefect_file(chosen, Kind.PROCESS, gpu=False))
+    assert found["watch"]["parameters"]["readers"] == {"mat": {}}
+
+
 def test_trainers_take_the_trainings() -> None:
     """With workers that train, the pipeline sends its trainings to their pool; else to nobody."""
     alone, helped = (

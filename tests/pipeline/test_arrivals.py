@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 
 from lusgan_core.calls.ledger import record_tried
+from lusgan_core.domain import ExamCodes
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.pipeline import arrivals
 from lusgan_core.pipeline.arrivals import (
@@ -49,6 +52,16 @@ class Listing(FolderSource):
         for key, when in self.changed.items():
             yield SourceStat(key, 1, "1", changed=when)
 
+    def open(self, key: str) -> BinaryIO:
+        """Every object holds a byte."""
+        return io.BytesIO(b"x")
+
+
+def changes_of(changed: Mapping[str, float]) -> dict[ExamCodes, float]:
+    """Times of the last change in the exams of what is listed."""
+    source = Listing(changed)
+    return last_changes(source, discover(source))
+
 
 def codes(found: object) -> set[str]:
     return {exam.patient for exam in found.exams}
@@ -65,7 +78,8 @@ def test_a_copy_that_keeps_its_time_counts_as_new(place: tuple[str, str]) -> Non
     folder = Path(place[0])
     for file in folder.rglob("*"):
         os.utime(file, (1_000_000, 1_000_000))
-    changes = last_changes(FolderSource(folder))
+    source = FolderSource(folder)
+    changes = last_changes(source, discover(source))
     assert set(changes) == {("9001", "1"), ("9002", "1"), ("9003", "1")}
     assert all(time.time() - 60 < changed <= time.time() for changed in changes.values())
 
@@ -75,15 +89,17 @@ def test_an_exam_changed_when_the_last_of_its_files_did() -> None:
     elsewhere in the source is no part of an exam."""
     times = {"1/2/convex_1_2_3.mat": 5.0, "1/2/.convex_1_2_4.mat.part": 9.0, "1/2/notes.txt": 7.0}
     for order in (list(times), list(times)[::-1], sorted(times, key=times.__getitem__)):
-        assert last_changes(Listing({key: times[key] for key in order})) == {("1", "2"): 9.0}
+        assert changes_of({key: times[key] for key in order}) == {("1", "2"): 9.0}
     elsewhere = dict.fromkeys(("README", "1/a.mat", "1/2/deeper/a.mat", "1/3/a.mat"), 99.0)
-    assert last_changes(Listing(times | elsewhere)) == {("1", "2"): 9.0, ("1", "3"): 99.0}
+    assert changes_of(times | elsewhere) == {("1", "2"): 9.0}
 
 
 def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
     """A mask counts by its name, in upper or lower case, and an older one makes nothing older."""
     clips = {
-        f"{p}/{e}/convex_{p}_{e}_1.mat": 10.0 for p, e in (("1a", "2"), ("1a", "22"), ("1", "2"))
+        f"{p}/{e}/convex_{p}_{e}_1{end}.mat": 10.0
+        for p, e in (("1a", "2"), ("1a", "22"), ("1", "2"))
+        for end in ("", "_score")
     }
     masks = {
         "Binary-Masks/convex_1A_2_1_MASK.png": 30.0,
@@ -92,9 +108,13 @@ def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
         "Binary-Masks/convex_1_2_1_mask.png": 5.0,
     }
     for listed in (clips | masks, masks | clips):
-        assert last_changes(Listing(listed)) == {
+        assert changes_of(listed) == {
             ("1a", "2"): 30.0, ("1a", "22"): 40.0, ("1", "2"): 10.0
         }  # fmt: skip
+    on_its_way = {"Binary-Masks/convex_1A_22_7_mask.png": 40.0}  # before its clip
+    assert changes_of(clips | on_its_way) == {
+        ("1a", "2"): 10.0, ("1a", "22"): 40.0, ("1", "2"): 10.0
+    }  # fmt: skip
 
 
 def test_new_exams_that_are_still_arriving_are_left_out(place: tuple[str, str]) -> None:
@@ -110,9 +130,12 @@ def test_exams_of_one_upload_wait_for_each_other(place: tuple[str, str]) -> None
     """While one is arriving, others that have just come wait too; those of long before do not."""
     time.sleep(1.1)
     source = FolderSource(place[0])
-    assert not to_wait_for(discover(source), last_changes(source), Announcements(), 1.0)
+    assert not to_wait_for(
+        discover(source), last_changes(source, discover(source)), Announcements(), 1.0
+    )
     grow(Path(place[0]) / "9002")
-    found, changes = discover(source), last_changes(source)
+    found = discover(source)
+    changes = last_changes(source, found)
     one, everyone = {("9002", "1")}, {("9001", "1"), ("9002", "1"), ("9003", "1")}
     assert set(arriving(found, changes, Announcements(), 1.0)) == one
     assert set(to_wait_for(found, changes, Announcements(), 1.0)) == everyone
@@ -137,7 +160,7 @@ def test_what_comes_during_a_look_shows_as_a_change(
     """Changes are listed after discovery: a file that came in between makes its exam wait."""
     time.sleep(1.1)
 
-    def find_exams(exams: str, store: str) -> Discovery:
+    def find_exams(exams: str, store: str, readers: object) -> Discovery:
         found = discover(FolderSource(exams))
         grow(Path(exams) / "9002")
         return found
@@ -164,7 +187,7 @@ def test_an_exam_that_somebody_says_is_whole_is_taken(place: tuple[str, str]) ->
     assert codes(taken) == {"9001"}
     grow(Path(place[0]) / "9001")
     again = discover(source)
-    waiting = arriving(again, last_changes(source), said, 100)
+    waiting = arriving(again, last_changes(source, again), said, 100)
     assert ("9001", "1") in waiting
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lusgan_core.ingestion.readers.clip import read_array
 from lusgan_core.pipeline.index import manifests, seen_shards
 from lusgan_core.pipeline.pruning import PrunePlan, carry_out, plan_old, plan_withdrawn
 from lusgan_core.promotion.current import current_model, roll_back
 from lusgan_core.promotion.history import read_history
-from lusgan_core.store.source import FolderSource
+from lusgan_readers.mat_file import read_array
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
@@ -22,7 +21,7 @@ CONFIG = tiny_config(*OPEN, "selection.held_out=0", scores=(0,))
 def remove_clip_of_score_0(exams: Path, code: str) -> None:
     """Remove a patient's clips that show score 0."""
     for path in sorted((exams / code / "1").glob("*_score.mat")):
-        scores = read_array(FolderSource(path.parent), path.name).sum(axis=0)
+        scores = read_array(path.open("rb")).sum(axis=0)
         if 0 in scores:
             path.unlink()
             path.with_name(path.name.replace("_score", "")).unlink()

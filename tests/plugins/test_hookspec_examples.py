@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusgan_cli.new_plugin import SUITES, example
-from lusgan_core import testing
+from lusgan_cli.new_plugin import contract_test, example
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
 
@@ -20,30 +19,33 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def registry(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry with nothing in it but the example of that kind, written to a file of its own."""
+def module(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a module with the example of that kind, and of one with its test."""
     name = f"example_of_a_{kind}"
     (tmp_path / f"{name}.py").write_text(example(kind))
+    (tmp_path / f"check_{name}.py").write_text(contract_test(kind, name))
     monkeypatch.syspath_prepend(tmp_path)
-    registry = Registry()
-    registry.add(__import__(name), Provider(name))
-    yield registry
-    del sys.modules[name]
+    yield name
+    for loaded in (name, f"check_{name}"):
+        sys.modules.pop(loaded, None)
 
 
-def test_every_hook_has_a_whole_example(kind: str, registry: Registry) -> None:
+def test_every_hook_has_a_whole_example(kind: str, module: str) -> None:
     """The example of each hook is a plugin that offers exactly one record of its kind."""
+    registry = Registry()
+    registry.add(__import__(module), Provider(module))
     offered = {k: len(records) for k, records in registry.records.items()}
     assert offered == {k: int(k == kind) for k in KINDS}
 
 
-def test_the_examples_keep_their_contracts(kind: str, registry: Registry) -> None:
-    """What the examples offer passes every test of the suite for its kind."""
-    (record,) = registry.records[kind].values()
-    suite = type("TestExample", (getattr(testing, SUITES[kind]),), {"record": record})
-    for name in dir(suite):
-        if name.startswith("test_"):
-            getattr(suite(), name)()
+def test_the_examples_keep_their_contracts(kind: str, module: str) -> None:
+    """What the examples offer passes every test that `lusgan plugins new` writes for its kind."""
+    written = vars(__import__(f"check_{module}"))
+    (suite,) = [found for name, found in written.items() if name.startswith("TestExample")]
+    tests = [name for name in dir(suite) if name.startswith("test_")]
+    assert len(tests) > 3, f"the suite for a {kind} has hardly a test"
+    for name in tests:
+        getattr(suite(), name)()
 
 
 def test_there_is_an_example_for_each_hook() -> None:

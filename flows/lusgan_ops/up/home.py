@@ -48,6 +48,11 @@ class UpSettings(Record):
     """Notification blocks of the server, as TYPE/NAME."""
 
     @property
+    def readers(self) -> dict[str, Any]:
+        """Options of readers of exams by name; empty for all that are installed."""
+        return dict(self.config.get("ingestion", {}).get("readers", {}))
+
+    @property
     def ui(self) -> str:
         """Address of Prefect's UI."""
         return f"http://127.0.0.1:{self.port}"

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import scipy.io
 
-from lusgan_core.errors import ClipError, ExamError
-from lusgan_core.ingestion.scores import read_scores
-from matfiles import DTYPES, MemorySource, matrix, v5, v73
+from lusgan_core.errors import ClipError
+from lusgan_readers.scores import read_scores
+from matfiles import DTYPES, matrix, v5, v73
 
 MATRIX = np.array([[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]])
 
 
 def read(data: bytes, frames: int = 4) -> tuple[int, ...]:
-    return read_scores(MemorySource({"scores": data}), "scores", frames)
+    return read_scores(io.BytesIO(data), frames)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -69,9 +69,3 @@ def test_bad_matrices_are_refused(data: bytes, frames: int, reason: str) -> None
     """Whatever is no score matrix of that clip is refused with its reason."""
     with pytest.raises(ClipError, match=reason):
         read(data, frames)
-
-
-def test_a_vanished_file_is_told() -> None:
-    """A score file that is gone since it was listed is no clip's fault: the run ends."""
-    with pytest.raises(ExamError, match="cannot be read: No such file"):
-        read_scores(MemorySource({}), "scores", 4)

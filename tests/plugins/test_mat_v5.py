@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from lusgan_core.ingestion.readers.clip import open_clip
-from matfiles import DTYPES, MemorySource, cine, matrix, v5
+from matfiles import DTYPES, MemorySource, cine, matrix, open_mat, v5
 
 
 def frames(data: bytes) -> np.ndarray:
     """All frames of a clip, (N, H, W)."""
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
         return np.stack([frame.copy() for frame in clip.frames()])
 
 
@@ -28,8 +27,8 @@ def test_every_type_reads_as_scipy_does(dtype: str, compressed: bool, order: str
     array = cine(dtype)
     data = v5(matrix(array, order=order), order=order, compressed=compressed)
     expected = by_scipy(data).astype(np.uint8) * (255 if dtype == "bool" else 1)
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
-        assert (clip.mat_version, clip.variable, clip.dtype) == ("v5", "frames", dtype)
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
+        assert (*clip.details.values(), clip.dtype) == ("v5", "frames", dtype)
         assert (clip.height, clip.width, clip.channels, clip.count) == array.shape
     assert frames(data).dtype == np.uint8
     np.testing.assert_array_equal(frames(data), expected)
@@ -41,7 +40,7 @@ def test_narrowed_doubles_read_as_doubles(store: str) -> None:
     array = cine("float64")
     data = v5(matrix(array, store=store))
     np.testing.assert_array_equal(frames(data), by_scipy(data))
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
         assert clip.dtype == "float64"
 
 
@@ -66,7 +65,7 @@ def test_iterators_are_independent(compressed: bool) -> None:
     """frames() may be called again, and two iterators may run at once over one open file."""
     data = v5(matrix(cine(shape=(64, 50, 3, 9))), compressed=compressed)
     expected = frames(data)
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
         for want, one, two in zip(expected, clip.frames(), clip.frames(), strict=True):
             np.testing.assert_array_equal(one, want)
             np.testing.assert_array_equal(two, want)
@@ -80,7 +79,7 @@ def test_memory_is_a_few_frames(dtype: str) -> None:
     source, frame = MemorySource({"clip": data}), height * width * np.dtype(dtype).itemsize
     tracemalloc.start()
     try:
-        with open_clip(source, "clip") as clip:
+        with open_mat(source, "clip") as clip:
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             assert sum(1 for _ in clip.frames()) == 60

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-from lusgan_core.errors import ClipError
+from lusgan_core.api import ClipError
 
 INPUT_BYTES = 16 << 10
 OUTPUT_BYTES = 64 << 10

@@ -22,8 +22,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.mat_variable import (
+from lusgan_core.api import ClipError
+from lusgan_readers.mat_variable import (
     MAX_EXPANSION,
     MAX_SMALL_BYTES,
     Cine,
@@ -32,7 +32,7 @@ from lusgan_core.ingestion.readers.mat_variable import (
     only_variable,
     too_large,
 )
-from lusgan_core.ingestion.readers.v73_chunks import MAX_BAND_BYTES, Bands
+from lusgan_readers.v73_chunks import MAX_BAND_BYTES, Bands
 
 MAX_VARIABLES = 1000
 MAX_CHUNKS = 1_000_000

@@ -15,8 +15,18 @@ from hypothesis import strategies as st
 
 from campaigns import Campaign
 from lusgan_core.errors import ClipError, ExamError
-from lusgan_core.ingestion.readers.clip import open_clip, verify_clip
-from matfiles import COMPLEX, MemorySource, cine, element, matrix, pack, v5, v73
+from matfiles import (
+    COMPLEX,
+    MemorySource,
+    cine,
+    element,
+    matrix,
+    open_mat,
+    pack,
+    v5,
+    v73,
+    verify_mat,
+)
 
 GOOD = v5(matrix(cine()))
 PLAIN = v5(matrix(cine()), compressed=False)
@@ -24,7 +34,7 @@ HDF5 = v73(("frames", cine()), chunks=(1, 3, 18, 24), compression="gzip")
 
 
 def verify(data: bytes) -> None:
-    verify_clip(MemorySource({"clip": data}), "clip")
+    verify_mat(MemorySource({"clip": data}), "clip")
 
 
 def v4() -> bytes:
@@ -150,7 +160,7 @@ def test_values_without_a_plain_range_are_refused(
 
 
 def read(data: bytes) -> np.ndarray:
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
         return np.stack([f.copy() for f in clip.frames()])
 
 
@@ -181,7 +191,7 @@ def test_shapes(version: str, shape: tuple[int, ...], channels: int, count: int)
     for data in [v5(matrix(array))] if version == "v5" else [
         v73(("frames", array), **s) for s in storage
     ]:  # fmt: skip
-        with open_clip(MemorySource({"clip": data}), "clip") as clip:
+        with open_mat(MemorySource({"clip": data}), "clip") as clip:
             assert (clip.height, clip.width) == (24, 18)
             assert (clip.channels, clip.count) == (channels, count)
         expected = array.reshape(24, 18, channels, count, order="F")[:, :, 0]
@@ -215,14 +225,14 @@ class FailingSource(MemorySource):
 def test_a_failing_disk_is_told_without_the_path(data: bytes) -> None:
     """An input/output error amid reading is nobody's clip, and its text names no file."""
     with pytest.raises(ExamError, match=r"cannot be read: .*run the same command") as caught:
-        verify_clip(FailingSource({"clip": data}), "clip")
+        verify_mat(FailingSource({"clip": data}), "clip")
     assert "secret" not in str(caught.value)
 
 
 def test_a_vanished_clip_is_told_without_the_path() -> None:
     """A file that is gone when it is opened ends the run, without its path anywhere."""
     with pytest.raises(ExamError, match="cannot be read: No such file") as caught:
-        open_clip(MemorySource({}), "P1/E1/convex_P1_E1_1.mat")
+        open_mat(MemorySource({}), "P1/E1/convex_P1_E1_1.mat")
     assert "P1" not in str(caught.value)
     assert caught.value.__suppress_context__
 

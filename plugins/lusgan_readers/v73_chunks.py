@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.inflate import inflate_exactly
-from lusgan_core.ingestion.readers.mat_variable import Cine, channels_differ
+from lusgan_core.api import ClipError
+from lusgan_readers.inflate import inflate_exactly
+from lusgan_readers.mat_variable import Cine, channels_differ
 
 T = TypeVar("T")
 

@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.inflate import ByteStream, Inflated, Section, read_exactly, skip
-from lusgan_core.ingestion.readers.mat_variable import (
+from lusgan_core.api import ClipError
+from lusgan_readers.inflate import ByteStream, Inflated, Section, read_exactly, skip
+from lusgan_readers.mat_variable import (
     MAX_EXPANSION,
     MAX_SMALL_BYTES,
     Cine,

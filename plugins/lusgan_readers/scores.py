@@ -6,25 +6,24 @@ The rows are indicators (0 or 1), usually three cumulative ones: 000, 100, 110, 
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import numpy as np
 
-from lusgan_core.domain import SCORES, UNLABELLED
-from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.clip import read_array
-from lusgan_core.ingestion.readers.mat_variable import sizes
-from lusgan_core.store.source import ExamSource
+from lusgan_core.api import SCORES, UNLABELLED, ClipError
+from lusgan_readers.mat_file import read_array
+from lusgan_readers.mat_variable import sizes
 
 MAX_ROWS = 8
 """A matrix with more rows than this is most likely transposed."""
 
 
-def read_scores(source: ExamSource, key: str, frames: int) -> tuple[int, ...]:
+def read_scores(file: BinaryIO, frames: int) -> tuple[int, ...]:
     """Read the scores of a clip's frames.
 
     Args:
-        source: Where the score matrix is.
-        key: Its key in the source. The matrix (K, M) is the file's only numeric variable, of any
-            numeric type.
+        file: The score file, open. The matrix (K, M) is its only numeric variable, of any numeric
+            type.
         frames: Number of the clip's frames, at least M.
 
     Returns:
@@ -33,9 +32,9 @@ def read_scores(source: ExamSource, key: str, frames: int) -> tuple[int, ...]:
     Raises:
         ClipError: The matrix is missing, empty or unreadable, has more columns than the clip has
             frames, holds anything but 0 and 1, or has a column that sums up to no score.
-        ExamError: Disk, network or store failed.
+        OSError: Reading failed.
     """
-    matrix_KM = read_array(source, key)
+    matrix_KM = read_array(file)
     if matrix_KM.ndim != 2:
         raise ClipError(f"a score matrix of {sizes(matrix_KM.shape)}, expected rows x frames")
     rows, columns = matrix_KM.shape

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.mat_variable import Variable
+from lusgan_core.api import ClipError
+from lusgan_readers.mat_variable import Variable
 
 Scale = Literal["as is", "logical", "unit"]
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.errors import ClipError
+from lusgan_core.api import ClipError
 
 MIN_SIDE = 16
 """Smallest side of a frame, pixels."""

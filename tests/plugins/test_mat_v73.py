@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from lusgan_core.errors import ClipError
-from lusgan_core.ingestion.readers.clip import open_clip, verify_clip
-from lusgan_core.ingestion.readers.mat_variable import Cine
-from lusgan_core.ingestion.readers.v73_chunks import Bands
-from matfiles import DTYPES, MemorySource, as_matlab, cine, v73
+from lusgan_readers.mat_variable import Cine
+from lusgan_readers.v73_chunks import Bands
+from matfiles import DTYPES, MemorySource, as_matlab, cine, open_mat, v73, verify_mat
 
 STORAGE = {  # for clips of 5 frames, 3 channels, 18 x 24
     "one channel": {"chunks": (1, 1, 18, 24), "compression": "gzip"},
@@ -27,7 +26,7 @@ STORAGE = {  # for clips of 5 frames, 3 channels, 18 x 24
 
 def frames(data: bytes) -> np.ndarray:
     """All frames of a clip, (N, H, W)."""
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
         return np.stack([frame.copy() for frame in clip.frames()])
 
 
@@ -45,8 +44,8 @@ def test_every_type_and_storage_reads_as_h5py_does(dtype: str, storage: dict) ->
     data = v73(("frames", array), **storage)
     expected = by_h5py(data).astype(np.uint8) * (255 if dtype == "bool" else 1)
     np.testing.assert_array_equal(frames(data), expected)
-    with open_clip(MemorySource({"clip": data}), "clip") as clip:
-        assert (clip.mat_version, clip.variable, clip.dtype) == ("v7.3", "frames", dtype)
+    with open_mat(MemorySource({"clip": data}), "clip") as clip:
+        assert (*clip.details.values(), clip.dtype) == ("v7.3", "frames", dtype)
         assert (clip.height, clip.width, clip.channels, clip.count) == array.shape
 
 
@@ -199,7 +198,7 @@ def test_declared_sizes_are_not_believed(shape: tuple, storage: dict, reason: st
     """Terabytes, holes and emptiness are refused on opening, before memory is asked for."""
     data = declared(shape, **storage)
     with pytest.raises(ClipError, match=reason):
-        open_clip(MemorySource({"clip": data}), "clip")
+        open_mat(MemorySource({"clip": data}), "clip")
 
 
 def test_a_chunk_that_inflates_beyond_its_size_is_refused() -> None:
@@ -209,7 +208,7 @@ def test_a_chunk_that_inflates_beyond_its_size_is_refused() -> None:
         bomb = zlib.compress(bytes(600_000))  # 600 bytes, for a chunk of 432
         hdf5["frames"].id.write_direct_chunk((2, 0, 0, 0), bomb)
     with pytest.raises(ClipError, match="expected 432"):
-        verify_clip(MemorySource({"clip": file.getvalue()}), "clip")
+        verify_mat(MemorySource({"clip": file.getvalue()}), "clip")
 
 
 def test_memory_is_a_few_frames() -> None:
@@ -218,7 +217,7 @@ def test_memory_is_a_few_frames() -> None:
     data = v73(("frames", array), chunks=(2, 3, 60, 256), compression="gzip")
     tracemalloc.start()
     try:
-        with open_clip(MemorySource({"clip": data}), "clip") as clip:
+        with open_mat(MemorySource({"clip": data}), "clip") as clip:
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             assert sum(1 for _ in clip.frames()) == 60
