@@ -16,26 +16,46 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from lusgan_core.api import API_VERSION, Backbone, Loss, PairMetric, Penalty, SetMetric
+from lusgan_core.api import (
+    API_VERSION,
+    Backbone,
+    Exporter,
+    Gate,
+    Loss,
+    PairMetric,
+    Penalty,
+    Preset,
+    SetMetric,
+)
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.plugin_identity import GROUP, files_identity
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
-BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
+BUILT_IN = (
+    "lusgan_backbones",
+    "lusgan_exporters",
+    "lusgan_gates",
+    "lusgan_losses",
+    "lusgan_metrics",
+    "lusgan_presets",
+)
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """What a record may be called: names are parts of file names and arguments of commands."""
 
-Record = Backbone | Loss | Penalty | PairMetric | SetMetric
-R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric)
+Record = Backbone | Loss | Penalty | PairMetric | SetMetric | Gate | Preset | Exporter
+R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, Gate, Preset, Exporter)
 
 KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
     "loss": ("register_losses", (Loss,)),
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
+    "gate": ("register_gates", (Gate,)),
+    "preset": ("register_presets", (Preset,)),
+    "exporter": ("register_exporters", (Exporter,)),
 }
 """Kind of plugin -> the hook that offers it and the types of its records."""
 
@@ -150,6 +170,30 @@ class Registry:
         """All pair metrics by name."""
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
+    def gate(self, name: str) -> Gate:
+        """The gate of that name; raises UnknownPluginError."""
+        return self._get("gate", name, Gate)
+
+    def gates(self) -> dict[str, Gate]:
+        """All gates by name."""
+        return {n: r for n, r in self.records["gate"].items() if isinstance(r, Gate)}
+
+    def preset(self, name: str) -> Preset:
+        """The preset of that name; raises UnknownPluginError."""
+        return self._get("preset", name, Preset)
+
+    def presets(self) -> dict[str, Preset]:
+        """All presets by name."""
+        return {n: r for n, r in self.records["preset"].items() if isinstance(r, Preset)}
+
+    def exporter(self, name: str) -> Exporter:
+        """The exporter of that name; raises UnknownPluginError."""
+        return self._get("exporter", name, Exporter)
+
+    def exporters(self) -> dict[str, Exporter]:
+        """All exporters by name."""
+        return {n: r for n, r in self.records["exporter"].items() if isinstance(r, Exporter)}
+
     def provider_of(self, label: str) -> str:
         """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")
@@ -160,7 +204,7 @@ class Registry:
         """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
 
         Args:
-            kind: ``backbone``, ``loss``, ``penalty`` or ``metric``.
+            kind: Kind of the record, one of ``KINDS``.
             name: Name of the record; it must be in the registry.
 
         Returns:

@@ -17,7 +17,10 @@ def generate(
     count: Annotated[int | None, typer.Option(help="Frames; `generation.count` by default")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the noise")] = None,
     formats: Annotated[
-        str | None, typer.Option(help="`png`, `mat` or both: `png,mat`; HDF5 is always written")
+        str | None,
+        typer.Option(
+            help="`png`, `mat`, any other exporter, or several: `png,mat`; HDF5 is always written"
+        ),
     ] = None,
     store: options.Store = options.DEFAULT_STORE,
     preset: options.PresetName = DEFAULT_PRESET,

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.presets import PRESETS
 
 if TYPE_CHECKING:
     from lusgan_core.config import RunConfig
-
-_presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 
 _S3 = (
     "or `s3://bucket/prefix`, optionally with `?endpoint=`, `profile=`, `path_style=`, `sse=` or "
@@ -26,7 +23,7 @@ Exams = Annotated[
     ),
 ]
 Store = Annotated[str, typer.Option(help=f"Folder for models, samples and reports, {_S3}")]
-PresetName = Annotated[str, typer.Option(help=f"Where the options start from. {_presets}")]
+PresetName = Annotated[str, typer.Option(help="Where the options start from")]
 ConfigFile = Annotated[
     list[Path] | None,
     typer.Option("--config", help="File of options, TOML or JSON, laid over the preset"),

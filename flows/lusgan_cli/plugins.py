@@ -10,11 +10,11 @@ from lusgan_cli import options
 from lusgan_cli.console import out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Record
+    from lusgan_core.registry import Broken, Record, Registry
 
 
 def plugins(json: options.Json = False) -> None:
-    """List backbones, losses, penalties and metrics, and plugins that are broken.
+    """List what is installed, of every kind of plugin, and plugins that are broken.
 
     Exit code 1 if any plugin is broken.
     """
@@ -23,6 +23,7 @@ def plugins(json: options.Json = False) -> None:
     from lusgan_core.registry import KINDS, installed
 
     registry = installed()
+    broken = _broken(registry)
     if json:
         print_json(
             {
@@ -37,10 +38,7 @@ def plugins(json: options.Json = False) -> None:
                     for kind in KINDS
                     for name, record in sorted(registry.records[kind].items())
                 ],
-                "broken": [
-                    {"plugin": str(broken.provider), "reason": broken.reason}
-                    for broken in registry.broken
-                ],
+                "broken": [{"plugin": str(one.provider), "reason": one.reason} for one in broken],
             }
         )
     else:
@@ -52,11 +50,24 @@ def plugins(json: options.Json = False) -> None:
                 source = registry.provider_of(f"{kind}/{name}")
                 table.add_row(kind, name, visible(record.description), visible(source))
         out.print(table)
-        for broken in registry.broken:
-            provider, why = visible(str(broken.provider)), visible(broken.reason)
+        for one in broken:
+            provider, why = visible(str(one.provider)), visible(one.reason)
             out.print(f"[bold red]broken[/] {provider}: {why}")
-    if registry.broken:
+    if broken:
         raise typer.Exit(1)
+
+
+def _broken(registry: Registry) -> list[Broken]:
+    """Plugins that cannot be used, and those whose presets set what no run takes."""
+    from lusgan_core.config import preset_problem
+    from lusgan_core.registry import Broken
+
+    found = list(registry.broken)
+    for name in registry.presets():
+        problem = preset_problem(name, registry)
+        if problem:
+            found.append(Broken(registry.providers["preset", name], problem))
+    return found
 
 
 def options_of(record: Record) -> dict[str, Any] | None:

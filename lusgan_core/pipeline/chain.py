@@ -172,7 +172,9 @@ def _judge(
     )
     if until == "evaluate":
         return
-    done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
+    done["promote"] = runner.one(
+        promote.call(done["train"], done["evaluate"], config.promotion, registry)
+    )
 
 
 def all_rejections(

@@ -11,21 +11,32 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from lusgan_core.config import RunConfig
+from lusgan_core.config import RunConfig, preset_problem
 from lusgan_core.domain import SCORES
-from lusgan_core.presets import PRESETS
 from lusgan_core.registry import installed
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
 if TYPE_CHECKING:
-    Preset = str
     Score = int
 else:
-    Preset = Literal[tuple(PRESETS)]
     Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class _Presets:
+    """Adds the names of the presets that can be used, the default one first."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        registry = installed()
+        names = [name for name in registry.presets() if not preset_problem(name, registry)]
+        return handler(core_schema) | {"enum": names}
+
+
+Preset = Annotated[str, _Presets()]
 
 
 class _Choices:
@@ -45,6 +56,15 @@ class _Choices:
         training["backbone"]["enum"] = sorted(registry.records["backbone"])
         training["loss"]["enum"] = sorted(registry.records["loss"])
         training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
+        generation = handler.resolve_ref_schema(run["generation"])["properties"]
+        exporters = sorted(registry.exporters())
+        generation["formats"] |= {
+            "items": {"type": "string", "enum": exporters},
+            "uniqueItems": True,
+        }
+        generation["format_options"]["propertyNames"] = {"enum": exporters}
+        promotion = handler.resolve_ref_schema(run["promotion"])["properties"]
+        promotion["gates"]["propertyNames"] = {"enum": sorted(registry.gates())}
         return schema
 
 

@@ -12,13 +12,24 @@ import pytest
 
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
-from lusgan_core.testing import BackboneContract, LossContract, PairMetricContract, PenaltyContract
+from lusgan_core.testing import (
+    BackboneContract,
+    ExporterContract,
+    GateContract,
+    LossContract,
+    PairMetricContract,
+    PenaltyContract,
+    PresetContract,
+)
 
 SUITES = {
     "backbone": BackboneContract,
     "loss": LossContract,
     "penalty": PenaltyContract,
     "metric": PairMetricContract,
+    "gate": GateContract,
+    "preset": PresetContract,
+    "exporter": ExporterContract,
 }
 
 
