@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lusgan_core.api import Exporter, Options, Samples
 from lusgan_core.errors import PluginError
 from lusgan_core.generation.exports import SUMS, Exports
-from lusgan_core.store import LocalStore
+from lusgan_core.testing.memory_store import MemoryStore
 from lusgan_core.testing.records import RecordContract
 from lusgan_core.testing.variations import variations
 
@@ -84,25 +84,24 @@ class ExporterContract(RecordContract):
             The files of each set by name.
         """
         chosen = options or self.record_options or self.record.options()
+        store = MemoryStore()
         with tempfile.TemporaryDirectory() as folder:
-            place, store = Path(folder) / "here", LocalStore(Path(folder) / "store")
-            place.mkdir()
-            with contextlib.chdir(place):
+            with contextlib.chdir(folder):
                 self._fill(store, sets, chosen)
-            astray = [path.name for path in place.rglob("*")]
+            astray = [path.name for path in Path(folder).rglob("*")]
             assert not astray, f"{astray} written to the working directory: use folder.put"
-            prefix = len(f"0/{self.record.name}/")
-            return [
-                {
-                    item.key[prefix:]: store.get(item.key)
-                    for item in store.list(f"{number}/")
-                    if item.key[prefix:] != SUMS
-                }
-                for number in range(len(sets))
-            ]
+        prefixes = [f"{number}/{self.record.name}/" for number in range(len(sets))]
+        return [
+            {
+                key.removeprefix(prefix): data
+                for key, data in store.objects.items()
+                if key.startswith(prefix) and key != f"{prefix}{SUMS}"
+            }
+            for prefix in prefixes
+        ]
 
     def _fill(
-        self, store: LocalStore, sets: Sequence[tuple[Frames, Samples]], chosen: Options
+        self, store: MemoryStore, sets: Sequence[tuple[Frames, Samples]], chosen: Options
     ) -> None:
         try:
             opened = [
