@@ -121,7 +121,7 @@ def preset_problem(name: str, registry: Registry) -> str:
     """
     try:
         _checked(preset_values(name, registry), registry)
-    except (LusganError, TypeError, ValueError) as error:
+    except LusganError as error:
         provider = registry.provider_of(f"preset/{name}").strip() or "this process"
         return f"the preset {name} ({provider}) cannot be used: {error}"
     return ""
@@ -180,6 +180,7 @@ def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescripti
             for name, value in chosen.items()
         ),
         deviations=deviations(preset, registry),
+        presets=tuple(one.name for one in preset_and_bases(preset, registry)),
         command=" ".join(words),
     )
 
@@ -208,11 +209,17 @@ def preset_values(name: str, registry: Registry) -> dict[str, Any]:
 
     Raises:
         UnknownPluginError: There is no such preset.
-        ConfigError: It is based on a preset that is not installed, or on itself.
+        ConfigError: It is based on a preset that is not installed or on itself, or what it sets is
+            no JSON.
     """
     values: dict[str, Any] = {}
     for preset in preset_and_bases(name, registry):
-        _merge(values, json.loads(json.dumps(dict(preset.settings))))
+        try:
+            _merge(values, json.loads(json.dumps(dict(preset.settings))))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"the settings of preset {preset.name} are no JSON: {error}"
+            ) from error
     return values
 
 

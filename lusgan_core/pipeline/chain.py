@@ -125,6 +125,7 @@ def run_chain(
             scores=outcome.scores,
             failures=outcome.failures,
             rejected=outcome.rejected,
+            registry=registry,
         )
         outcome.report = runner.one(call)
     return outcome

@@ -128,7 +128,7 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
         The candidates, the soundest first.
     """
     names = dict.fromkeys(("ssim", "msssim", *metrics))
-    sorts = itertools.product((0.7, 60.0, None), (0.8, 0.001), (0.5, 0.05, 1.0), (0.3, 0.001))
+    sorts = itertools.product((0.7, 60.0, None), (0.8, 0.001), (0.5, 0.001, 1.0), (0.3, 0.001))
     return [
         Candidate(
             score=number % 4,

@@ -106,7 +106,7 @@ def test_of_a_file_a_frame_the_list_is_recorded(tmp_path: Path) -> None:
         (Repeats, "wrote 'one.raw' twice"),
         (Texts, "wrote str to 'one.txt', expected bytes"),
         (Hides, "finish returned 1 names, 2 files were written"),
-        (OneText, "finish returned str, expected names of files"),
+        (OneText, "finish returned str, expected the names of its files"),
         (lambda *_: None, "'NoneType' object has no attribute 'add'"),
         (lambda: None, "takes 0 positional arguments"),
     ],
