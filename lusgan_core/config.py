@@ -121,9 +121,10 @@ def preset_problem(name: str, registry: Registry) -> str:
     """
     try:
         _checked(preset_values(name, registry), registry)
-    except LusganError as error:
+    except Exception as error:  # options of a stranger's plugin may raise anything
         provider = registry.provider_of(f"preset/{name}").strip() or "this process"
-        return f"the preset {name} ({provider}) cannot be used: {error}"
+        text = str(error) if isinstance(error, LusganError) else f"{type(error).__name__}: {error}"
+        return f"the preset {name} ({provider}) cannot be used: {text}"
     return ""
 
 
