@@ -64,7 +64,7 @@ class _Loaded(TyperCommand):
             if option.name == "preset" and isinstance(option, TyperOption):
                 presets = installed().presets().values()
                 listed = "; ".join(f"`{preset.name}`: {preset.description}" for preset in presets)
-                option.help = f"{option.help}. {listed}"
+                option.help = f"{(option.help or '').partition('.')[0]}. {listed}"
         super().format_help(ctx, formatter)
 
 

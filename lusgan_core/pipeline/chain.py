@@ -89,10 +89,12 @@ def run_chain(
         Manifests of all stages by score, rejected clips and failures.
 
     Raises:
+        UnknownPluginError: There is no such preset.
         RejectedError: A clip cannot be used and ``strict`` is set.
         StoreError: The store cannot be read or written.
     """
     outcome = Outcome(exams=len(found.exams))
+    description = describe(config, preset, registry)  # first of all, it looks the preset up
     ingested = runner.each([ingest.call(exam, n) for n, exam in enumerate(found.exams, 1)])
     canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
     preprocessed = runner.each(
@@ -119,7 +121,7 @@ def run_chain(
     if until == "report":
         call = report.call(
             config.report,
-            describe(config, preset, registry),
+            description,
             ingested=ingested,
             preprocessed=preprocessed,
             scores=outcome.scores,
