@@ -7,7 +7,8 @@ generation with its name in the error, and what it had written is deleted.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,15 @@ SUMS = "SHA256SUMS"
 """File with the digests of the files of an exporter that writes one a frame."""
 
 
+@dataclass(frozen=True)
+class Writer:
+    """The ``ExportFolder`` that an exporter is given: it can write, and nothing else."""
+
+    put: Callable[[str, bytes], str]
+
+
 class Folder:
-    """The folder of one exporter: the ``ExportFolder`` that it is given."""
+    """The folder of one exporter, and what was written into it."""
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store, self.prefix = store, prefix
@@ -46,7 +54,9 @@ class Folder:
             raise PluginError(
                 f"cannot write {name!r}: a name is a path below the exporter's own folder"
             ) from error
-        if name in self.written or name == SUMS:
+        if name == SUMS:
+            raise PluginError(f"wrote {SUMS}, which lusgan writes: set file_per_frame for it")
+        if name in self.written:
             raise PluginError(f"wrote {name!r} twice: each file is written once, and whole")
         if type(data) is not bytes:
             raise PluginError(f"wrote {type(data).__name__} to {name!r}, expected bytes")
@@ -90,14 +100,14 @@ class Exports:
         Raises:
             PluginError: An exporter cannot be opened.
         """
-        self._store = store
         self._open: list[tuple[Exporter, Folder, Export]] = []
         self._folders: list[Folder] = []
         for exporter, options in chosen:
             target = Folder(store, f"{folder}/{exporter.name}")
             self._folders.append(target)
             with self._named(exporter):
-                self._open.append((exporter, target, exporter.open(target, samples, options)))
+                export = exporter.open(Writer(target.put), samples, options)
+                self._open.append((exporter, target, export))
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Give every exporter the next frame; raises PluginError if one fails."""

@@ -47,6 +47,11 @@ class Repeats(Plain):
         self.folder.put("one.raw", frame.tobytes())
 
 
+class Lists(Plain):
+    def add(self, frame: Any) -> None:
+        self.folder.put("SHA256SUMS", b"")
+
+
 class Texts(Plain):
     def add(self, frame: Any) -> None:
         self.folder.put("one.txt", "text")
@@ -104,6 +109,7 @@ def test_of_a_file_a_frame_the_list_is_recorded(tmp_path: Path) -> None:
         (LastFails, "the exporter theirs failed: ZeroDivisionError: at the end"),
         (Climbs, "cannot write '../frames.h5': a name is a path below the exporter's own folder"),
         (Repeats, "wrote 'one.raw' twice"),
+        (Lists, "wrote SHA256SUMS, which lusgan writes"),
         (Texts, "wrote str to 'one.txt', expected bytes"),
         (Hides, "finish returned 1 names, 2 files were written"),
         (OneText, "finish returned str, expected the names of its files"),
@@ -122,3 +128,16 @@ def test_an_exporter_that_fails_is_named_and_leaves_nothing(
     assert said in str(caught.value)
     assert keys(store) == ["samples/s/frames.h5"]
     assert store.get("samples/s/frames.h5") == b"ours"
+
+
+def test_an_exporter_gets_nothing_of_the_store_but_put(tmp_path: Path) -> None:
+    """What it is given can write files, and has no other public name."""
+    given: list[Any] = []
+
+    class Keeps(Plain):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            given.append(self.folder)
+
+    export(LocalStore(tmp_path), exporter(Keeps))
+    assert [name for name in dir(given[0]) if not name.startswith("_")] == ["put"]
