@@ -55,7 +55,7 @@ def _content(data: bytes) -> Any:
     """What a file holds, whichever way it is compressed."""
     if data.startswith(b"\x89PNG"):
         image = Image.open(io.BytesIO(data))
-        return {"mode": image.mode, "text": image.text, "pixels": list(image.tobytes())}
+        return {"mode": image.mode, "text": image.text, "levels": list(image.tobytes())}
     header = re.sub(rb"\s+", b" ", data[:116]).decode()
     content = scipy.io.loadmat(io.BytesIO(data))
     arrays = {name: value for name, value in content.items() if not name.startswith("__")}
