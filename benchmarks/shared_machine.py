@@ -19,14 +19,14 @@ STEP = """
 import time
 import torch
 from lusgan_core.phantom.render import render_frames
-from lusgan_core.presets import PRESETS
+from lusgan_core.config import preset_values
 from lusgan_core.registry import installed
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import recipe
 from lusgan_core.training.state import fresh_state
 from lusgan_core.training.step import Trainer
 from lusgan_core.networks.value_range import value_map
-options = TrainingOptions(**PRESETS["demo"].settings["training"])
+options = TrainingOptions(**preset_values("demo", installed())["training"])
 frames = torch.from_numpy(render_frames(2, 32, 64, 1))
 made = recipe(options, 64, 1, value_map(options, frames), installed())
 state = fresh_state(options, made, torch.device("cpu"), installed())

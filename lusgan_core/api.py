@@ -19,10 +19,10 @@ P pack (images that a discriminator sees at once).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,6 +38,8 @@ from lusgan_core.clips import (
 )
 from lusgan_core.domain import AREAS, SCORES, UNLABELLED
 from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError
+from lusgan_core.judgement import Candidate, Verdict
+from lusgan_core.measured import REAL, SYNTHETIC, Measured, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,19 +53,27 @@ if TYPE_CHECKING:
 __all__ = [
     "API_VERSION",
     "AREAS",
+    "REAL",
     "SCORES",
+    "SYNTHETIC",
     "UNLABELLED",
     "Backbone",
     "Belonging",
+    "Candidate",
     "Clip",
     "ClipError",
     "ClipObjects",
     "ConfigError",
     "ExamError",
+    "Export",
+    "ExportFolder",
+    "Exporter",
     "FoundClip",
+    "Gate",
     "Listing",
     "Loss",
     "LusganError",
+    "Measured",
     "Metric",
     "NetworkSpec",
     "NoOptions",
@@ -71,11 +81,15 @@ __all__ = [
     "PairMetric",
     "Penalty",
     "PenaltyOptions",
+    "Preset",
     "Reader",
     "Refused",
+    "Samples",
     "SetMetric",
     "SourceStat",
     "Targets",
+    "Verdict",
+    "find",
     "hookimpl",
 ]
 
@@ -309,5 +323,112 @@ class Reader:
     find: Callable[..., Iterable[FoundClip | Refused | Belonging]]
     open: Callable[..., AbstractContextManager[Clip]]
     options: type[Options] = NoOptions
+    version: str = ""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A requirement that a model has to meet before it becomes the current one of its score.
+
+    ``check(candidate, current, options)`` takes a ``Candidate`` and the score's current model (None
+    if there is none, or it was never evaluated) and returns a ``Verdict``. It decides by these
+    alone. What it cannot measure it does not hold back: it returns ``Verdict.not_measured(why)``.
+    """
+
+    name: str
+    description: str
+    check: Callable[[Candidate, Candidate | None, Any], Verdict]
+    options: type[Options] = NoOptions
+    needs: tuple[str, ...] = ()
+    """Metrics of which at least one must be evaluated, or the gate has nothing to measure; a run
+    that names the gate and evaluates none of them is refused. Empty: it needs none."""
+    version: str = ""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point of a run's options.
+
+    It enters no cache key: only the options that it sets do.
+    """
+
+    name: str
+    description: str
+    settings: Mapping[str, Any]
+    """Nested as in a file of options, e.g. ``{"training": {"loss": "SGAN"}}``; JSON. What is not
+    named keeps its default, or the value of the preset that it is based on."""
+    deviations: tuple[str, ...] = ()
+    """Where it departs from the work that it follows, a sentence each, for the report."""
+    based_on: str = ""
+    """Name of the preset that it starts from; its deviations come first in the report."""
+    version: str = ""
+    """Goes up when the settings change; for readers alone."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What an exporter is told of the frames that it writes."""
+
+    score: int
+    """Severity score that all of them show."""
+    model: str
+    """Name of the model that made them."""
+    seed: int
+    count: int
+    """Number of frames."""
+
+    @property
+    def statement(self) -> str:
+        """The sentence that every file is to hold, where its format has room for words."""
+        return (
+            f"Synthetic frames by lusgan, not for diagnosis: score {self.score}, model "
+            f"{self.model}, seed {self.seed}"
+        )
+
+
+class ExportFolder(Protocol):
+    """Where an exporter writes: a folder of its own, and nothing else of the store."""
+
+    def put(self, name: str, data: bytes) -> str:
+        """Write a file.
+
+        Args:
+            name: Path below the folder, parts joined by single slashes, each written once.
+            data: The whole content.
+
+        Returns:
+            The sha256 of the content, in hex.
+        """
+
+
+class Export(Protocol):
+    """One sample set on its way into files; made by ``Exporter.open``."""
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame, (H, W) or (H, W, 3) uint8; it is read-only, and of one shape."""
+
+    def finish(self) -> Sequence[str]:
+        """Write what is left; returns the names of all files that were put into the folder."""
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A file format of synthetic frames, beside the HDF5 file that is always written.
+
+    ``open(folder, samples, options)`` takes an ``ExportFolder`` and the ``Samples`` that are to
+    come, and returns an ``Export``. The same frames must give the same bytes: no time stamps, no
+    state kept from one export to the next. Every file says that its frames are synthetic.
+    """
+
+    name: str
+    """Also that of its folder and in ``generation.formats``."""
+    description: str
+    open: Callable[[ExportFolder, Samples, Any], Export]
+    options: type[Options] = NoOptions
+    file_per_frame: bool = False
+    """Whether it writes a file a frame; the run's record then names the list of their digests,
+    ``SHA256SUMS``, which is written into the folder, instead of each file."""
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""

@@ -19,13 +19,13 @@ from pydantic import BaseModel, Field, ValidationError
 from lusgan_core.api import NoOptions, Options
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
-from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.errors import ConfigError, LusganError, UnknownNameError
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.preprocessing.stage import PreprocessingOptions
-from lusgan_core.presets import PRESETS
+from lusgan_core.presets import deviations, preset_and_bases
 from lusgan_core.promotion.stage import PromotionOptions
 from lusgan_core.registry import Registry
 from lusgan_core.reporting.stage import ReportOptions, RunDescription
@@ -90,7 +90,7 @@ def resolve(
         ConfigError: An option, file, preset, score or plugin cannot be used; one line says which,
             what was expected and what to do.
     """
-    values = preset_values(preset)
+    values = preset_values(preset, registry)
     for path in files:
         _merge(values, _read(path))
     together: dict[str, Any] = {}
@@ -104,7 +104,32 @@ def resolve(
     _merge(values, together)
     if scores is not None:
         values["scores"] = tuple(dict.fromkeys(scores))
-    return _checked(values, registry)
+    try:
+        return _checked(values, registry)
+    except ConfigError:
+        broken = preset_problem(preset, registry)
+        if broken:  # then the message should be about the preset, not about an option of the user's
+            raise ConfigError(broken) from None
+        raise
+
+
+def preset_problem(name: str, registry: Registry) -> str:
+    """Find out whether a preset can be used as it is.
+
+    Args:
+        name: Name of an installed preset.
+        registry: Installed plugins.
+
+    Returns:
+        Why its settings are refused, with the name of the plugin; empty if they are fine.
+    """
+    try:
+        _checked(preset_values(name, registry), registry)
+    except Exception as error:  # options of a stranger's plugin may raise anything
+        provider = registry.provider_of(f"preset/{name}").strip() or "this process"
+        text = str(error) if isinstance(error, LusganError) else f"{type(error).__name__}: {error}"
+        return f"the preset {name} ({provider}) cannot be used: {text}"
+    return ""
 
 
 def completed(config: RunConfig, registry: Registry) -> RunConfig:
@@ -159,7 +184,8 @@ def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescripti
             }
             for name, value in chosen.items()
         ),
-        deviations=PRESETS[preset].deviations,
+        deviations=deviations(preset, registry),
+        presets=tuple(one.name for one in preset_and_bases(preset, registry)),
         command=" ".join(words),
     )
 
@@ -176,11 +202,30 @@ def _description(name: str) -> str:
     return model.model_fields[last].description or ""
 
 
-def preset_values(name: str) -> dict[str, Any]:
-    """A preset's settings, nested. Raises UnknownNameError."""
-    if name not in PRESETS:
-        raise UnknownNameError("preset", name, PRESETS)
-    return json.loads(json.dumps(PRESETS[name].settings))  # type: ignore[no-any-return]
+def preset_values(name: str, registry: Registry) -> dict[str, Any]:
+    """Put together what a preset and those that it is based on set.
+
+    Args:
+        name: Name of the preset.
+        registry: Installed plugins.
+
+    Returns:
+        Options, nested by section.
+
+    Raises:
+        UnknownPluginError: There is no such preset.
+        ConfigError: It is based on a preset that is not installed or on itself, or what it sets is
+            no JSON.
+    """
+    values: dict[str, Any] = {}
+    for preset in preset_and_bases(name, registry):
+        try:
+            _merge(values, json.loads(json.dumps(dict(preset.settings))))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"the settings of preset {preset.name} are no JSON: {error}"
+            ) from error
+    return values
 
 
 def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -203,7 +248,7 @@ def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-OPEN = {"backbone_options", "loss_options", "penalties", "readers"}
+OPEN = {"backbone_options", "loss_options", "penalties", "readers", "gates", "format_options"}
 """Sections whose names belong to plugins."""
 
 
@@ -267,8 +312,55 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
         update={
             "ingestion": config.ingestion.model_copy(update={"readers": readers}),
             "training": filled,
+            "generation": with_exporters(config.generation, registry),
+            "promotion": _with_gates(config, registry),
         }
     )
+
+
+def with_exporters(options: GenerationOptions, registry: Registry) -> GenerationOptions:
+    """Look exporters up, and fill in their options.
+
+    Args:
+        options: Options of the generation, which name exporters.
+        registry: Installed plugins.
+
+    Returns:
+        The options with those of every exporter that they name.
+
+    Raises:
+        UnknownPluginError: An exporter is not installed.
+        ConfigError: One refuses its options.
+    """
+    given, where = options.format_options, "generation.format_options"
+    filled = {
+        name: _fill(registry.exporter(name).options, given.get(name, {}), f"{where}.{name}")
+        for name in options.formats
+    }
+    return options.model_copy(update={"format_options": filled})
+
+
+def _with_gates(config: RunConfig, registry: Registry) -> PromotionOptions:
+    """Fill in the options of the gates that are named; refuse what has nothing to measure."""
+    size = config.preprocessing
+    names = config.evaluation.metrics or registry.pair_metrics()
+    metrics = {name: registry.pair_metric(name) for name in names}
+    measured = {
+        name
+        for name, metric in metrics.items()
+        if metric.min_size <= size.image_size and size.channels in metric.channels
+    }
+    filled = {}
+    for name, given in config.promotion.gates.items():
+        gate = registry.gate(name)
+        if gate.needs and not measured & set(gate.needs):
+            raise ConfigError(
+                f"promotion.gates.{name} has nothing to measure: add {' or '.join(gate.needs)} to "
+                f"evaluation.metrics (frames of {size.image_size} pixels must suffice for it), or "
+                "leave the gate out"
+            )
+        filled[name] = _fill(gate.options, given, f"promotion.gates.{name}")
+    return config.promotion.model_copy(update={"gates": filled})
 
 
 def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:

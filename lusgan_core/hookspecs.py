@@ -1,4 +1,4 @@
-"""The plugin boundary: five hooks, each with a whole example plugin in its docstring.
+"""The plugin boundary: a hook a kind of plugin, each with a whole example plugin in its docstring.
 
 A package offers a plugin by an entry point, and needs nothing else::
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from lusgan_core.api import Backbone, Loss, Metric, Penalty, Reader
+from lusgan_core.api import Backbone, Exporter, Gate, Loss, Metric, Penalty, Preset, Reader
 
 hookspec = pluggy.HookspecMarker("lusgan")
 
@@ -160,4 +160,75 @@ class LusganSpecs:
             @hookimpl
             def register_readers():
                 return [Reader("npy", "NumPy arrays of frames", LAYOUT, find, open_clip)]
+        """
+
+    @hookspec
+    def register_gates(self) -> Sequence[Gate]:  # type: ignore[empty-body]
+        """Offer gates, which hold models back that are not fit to become current.
+
+        A whole plugin::
+
+            from pydantic import Field
+            from lusgan_core.api import Gate, Options, Verdict, find, hookimpl
+
+            class Limits(Options):
+                most: float = Field(0.99, ge=0, le=1, description="Largest SSIM of two frames")
+
+            def check(candidate, current, options):
+                found = find(candidate.values, "ssim", ("synthetic", "synthetic"), "max")
+                if found is None or found.value is None:
+                    return Verdict.not_measured("add ssim to evaluation.metrics")
+                return Verdict(
+                    passed=found.value <= options.most,
+                    reason=f"two synthetic frames have an SSIM of {found.value:.3f}, "
+                    f"{options.most:.3f} is allowed",
+                    values=(found,),
+                )
+
+            @hookimpl
+            def register_gates():
+                return [Gate("twins", "No two synthetic frames are the same", check,
+                             options=Limits, needs=("ssim",))]
+        """
+
+    @hookspec
+    def register_presets(self) -> Sequence[Preset]:  # type: ignore[empty-body]
+        """Offer presets, from which the options of a run start.
+
+        A whole plugin::
+
+            from lusgan_core.api import Preset, hookimpl
+
+            @hookimpl
+            def register_presets():
+                return [Preset("quick", "The demo with half the iterations",
+                               {"training": {"iterations": 300}}, based_on="demo")]
+        """
+
+    @hookspec
+    def register_exporters(self) -> Sequence[Exporter]:  # type: ignore[empty-body]
+        """Offer exporters, which write synthetic frames in a file format.
+
+        A whole plugin::
+
+            from lusgan_core.api import Exporter, hookimpl
+
+            class PgmExport:
+                def __init__(self, folder, samples, options):
+                    self.folder, self.samples, self.names = folder, samples, []
+
+                def add(self, frame):
+                    grey = frame if frame.ndim == 2 else frame[..., 1]
+                    height, width = grey.shape
+                    head = f"P5\\n# {self.samples.statement}\\n{width} {height}\\n255\\n"
+                    self.names.append(f"frame-{len(self.names):06d}.pgm")
+                    self.folder.put(self.names[-1], head.encode() + grey.tobytes())
+
+                def finish(self):
+                    return self.names
+
+            @hookimpl
+            def register_exporters():
+                return [Exporter("pgm", "Portable grey maps, a file a frame", PgmExport,
+                                 file_per_frame=True)]
         """

@@ -1,74 +1,53 @@
-"""Named starting points of a run's options, and where each departs from what it follows."""
+"""What presets set, each with the presets that it is based on."""
 
 from __future__ import annotations
 
-from typing import Any
+from lusgan_core.api import Preset
+from lusgan_core.errors import ConfigError
+from lusgan_core.registry import Registry
 
-from lusgan_core.domain import Record
-
-
-class Preset(Record):
-    """A named starting point."""
-
-    description: str
-    settings: dict[str, Any]
-    """Nested as in RunConfig; what is not named keeps its default."""
-    deviations: tuple[str, ...] = ()
-    """Where it departs from the reference that the report follows (RelativisticGAN)."""
-
-
-PRESETS: dict[str, Preset] = {
-    "paper": Preset(
-        description="the report as published: Figure 1 and section 5, 256 x 256 grey, 4,000 "
-        "iterations; wants a GPU",
-        settings={"selection": {"held_out": 0.0}},
-        deviations=(
-            "The discriminator is Figure 1's: 6-32-64-128-64-32-16-1 channels with 2 x 2 logits "
-            "(0.34 million weights); the reference goes up to 1024 channels.",
-            "The first two layers of the discriminator have no batch normalisation; the "
-            "reference normalises all middle layers.",
-            "The generator ends at the image's channels; Figure 1 ends at 16, a slip.",
-            "Real images stay in 0..1 against a generator that ends in tanh (-1..1): section 5 "
-            "does not normalise, and negative values are clipped to black; the reference uses "
-            "-1..1.",
-            "Labels are smoothed to 0.7..1.2 and 0..0.3, and each is flipped with probability "
-            "0.05 (2 of 48); the reference uses plain labels.",
-            "Three generator steps follow each discriminator step, at rates 4e-4 and 2e-4; the "
-            "reference takes one each at 2e-4.",
-            "The discriminator's rate shrinks by 0.0005 an iteration. That gives 9.2e-5 after "
-            "1,550 iterations; the report's 4.6e-5 fits a start of 1e-4.",
-            "4,000 iterations of 48 images; the reference takes 100,000 of 32.",
-            "Seed 999 is applied to everything; the report's own code never applied it.",
-            "Frames are padded to the largest frame of the whole dataset; the report's code took "
-            "the largest of each score, which lets the aspect ratio give the score away.",
-        ),
-    ),
-    "demo": Preset(
-        description="64 x 64 on two CPU cores, about a minute a score",
-        settings={
-            "preprocessing": {"image_size": 64, "geometry": "fit", "intensity": "percentile"},
-            "training": {
-                "backbone": "dcgan",
-                "backbone_options": {"width": 16, "dropout": 0.0, "discriminator_norm": "none"},
-                "loss": "RSGAN",
-                "penalties": {"r1": {"weight": 1.0, "every": 4}},
-                "iterations": 600,
-                "batch_size": 32,
-                "generator_steps": 1,
-                "lr_generator": 1e-3,
-                "lr_discriminator": 1e-3,
-                "betas": [0.0, 0.99],
-                "decay_discriminator": 0.0,
-                "smooth_real": None,
-                "smooth_fake": None,
-                "flip_labels": 0.0,
-                "value_range": "-1..1",
-                "ema_half_life": 5000,
-                "preview_frames": 9,
-            },
-            "generation": {"count": 64},
-            "evaluation": {"among_frames": 64},
-        },
-    ),
-}
 DEFAULT_PRESET = "paper"
+
+
+def preset_and_bases(name: str, registry: Registry) -> tuple[Preset, ...]:
+    """Look up a preset and all that it is based on.
+
+    Args:
+        name: Name of the preset.
+        registry: Installed plugins.
+
+    Returns:
+        The presets, the one that starts from defaults first, the one of that name last.
+
+    Raises:
+        UnknownPluginError: There is no such preset.
+        ConfigError: It is based on a preset that is not installed, or on itself.
+    """
+    found = [registry.preset(name)]
+    while base := found[-1].based_on:
+        if base in {preset.name for preset in found}:
+            raise ConfigError(f"preset {name} is based on itself, by way of {found[-1].name}")
+        if base not in registry.presets():
+            raise ConfigError(
+                f"preset {found[-1].name} is based on {base}, which is not installed; "
+                f"choices: {', '.join(sorted(registry.presets()))}"
+            )
+        found.append(registry.preset(base))
+    return tuple(reversed(found))
+
+
+def deviations(name: str, registry: Registry) -> tuple[str, ...]:
+    """Collect where a preset departs from what it follows.
+
+    Args:
+        name: Name of the preset.
+        registry: Installed plugins.
+
+    Returns:
+        A sentence each, those of the presets that it is based on first.
+
+    Raises:
+        UnknownPluginError: There is no such preset.
+        ConfigError: It is based on a preset that is not installed, or on itself.
+    """
+    return tuple(text for one in preset_and_bases(name, registry) for text in one.deviations)

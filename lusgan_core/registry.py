@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, TypeVar
 
-from lusgan_core.api import Backbone, Loss, PairMetric, Penalty, Reader, SetMetric
+from lusgan_core.api import (
+    Backbone,
+    Exporter,
+    Gate,
+    Loss,
+    PairMetric,
+    Penalty,
+    Preset,
+    Reader,
+    SetMetric,
+)
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.plugin_guard import attempt, guarded
 from lusgan_core.plugin_hooks import hooks_of, returned
@@ -24,10 +34,18 @@ from lusgan_core.record_checks import faults_of, shown
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
-BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics", "lusgan_readers")
+BUILT_IN = (
+    "lusgan_backbones",
+    "lusgan_exporters",
+    "lusgan_gates",
+    "lusgan_losses",
+    "lusgan_metrics",
+    "lusgan_presets",
+    "lusgan_readers",
+)
 
-Record = Backbone | Loss | Penalty | PairMetric | SetMetric | Reader
-R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, Reader)
+Record = Backbone | Loss | Penalty | PairMetric | SetMetric | Reader | Gate | Preset | Exporter
+R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, Reader, Gate, Preset, Exporter)
 
 KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
@@ -35,6 +53,9 @@ KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
     "reader": ("register_readers", (Reader,)),
+    "gate": ("register_gates", (Gate,)),
+    "preset": ("register_presets", (Preset,)),
+    "exporter": ("register_exporters", (Exporter,)),
 }
 """Kind of plugin -> the hook that offers it and the types of its records."""
 
@@ -192,6 +213,30 @@ class Registry:
         """All readers by name."""
         return {n: r for n, r in self.records["reader"].items() if isinstance(r, Reader)}
 
+    def gate(self, name: str) -> Gate:
+        """The gate of that name; raises UnknownPluginError."""
+        return self._get("gate", name, Gate)
+
+    def gates(self) -> dict[str, Gate]:
+        """All gates by name."""
+        return {n: r for n, r in self.records["gate"].items() if isinstance(r, Gate)}
+
+    def preset(self, name: str) -> Preset:
+        """The preset of that name; raises UnknownPluginError."""
+        return self._get("preset", name, Preset)
+
+    def presets(self) -> dict[str, Preset]:
+        """All presets by name."""
+        return {n: r for n, r in self.records["preset"].items() if isinstance(r, Preset)}
+
+    def exporter(self, name: str) -> Exporter:
+        """The exporter of that name; raises UnknownPluginError."""
+        return self._get("exporter", name, Exporter)
+
+    def exporters(self) -> dict[str, Exporter]:
+        """All exporters by name."""
+        return {n: r for n, r in self.records["exporter"].items() if isinstance(r, Exporter)}
+
     def provider_of(self, label: str) -> str:
         """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")
@@ -202,7 +247,7 @@ class Registry:
         """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
 
         Args:
-            kind: ``backbone``, ``loss``, ``penalty``, ``metric`` or ``reader``.
+            kind: Kind of the record, one of ``KINDS``.
             name: Name of the record; it must be in the registry.
 
         Returns:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from lusgan_core.config import RunConfig, describe, flatten, resolve
+from lusgan_core.api import Preset
+from lusgan_core.config import RunConfig, describe, flatten, preset_problem, resolve
 from lusgan_core.errors import ConfigError, UnknownNameError, UnknownPluginError
-from lusgan_core.presets import PRESETS
-from lusgan_core.registry import Registry
+from lusgan_core.registry import Provider, Registry, discover, installed
+
+PRESETS = installed().presets()
 
 
 def with_settings(plugins: Registry, *settings: str, preset: str = "demo") -> RunConfig:
@@ -108,6 +110,9 @@ ROUND_TRIPS: list[tuple[str, ...]] = [
     ('report.title="It\'s 100 % \\"quoted\\" $HOME `x` \\u00e9"', "report.show_codes=true"),
     ("preprocessing.geometry=paper", 'generation.formats=["png", "mat"]', "scores=[1, 3]"),
     ('evaluation.metrics=["mse"]', "training.pack=2", "selection.held_out=0"),
+    ("promotion.gates.collapse.min_diversity=0.2", "promotion.automatic=false"),
+    ("promotion.min_diversity=0.2",),
+    ("generation.format_options.png.say_synthetic=true",),
 ]
 
 
@@ -156,7 +161,13 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
         ("preprocessing.channels=2", r"channels: .*1 or 3, got 2"),
         ("preprocessing.geometry=polar", r"geometry: .*'paper' or 'fit', got 'polar'"),
         ("selection.held_out=1", r"held_out: .*less than 1, got 1"),
-        ("generation.formats=[\"gif\"]", r"generation\.formats\.0: .*'png' or 'mat', got 'gif'"),
+        ("generation.formats=[\"gif\"]", r"unknown exporter 'gif'; choices: mat, png"),
+        ("generation.formats=[\"png\", \"png\"]", r"formats: png is named twice"),
+        ("generation.format_options.mat.x=1", r"format_options: mat is none of formats"),
+        ("generation.format_options.png.x=1", r"generation\.format_options\.png\.x.*say_synthetic"),
+        ("promotion.gates.collapse.min_diversity=-1", r"collapse\.min_diversity: .*, got -1"),
+        ("promotion.min_diversity=-1", r"promotion\.gates\.collapse\.min_diversity: .*, got -1"),
+        ("promotion.gates=5", r"option promotion\.gates: .*, got 5"),
         ("training.backbone_options.depth=3", r"training\.backbone_options\.depth;? .*width"),
         ("training.backbone_options.width=0", r"training\.backbone_options\.width: .*, got 0"),
         ("training.penalties.r1.wait=1", r"training\.penalties\.r1\.wait.*weight"),
@@ -182,6 +193,8 @@ def test_what_is_wrong_is_said_in_one_line(plugins: Registry, setting: str, said
         ("training.loss=RaSGAM", UnknownPluginError, "RaSGAN"),
         ("training.penalties.r11.weight=1", UnknownPluginError, "r1"),
         ('evaluation.metrics=["mmse"]', UnknownPluginError, "mse"),
+        ("promotion.gates.colapse.min_diversity=1", UnknownPluginError, "collapse"),
+        ('generation.formats=["pngs"]', UnknownPluginError, "png"),
         ("scores=[0, 7]", UnknownNameError, None),
     ],
 )
@@ -200,6 +213,73 @@ def test_unknown_preset_lists_the_choices(plugins: Registry) -> None:
     """The same for presets."""
     with pytest.raises(UnknownNameError, match=r"'papr'; did you mean 'paper'.* demo, paper"):
         resolve("papr", plugins)
+
+
+def test_a_gate_that_is_named_must_have_something_to_measure(plugins: Registry) -> None:
+    """Without a metric of likeness, or with none that suits small frames, naming is refused."""
+    named = "promotion.gates.collapse.min_diversity=0.2"
+    for metrics in ('["mse"]', '["mse", "msssim"]'):  # MS-SSIM needs 176 pixels, the demo has 64
+        with pytest.raises(ConfigError, match=r"gates\.collapse has nothing .* msssim or ssim"):
+            with_settings(plugins, f"evaluation.metrics={metrics}", named)
+    with_settings(plugins, 'evaluation.metrics=["mse", "ssim"]', named)
+    with_settings(plugins, 'evaluation.metrics=["mse"]', "promotion.gates.divergence={}")
+    assert with_settings(plugins, 'evaluation.metrics=["mse"]').promotion.gates == {}
+
+
+def with_presets(*presets: Preset) -> Registry:
+    """Return the installed plugins and more presets."""
+    registry = discover()
+    for preset in presets:
+        registry.records["preset"][preset.name] = preset
+        registry.providers["preset", preset.name] = Provider("theirs", "their-dist", "2.0")
+    return registry
+
+
+def test_a_preset_may_start_from_another() -> None:
+    """It has the other's settings but for its own, and the other's deviations before its own."""
+    theirs = Preset(
+        "theirs", "Like paper", {"training": {"loss": "SGAN", "penalties": {"r1": {"weight": 2}}}},
+        deviations=("Another loss.",), based_on="paper",
+    )  # fmt: skip
+    more = Preset("more", "Like theirs", {"training": {"penalties": {}}}, based_on="theirs")
+    registry = with_presets(theirs, more)
+    paper, config = resolve("paper", registry), resolve("theirs", registry)
+    assert config.training.loss == "SGAN"
+    assert config.training.penalties["r1"]["weight"] == 2
+    assert config.selection == paper.selection != RunConfig().selection
+    told = describe(config, "theirs", registry)
+    assert told.deviations == (*PRESETS["paper"].deviations, "Another loss.")
+    assert resolve("more", registry).training.penalties == {}
+    assert resolve("more", registry).training.loss == "SGAN"
+
+
+@pytest.mark.parametrize(
+    ("settings", "based_on", "said"),
+    [
+        ({"training": {"batch_sise": 4}}, "", "did you mean 'batch_size'"),
+        ({"training": {"backbone": "gone"}}, "", "unknown backbone 'gone'"),
+        ({"training": {"batch_size": {1}}}, "", "set is not JSON serializable"),
+        ({}, "gone", "is based on gone, which is not installed; choices: demo, paper"),
+        ({}, "theirs", "is based on itself"),
+    ],
+)
+def test_a_broken_preset_says_why(settings: dict[str, Any], based_on: str, said: str) -> None:
+    """What its settings lack is told with the plugin's name, and breaks no other preset."""
+    registry = with_presets(Preset("theirs", "Broken", settings, based_on=based_on))
+    assert preset_problem("demo", registry) == ""
+    problem = preset_problem("theirs", registry)
+    assert problem.startswith("the preset theirs (their-dist 2.0) cannot be used: ")
+    assert said in problem
+    with pytest.raises(ConfigError) as caught:
+        resolve("theirs", registry)
+    assert said in str(caught.value)
+
+
+def test_what_a_user_sets_over_a_good_preset_is_told_as_the_users(plugins: Registry) -> None:
+    """A wrong option of the user's is not blamed on the preset."""
+    with pytest.raises(ConfigError) as caught:
+        with_settings(plugins, "training.batch_size=0")
+    assert "preset" not in str(caught.value)
 
 
 def test_options_that_cannot_go_together_are_refused(plugins: Registry) -> None:

@@ -254,6 +254,9 @@ def test_built_in_plugins_are_found() -> None:
     assert {"SGAN", "RaSGAN", "RaHinge"} <= registry.records["loss"].keys()
     assert {"gp", "r1", "r2"} <= registry.records["penalty"].keys()
     assert {"psnr", "msssim", "vif"} <= registry.records["metric"].keys()
+    assert {"divergence", "collapse", "near_copies"} <= registry.gates().keys()
+    assert {"paper", "demo"} <= registry.presets().keys()
+    assert {"png", "mat"} <= registry.exporters().keys()
     modules = {provider.module for provider in registry.providers.values()}
     assert set(BUILT_IN) <= modules
     assert not [b for b in registry.broken if b.provider.module in BUILT_IN]

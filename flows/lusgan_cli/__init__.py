@@ -12,7 +12,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 COMMANDS = {
     "demo": "Make phantom exams, train all four scores on the CPU, and print the report's path.",
@@ -28,7 +28,7 @@ COMMANDS = {
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
-    "plugins": "List the plugins that are installed, and broken ones; `plugins new` starts one.",
+    "plugins": "List installed plugins of every kind, and broken ones; `plugins new` starts one.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
     "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
     "doctor": "Check server, worker, store, GPU, plugins and versions: what is wrong, and what to "
@@ -53,6 +53,21 @@ class _Command(TyperCommand):
         return load(str(self.name)).make_context(info_name, args, parent, **extra)
 
 
+class _Loaded(TyperCommand):
+    """A command whose help lists the presets that are installed."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Complete the help of ``--preset``, and show all of it."""
+        from lusgan_core.registry import installed
+
+        for option in self.params:
+            if option.name == "preset" and isinstance(option, TyperOption):
+                presets = installed().presets().values()
+                listed = "; ".join(f"`{preset.name}`: {preset.description}" for preset in presets)
+                option.help = f"{(option.help or '').partition('.')[0]}. {listed}"
+        super().format_help(ctx, formatter)
+
+
 class _Commands(TyperGroup):
     """All commands, in the order in which they are listed; none is loaded yet."""
 
@@ -72,7 +87,7 @@ def load(name: str) -> Any:
     app = typer.Typer(
         add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
     )
-    app.command(name)(command)
+    app.command(name, cls=_Loaded)(command)
     return typer.main.get_command(app)
 
 

@@ -27,7 +27,10 @@ def generate(
         typer.Option("--out", help="New or empty folder to which the frames are copied"),
     ] = None,
     formats: Annotated[
-        str, typer.Option(help="`png`, `mat` or both: `png,mat`; HDF5 is always written")
+        str,
+        typer.Option(
+            help="`png`, `mat`, any other exporter, or several: `png,mat`; HDF5 is always written"
+        ),
     ] = "png",
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda` or `cuda:1` ...")] = "auto",
     store: options.Store = options.DEFAULT_STORE,
@@ -40,7 +43,7 @@ def generate(
     """
     from lusgan_core.calls.call import StageContext
     from lusgan_core.calls.runtime import Runtime
-    from lusgan_core.generation.export.copy import check_empty, copy_out
+    from lusgan_core.generation.copy_out import check_empty, copy_out
     from lusgan_core.pipeline.runner import Inline
     from lusgan_core.pipeline.sampling import choose_model, remark, sample
     from lusgan_core.registry import installed

@@ -22,6 +22,9 @@ SUITES = {
     "penalty": "PenaltyContract",
     "metric": "PairMetricContract",
     "reader": "ReaderContract",
+    "gate": "GateContract",
+    "preset": "PresetContract",
+    "exporter": "ExporterContract",
 }
 """Kind of plugin -> the suite in ``lusgan_core.testing`` that its example is held to."""
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.presets import DEFAULT_PRESET, PRESETS
+from lusgan_core.presets import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     from lusgan_core.config import RunConfig
     from lusgan_core.generation.stage import GenerationOptions
-
-_presets = "; ".join(f"`{name}`: {preset.description}" for name, preset in PRESETS.items())
 
 _S3 = (
     "or `s3://bucket/prefix`, optionally with `?endpoint=`, `profile=`, `path_style=`, `sse=` or "
@@ -28,7 +26,7 @@ Exams = Annotated[
     ),
 ]
 Store = Annotated[str, typer.Option(help=f"Folder for models, samples and reports, {_S3}")]
-PresetName = Annotated[str, typer.Option(help=f"Where the options start from. {_presets}")]
+PresetName = Annotated[str, typer.Option(help="Where the options start from")]
 ConfigFile = Annotated[
     list[Path] | None,
     typer.Option("--config", help="File of options, TOML or JSON, laid over the preset"),
@@ -110,13 +108,13 @@ def generation(number: int | None, seed: int | None, formats: str) -> Generation
     Args:
         number: Number of frames; None for the default.
         seed: Seed of the noise; None for the default.
-        formats: Formats beside HDF5, e.g. ``png,mat``.
+        formats: Exporters beside HDF5 by name, e.g. ``png,mat``.
 
     Returns:
         The options, validated.
 
     Raises:
-        ConfigError: A value is out of bounds, or a format is unknown.
+        ConfigError: A value is out of bounds, or an exporter is not installed.
     """
     from lusgan_core.config import resolve
     from lusgan_core.registry import installed

@@ -14,7 +14,7 @@ from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Record, Registry
+    from lusgan_core.registry import Broken, Record, Registry
 
 
 plugins = typer.Typer(
@@ -24,7 +24,7 @@ plugins = typer.Typer(
 
 @plugins.callback(invoke_without_command=True)
 def listed(context: typer.Context, json: options.Json = False) -> None:
-    """List the plugins that are installed, and broken ones; `plugins new` starts one.
+    """List installed plugins of every kind, and broken ones; `plugins new` starts one.
 
     Exit code 1 if any plugin is broken.
     """
@@ -33,11 +33,12 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
     from lusgan_core.registry import installed
 
     registry = installed()
+    broken = _broken(registry)
     if json:
-        print_json(listing(registry))
+        print_json(listing(registry, broken))
     else:
-        _show(registry)
-    if registry.broken:
+        _show(registry, broken)
+    if broken:
         raise typer.Exit(1)
 
 
@@ -60,8 +61,16 @@ def new(
     )
 
 
-def listing(registry: Registry) -> dict[str, Any]:
-    """The installed plugins, for a program to read."""
+def listing(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
+    """Describe the installed plugins for a program to read.
+
+    Args:
+        registry: What is installed.
+        broken: What of it cannot be used.
+
+    Returns:
+        Records with their options, what is broken, was left out, and changes the process.
+    """
     from lusgan_core.plugin_guard import guarded
     from lusgan_core.registry import KINDS
 
@@ -79,15 +88,13 @@ def listing(registry: Registry) -> dict[str, Any]:
         ]
     return {
         "plugins": records,
-        "broken": [
-            {"plugin": str(broken.provider), "reason": broken.reason} for broken in registry.broken
-        ],
+        "broken": [{"plugin": str(one.provider), "reason": one.reason} for one in broken],
         "left_out": [str(provider) for provider in registry.left_out],
         "changes": {str(provider): what for provider, what in registry.changes.items()},
     }
 
 
-def _show(registry: Registry) -> None:
+def _show(registry: Registry, broken: list[Broken]) -> None:
     """Print a table of the records, then what is broken, was left out, or changes the process."""
     from rich.table import Table
 
@@ -102,8 +109,8 @@ def _show(registry: Registry) -> None:
             source = registry.provider_of(f"{kind}/{name}")
             table.add_row(kind, name, visible(record.description), visible(source))
     out.print(table)
-    for broken in registry.broken:
-        out.print(f"[bold red]broken[/] {visible(str(broken.provider))}: {visible(broken.reason)}")
+    for one in broken:
+        out.print(f"[bold red]broken[/] {visible(str(one.provider))}: {visible(one.reason)}")
     for provider in registry.left_out:
         out.print(f"[yellow]left out[/] by {PLUGINS}: {visible(str(provider))}")
     for provider, what in registry.changes.items():
@@ -111,6 +118,19 @@ def _show(registry: Registry) -> None:
             f"[yellow]careless[/] {visible(str(provider))}: {visible(', '.join(what))} when it is "
             "loaded; lusgan puts back what it can"
         )
+
+
+def _broken(registry: Registry) -> list[Broken]:
+    """Plugins that cannot be used, and those whose presets set what no run takes."""
+    from lusgan_core.config import preset_problem
+    from lusgan_core.registry import Broken
+
+    found = list(registry.broken)
+    for name in registry.presets():
+        problem = preset_problem(name, registry)
+        if problem:
+            found.append(Broken(registry.providers["preset", name], problem))
+    return found
 
 
 def options_of(record: Record) -> dict[str, Any] | None:

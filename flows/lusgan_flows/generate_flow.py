@@ -41,7 +41,7 @@ def generate(
         model: Another model, by its name or the last digits of it. Empty: the current one.
         number: Number of frames.
         seed: Seed of the noise that they are made from.
-        formats: Formats beside the HDF5 file that is always written.
+        formats: Exporters beside the HDF5 file that is always written.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
 
     Returns:

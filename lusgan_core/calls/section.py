@@ -1,75 +1,21 @@
 """What is shown of a stage, as data: measured values, verdicts, figures. Only reporting draws it.
 
-A *measured value* has one shape from the stage that measured it to its readers: report, UI,
-``--json``, gates. A *section* is what a report shows of one stage. It names pictures by their keys
-in the store and patients by their codes; the reader decides how either is shown.
+A *section* is what a report shows of one stage. It names pictures by their keys in the store and
+patients by their codes; the reader decides how either is shown. Measured values are handed on from
+``lusgan_core.measured``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from lusgan_core.domain import Record
-
-REAL, SYNTHETIC = "real", "synthetic"
-"""Sides that a value can be between."""
-
-
-class Measured(Record):
-    """One measured value."""
-
-    metric: str
-    """Name of the metric, e.g. ``msssim``."""
-    title: str
-    """The same for people, e.g. ``MS-SSIM``."""
-    between: tuple[str, ...] = ()
-    """The sides that were compared, e.g. ``("real", "synthetic")``; empty for none."""
-    statistic: str = "value"
-    """Over many values: ``mean``, ``sd``, ``min``, ``max``, or the number that was ``infinite``."""
-    value: float | None
-    """None where it is undefined or infinite."""
-    unit: str = ""
-    better: Literal["higher", "lower", ""] = ""
-    """Which direction means more alike; empty where neither does."""
-    bounds: tuple[float | None, float | None] = (None, None)
-    """Smallest and largest value that the metric can have; None for no bound."""
-    number: int = 0
-    """Number of pairs, frames or iterations that the value is computed from."""
-    floor: float | None = None
-    """The same statistic between real frames: the best that synthetic ones could reach."""
-    interval: tuple[float, float] | None = None
-    """Range of the value with other patients, 5 to 95 %."""
-    ceilings: dict[str, float] = Field(default_factory=dict)
-    """The same statistic for frames that are known to be bad, by their kind."""
-
-    @property
-    def direction(self) -> str:
-        """Which values mean more alike, in words; empty where neither does."""
-        if not self.better:
-            return ""
-        arrow = "↑ higher" if self.better == "higher" else "↓ lower"
-        return f"{arrow} = more alike" + (f", in {self.unit}" if self.unit else "")
-
-
-def find(
-    values: Iterable[Measured], metric: str, between: tuple[str, ...] = (), statistic: str = "mean"
-) -> Measured | None:
-    """Find a measured value.
-
-    Args:
-        values: The values to search.
-        metric: Name of the metric, e.g. ``msssim``.
-        between: The sides that were compared, in order, e.g. ``("real", "synthetic")``.
-        statistic: ``mean``, ``sd``, ``min``, ``max``, ``infinite`` or ``value``.
-
-    Returns:
-        The first that fits all three; None where it was not measured.
-    """
-    wanted = (metric, between, statistic)
-    return next((v for v in values if (v.metric, v.between, v.statistic) == wanted), None)
+from lusgan_core.measured import REAL as REAL
+from lusgan_core.measured import SYNTHETIC as SYNTHETIC
+from lusgan_core.measured import Measured as Measured
+from lusgan_core.measured import find as find
 
 
 def plural(count: int, one: str) -> str:

@@ -1,27 +1,28 @@
-"""Generates a sample set: the HDF5 file, and each further format beside it."""
+"""Generates a sample set: the HDF5 file, and what exporters make of its frames beside it."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lusgan_core.api import Exporter, Samples
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, reference_to
-from lusgan_core.generation.export.mat import MatExport
-from lusgan_core.generation.export.png import PngExport
+from lusgan_core.generation.exports import Exports
 from lusgan_core.generation.frames import generate
 from lusgan_core.generation.stage import GenerationOptions, SampleSet
 from lusgan_core.networks.device import pick_device
 from lusgan_core.networks.weights import load_network
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.progress import track
+from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
 Frame = NDArray[np.uint8]
-Export = PngExport | MatExport
 
 
 def make_samples(call: StageCall, context: StageContext) -> Product:
@@ -29,15 +30,17 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
 
     Args:
         call: A call that ``generation.stage.call`` made.
-        context: Store with the model, plugins with its backbone, and the device to run on.
+        context: Store with the model, plugins with its backbone and the exporters, and the device
+            to run on.
 
     Returns:
-        A ``SampleSet``; its artifacts are the HDF5 file ``frames`` and what the exports wrote.
+        A ``SampleSet``; its artifacts are the HDF5 file ``frames`` and what the exporters wrote.
 
     Raises:
         MissingArtifactError: The model is not in the store.
         MissingError: The device is not available.
-        UnknownPluginError: The model's backbone is not installed.
+        UnknownPluginError: The model's backbone or an exporter is not installed.
+        PluginError: An exporter failed.
         TrainingError: The model's weights are damaged or do not fit its backbone.
     """
     options = GenerationOptions.model_validate(call.options)
@@ -55,18 +58,15 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         options.count,
         batch_size=options.batch_size,
     )
-    exports: list[Export] = []
-    if "png" in options.formats:
-        exports.append(PngExport(context.store, folder))
-    if "mat" in options.formats:
-        exports.append(MatExport(context.store, folder, model.score))
+    told = Samples(score=model.score, model=model.name, seed=options.seed, count=options.count)
+    exports = Exports(context.store, folder, _exporters(options, context.registry), told)
     frames_key = f"{folder}/frames.h5"
     with tempfile.TemporaryDirectory(prefix="lusgan-") as scratch:
         path = Path(scratch) / "frames.h5"
         frames = _exported(batches, exports, call.label, options.count)
         write_shard(path, frames, [model.score] * options.count, attributes={"seed": options.seed})
         context.store.put(frames_key, path)
-    artifacts = {name: ref for export in exports for name, ref in export.finish().items()}
+    artifacts = exports.finish()
     artifacts["frames"] = reference_to(context.store, frames_key)
     data = SampleSet(
         score=model.score,
@@ -80,14 +80,23 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
     return Product(data, artifacts, counts, device=device.type, seed=options.seed)
 
 
+def _exporters(options: GenerationOptions, registry: Registry) -> list[tuple[Exporter, Any]]:
+    """The exporters that the options name, each with its own options."""
+    chosen = [registry.exporter(name) for name in options.formats]
+    return [
+        (exporter, exporter.options.model_validate(options.format_options.get(exporter.name, {})))
+        for exporter in chosen
+    ]
+
+
 def _exported(
-    batches: Iterable[Frame], exports: Iterable[Export], label: str, count: int
+    batches: Iterable[Frame], exports: Exports, label: str, count: int
 ) -> Iterator[Frame]:
-    """Pass on every frame of every batch, and give each to the exports as well."""
+    """Pass on every frame of every batch, and give each to the exports as well, to read only."""
     with track(label, count, "frames") as task:
         for batch in batches:
+            batch.flags.writeable = False
             for frame in batch:
-                for export in exports:
-                    export.add(frame)
+                exports.add(frame)
                 yield frame
             task.advance(len(batch))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
@@ -15,7 +15,7 @@ from lusgan_core.domain import Record
 from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same call would give another result."""
 
 
@@ -28,14 +28,29 @@ class GenerationOptions(Options):
 
     count: int = Field(100, ge=1, le=1_000_000, description="Synthetic frames a score")
     seed: int = Field(7, ge=0, lt=2**63, description="Seed of the noise they are made from")
-    formats: tuple[Literal["png", "mat"], ...] = Field(
+    formats: tuple[str, ...] = Field(
         ("png",),
-        description="Formats beside the HDF5 file that is always written: `png`, one file a "
-        "frame; `mat`, clips and score matrices in the hospital's layout",
+        description="Exporters beside the HDF5 file that is always written: `png`, one file a "
+        "frame; `mat`, clips and score matrices in the hospital's layout; `lusgan plugins` lists "
+        "them",
+    )
+    format_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='Options of these by name, e.g. {"png": {"say_synthetic": true}}',
     )
     batch_size: int = Field(
         32, ge=1, le=4096, description="Frames held in memory at once; changes no frame"
     )
+
+    @model_validator(mode="after")
+    def _formats_fit(self) -> Self:
+        twice = next((name for name in self.formats if self.formats.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"formats: {twice} is named twice")
+        other = next((name for name in self.format_options if name not in self.formats), None)
+        if other is not None:
+            raise ValueError(f"format_options: {other} is none of formats; name it there, too")
+        return self
 
 
 class SampleSet(Record):
@@ -56,7 +71,7 @@ def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> S
     Args:
         trained: Manifest of its training.
         options: How many frames to make, from which seed, in which formats.
-        registry: Installed plugins, with the model's backbone.
+        registry: Installed plugins, with the model's backbone and the exporters.
 
     Returns:
         The call; its result is a ``SampleSet``.
@@ -72,7 +87,10 @@ def call(trained: Manifest, options: GenerationOptions, registry: Registry) -> S
         manifest=lambda key: (
             f"samples/score-{model.score}/{model.name}/seed-{options.seed}-{key[:8]}/manifest.json"
         ),
-        plugins=(("backbone", model.generator.backbone),),
+        plugins=(
+            ("backbone", model.generator.backbone),
+            *(("exporter", name) for name in options.formats),
+        ),
         unkeyed={"batch_size"},
         registry=registry,
     )
@@ -83,7 +101,7 @@ def run(call: StageCall, context: StageContext) -> Product:
 
     Args:
         call: A call that ``call`` made.
-        context: Store with the model, plugins with its backbone, and the device to run on.
+        context: Store with the model, plugins, and the device to run on.
 
     Returns:
         A ``SampleSet``, with its files as artifacts.

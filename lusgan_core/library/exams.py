@@ -18,7 +18,7 @@ from lusgan_core.domain import (
     Rejection,
     SourceObject,
 )
-from lusgan_core.errors import ClipError, InputError
+from lusgan_core.errors import InputError
 from lusgan_core.library.progress import shown
 from lusgan_core.progress import track
 from lusgan_core.store.source import ExamSource, FolderSource, open_source

@@ -14,7 +14,7 @@ class InstalledPlugin(Record):
     """One thing that a plugin offers, or a plugin that is broken."""
 
     kind: str
-    """``backbone``, ``loss``, ``penalty`` or ``metric``; ``broken`` for a broken plugin."""
+    """Kind of the plugin, as ``backbone`` or ``metric``; ``broken`` for a broken plugin."""
     name: str
     """What it is asked for by; of a broken plugin its module and distribution."""
     description: str
@@ -26,7 +26,7 @@ class InstalledPlugin(Record):
 
 
 def plugins() -> tuple[InstalledPlugin, ...]:
-    """List the backbones, losses, penalties and metrics that are installed.
+    """List what is installed, of every kind of plugin.
 
     Returns:
         What is installed, by kind and name; broken plugins come last, with the reason.

@@ -103,7 +103,9 @@ def _config(model: Model, count: int, seed: int, title: str) -> RunConfig:
 
     config = resolve(DEFAULT_PRESET, installed())
     trained = TrainingOptions.model_validate(model.manifest.options if model.manifest else {})
-    sampled = config.generation.model_copy(update={"count": count, "seed": seed, "formats": ()})
+    sampled = config.generation.model_copy(
+        update={"count": count, "seed": seed, "formats": (), "format_options": {}}
+    )
     shown_as = config.report.model_copy(update={"title": title})
     update = {"training": trained, "generation": sampled, "report": shown_as}
     return config.model_copy(update=update)
@@ -135,6 +137,7 @@ def _page(
         scores={score: made},
         failures={},
         rejected=(),
+        registry=registry,
     )
     page: bytes = stages.context.store.get(stages.one(call).artifacts["page"].key)
     return page.decode()

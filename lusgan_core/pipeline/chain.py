@@ -89,10 +89,12 @@ def run_chain(
         Manifests of all stages by score, rejected clips and failures.
 
     Raises:
+        UnknownPluginError: There is no such preset.
         RejectedError: A clip cannot be used and ``strict`` is set.
         StoreError: The store cannot be read or written.
     """
     outcome = Outcome(exams=len(found.exams))
+    description = describe(config, preset, registry)  # first of all, it looks the preset up
     ingested = runner.each(
         [ingest.call(exam, n, config.ingestion, registry) for n, exam in enumerate(found.exams, 1)]
     )
@@ -121,12 +123,13 @@ def run_chain(
     if until == "report":
         call = report.call(
             config.report,
-            describe(config, preset, registry),
+            description,
             ingested=ingested,
             preprocessed=preprocessed,
             scores=outcome.scores,
             failures=outcome.failures,
             rejected=outcome.rejected,
+            registry=registry,
         )
         outcome.report = runner.one(call)
     return outcome
@@ -174,7 +177,9 @@ def _judge(
     )
     if until == "evaluate":
         return
-    done["promote"] = runner.one(promote.call(done["train"], done["evaluate"], config.promotion))
+    done["promote"] = runner.one(
+        promote.call(done["train"], done["evaluate"], config.promotion, registry)
+    )
 
 
 def all_rejections(

@@ -11,27 +11,52 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from lusgan_core.config import RunConfig
+from lusgan_core.config import RunConfig, preset_problem
 from lusgan_core.domain import SCORES
-from lusgan_core.presets import PRESETS
 from lusgan_core.registry import installed
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
 if TYPE_CHECKING:
-    Preset = str
     Score = int
 else:
-    Preset = Literal[tuple(PRESETS)]
     Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
 Stage = Literal["preprocess", "train", "evaluate"]
 """Last stage of a run of the flow ``stage``; frames alone are made by the flow ``generate``."""
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Formats = tuple[Literal["png", "mat"], ...]
 Readers = dict[str, dict[str, Any]]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class _Presets:
+    """Adds the names of the presets that can be used, the default one first."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        registry = installed()
+        names = [name for name in registry.presets() if not preset_problem(name, registry)]
+        return handler(core_schema) | {"enum": names}
+
+
+class _Formats:
+    """Adds the names of installed exporters."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(core_schema) | _exporters(sorted(installed().exporters()))
+
+
+def _exporters(names: list[str]) -> dict[str, Any]:
+    """What a form offers where exporters are chosen."""
+    return {"items": {"type": "string", "enum": names}, "uniqueItems": True}
+
+
+Preset = Annotated[str, _Presets()]
+Formats = Annotated[tuple[str, ...], _Formats()]
 
 
 class _Choices:
@@ -53,6 +78,12 @@ class _Choices:
         training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
         ingestion = handler.resolve_ref_schema(run["ingestion"])["properties"]
         ingestion["readers"]["propertyNames"] = {"enum": sorted(registry.records["reader"])}
+        generation = handler.resolve_ref_schema(run["generation"])["properties"]
+        exporters = sorted(registry.exporters())
+        generation["formats"] |= _exporters(exporters)
+        generation["format_options"]["propertyNames"] = {"enum": exporters}
+        promotion = handler.resolve_ref_schema(run["promotion"])["properties"]
+        promotion["gates"]["propertyNames"] = {"enum": sorted(registry.gates())}
         return schema
 
 

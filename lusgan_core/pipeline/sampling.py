@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.config import with_exporters
 from lusgan_core.errors import ConfigError
 from lusgan_core.generation import stage as generate
 from lusgan_core.generation.stage import GenerationOptions
@@ -104,19 +105,22 @@ def sample(
         runner: Makes the call.
         store: Store with the model.
         model: The model, from ``choose_model``.
-        options: How many frames, from which seed, in which formats.
-        registry: Installed plugins, with the model's backbone.
+        options: How many frames, from which seed, in which formats; options of exporters that
+            are not given have their defaults.
+        registry: Installed plugins, with the model's backbone and the exporters.
 
     Returns:
         Manifest of the sample set.
 
     Raises:
-        UnknownPluginError: The model's backbone is not installed.
-        ConfigError: An exam that the model saw was withdrawn meanwhile.
+        UnknownPluginError: The model's backbone, or an exporter, is not installed.
+        ConfigError: An exporter refuses its options, or an exam that the model saw was withdrawn
+            meanwhile.
+        PluginError: An exporter failed.
         TrainingError: The model's weights are damaged.
     """
     trained = Manifest.model_validate_json(store.get(model.manifest))
     registry.backbone(data_of(trained, ModelRecord).generator.backbone)
-    made = runner.one(generate.call(trained, options, registry))
+    made = runner.one(generate.call(trained, with_exporters(options, registry), registry))
     refuse_withdrawn(store, model)
     return made

@@ -1,67 +1,27 @@
-"""What gates know of a model: how its training ended, and what its evaluation measured.
-
-Likeness is SSIM or MS-SSIM, 1 for identical frames; *distance* is 1 minus likeness.
-"""
+"""Makes what gates are told of a model from the records of its training and evaluation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from lusgan_core.calls.section import REAL, SYNTHETIC, Measured, find
 from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.judgement import Candidate
 from lusgan_core.training.stage import ModelRecord
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A model to be judged, or the current one that it is judged against."""
+def candidate_of(model: ModelRecord, evaluated: EvaluationRecord) -> Candidate:
+    """Make a candidate of a model and its evaluation.
 
-    score: int
-    model: str
-    values: tuple[Measured, ...]
-    """All that was measured, of its training and in its evaluation."""
-    likeness: str | None
-    """Name of the metric that tells how alike frames are; None where none was measured."""
-    to_training: tuple[float, ...] = ()
-    """Distance of each synthetic frame to the training frame nearest to it."""
-    to_held_out: tuple[float, ...] = ()
-    """The same to frames of held-out patients; empty if no patient is held out."""
+    Args:
+        model: Record of the training.
+        evaluated: Record of the evaluation of the model's samples.
 
-    @classmethod
-    def of(cls, model: ModelRecord, evaluated: EvaluationRecord) -> Candidate:
-        """Make a candidate of a model and its evaluation.
-
-        Args:
-            model: Record of the training.
-            evaluated: Record of the evaluation of the model's samples.
-
-        Returns:
-            The candidate, with values of both.
-        """
-        return cls(
-            score=model.score,
-            model=model.name,
-            values=model.values + evaluated.values,
-            likeness=evaluated.likeness,
-            to_training=tuple(1 - value for value in evaluated.nearest_training),
-            to_held_out=tuple(1 - value for value in evaluated.nearest_held_out),
-        )
-
-    @property
-    def diversity(self) -> float | None:
-        """Mean distance between synthetic frames, as a multiple of that between real frames.
-
-        None if either was not measured.
-        """
-        synthetic = self._distance((SYNTHETIC, SYNTHETIC), "mean")
-        real = self._distance((REAL, REAL), "mean")
-        return None if synthetic is None or not real else synthetic / real
-
-    @property
-    def closest_real(self) -> float | None:
-        """Smallest distance between real frames of different clips; None if it was not measured."""
-        return self._distance((REAL, REAL), "max")
-
-    def _distance(self, between: tuple[str, str], statistic: str) -> float | None:
-        found = find(self.values, self.likeness or "", between, statistic)
-        return None if found is None or found.value is None else 1 - found.value
+    Returns:
+        The candidate, with values of both.
+    """
+    return Candidate(
+        score=model.score,
+        model=model.name,
+        values=model.values + evaluated.values,
+        likeness=evaluated.likeness,
+        to_training=tuple(1 - value for value in evaluated.nearest_training),
+        to_held_out=tuple(1 - value for value in evaluated.nearest_held_out),
+    )

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.evaluation.stage import EvaluationRecord
-from lusgan_core.promotion.candidate import Candidate
+from lusgan_core.judgement import Candidate, Verdict
+from lusgan_core.promotion.candidate import candidate_of
 from lusgan_core.promotion.current import current_model, promote
-from lusgan_core.promotion.gates import Verdict, judge
+from lusgan_core.promotion.gates import judge
 from lusgan_core.promotion.history import CurrentModel, barred, read_history
 from lusgan_core.promotion.options import PromotionOptions
 from lusgan_core.promotion.stage import PromotionRecord
@@ -22,7 +23,7 @@ def decide(call: StageCall, context: StageContext) -> Product:
 
     Args:
         call: Call of the promotion stage.
-        context: Store with the model, its evaluation and the current model.
+        context: Store with the model, its evaluation and the current model; plugins.
 
     Returns:
         A ``PromotionRecord`` with all verdicts.
@@ -36,11 +37,13 @@ def decide(call: StageCall, context: StageContext) -> Product:
     )
     before = current.model if current else ""
     against = current if current and current.model != model.name else None
-    verdicts = judge(
-        Candidate.of(model, data_of(evaluated, EvaluationRecord)),
-        _candidate_of(context, against) if against else None,
+    judged = judge(
+        candidate_of(model, data_of(evaluated, EvaluationRecord)),
+        _current(context, against) if against else None,
         options,
+        context.registry,
     )
+    verdicts = tuple(judged.verdicts)
     held_back = _held_back(context, model, verdicts, options)
     if not held_back:
         promote(
@@ -64,6 +67,7 @@ def decide(call: StageCall, context: StageContext) -> Product:
         before=before,
         verdicts=verdicts,
         held_back=held_back,
+        absent=judged.absent,
     )
     failed = sum(not verdict.passed for verdict in verdicts)
     return Product(record, counts={"gates": len(verdicts), "failed": failed})
@@ -79,6 +83,8 @@ def _held_back(
     failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
     if failed:
         return "; ".join(failed)
+    if not verdicts:
+        return "no gate gave an answer: `lusgan plugins` lists those that are installed"
     if mark_of(context.store, model.folder) is not None:
         return "it saw an exam that was withdrawn since"
     if model.name in barred(read_history(context.store, model.score)):
@@ -88,7 +94,7 @@ def _held_back(
     return ""
 
 
-def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | None:
+def _current(context: StageContext, current: CurrentModel) -> Candidate | None:
     """The current model as gates see it; None if it was never judged or its evaluation is gone.
 
     A person may promote a model that has no evaluation, and lusgan 0.1 left other evaluations.
@@ -97,6 +103,6 @@ def _candidate_of(context: StageContext, current: CurrentModel) -> Candidate | N
         return None
     try:
         trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
-        return Candidate.of(data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord))
+        return candidate_of(data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord))
     except (MissingArtifactError, ValueError):
         return None

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lusgan_core.domain import Record
 from lusgan_core.errors import AlreadyExistsError
-from lusgan_core.promotion.gates import Verdict
+from lusgan_core.judgement import Verdict
 from lusgan_core.store import Store
 
 Action = Literal["promoted", "rolled back", "emptied"]

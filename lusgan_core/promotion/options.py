@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
+
+LIMITS = {
+    "max_generator_loss": "divergence",
+    "min_discriminator_loss": "divergence",
+    "min_diversity": "collapse",
+    "keep_diversity": "collapse",
+    "near_copy": "near_copies",
+    "max_near_copies": "near_copies",
+}
+"""Limits that were options of promotion in lusgan 0.1 -> the gates whose options they are now."""
 
 
 class PromotionOptions(Options):
@@ -15,35 +27,21 @@ class PromotionOptions(Options):
         description="Promote a model that passes all gates; otherwise it is judged, and waits for "
         "`lusgan promote`",
     )
-    max_generator_loss: float = Field(
-        50.0, gt=0, description="Divergence: largest mean generator loss at the end of training"
+    gates: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Gates by name with their options: these are asked and no others, e.g. "
+        '{"collapse": {"min_diversity": 0.2}}. Empty: every one that is installed, with its '
+        "defaults; `lusgan plugins` lists them",
     )
-    min_discriminator_loss: float = Field(
-        0.01,
-        ge=0,
-        le=1,
-        description="Divergence: smallest discriminator loss at the end, as a share of its start; "
-        "below it the generator has nothing to learn from",
-    )
-    min_diversity: float = Field(
-        0.35,
-        ge=0,
-        description="Collapse: how much synthetic frames must differ from each other, as a share "
-        "of how much real frames of different clips do",
-    )
-    keep_diversity: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Collapse: share of the current model's diversity that must be kept",
-    )
-    near_copy: float = Field(
-        0.33,
-        ge=0,
-        le=1,
-        description="Near-copies: a synthetic frame counts as one below this share of the smallest "
-        "distance between real frames of different clips, and to a held-out patient",
-    )
-    max_near_copies: float = Field(
-        0.02, ge=0, le=1, description="Near-copies: largest share of synthetic frames that may be"
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_of_the_first_edition(cls, given: Any) -> Any:
+        """Take a limit where lusgan 0.1 had it; its three gates are asked then, as they were."""
+        old = given.keys() & LIMITS.keys() if isinstance(given, dict) else set()
+        gates = given.get("gates") or {gate: {} for gate in LIMITS.values()} if old else None
+        if not isinstance(gates, dict) or not all(isinstance(own, dict) for own in gates.values()):
+            return given
+        for name in sorted(old):
+            gates = {**gates, LIMITS[name]: {**gates.get(LIMITS[name], {}), name: given[name]}}
+        return {**{n: v for n, v in given.items() if n not in old}, "gates": gates}

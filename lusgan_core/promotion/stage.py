@@ -8,17 +8,21 @@ decisions of its scores back, so that they are made again.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import Callout, Group, Section, Table
 from lusgan_core.domain import Record
-from lusgan_core.promotion.gates import Verdict
+from lusgan_core.judgement import Verdict
+from lusgan_core.promotion.gates import asked_gates
 from lusgan_core.promotion.options import PromotionOptions
+from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
 __all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run", "section"]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result."""
 
 
@@ -35,15 +39,20 @@ class PromotionRecord(Record):
     verdicts: tuple[Verdict, ...]
     held_back: str = ""
     """Why it was not promoted, in one line."""
+    absent: dict[str, str] = Field(default_factory=dict)
+    """Name of a gate that was not asked, or gave no answer -> why."""
 
 
-def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> StageCall:
+def call(
+    trained: Manifest, evaluated: Manifest, options: PromotionOptions, registry: Registry
+) -> StageCall:
     """Make the call that decides on one evaluated model.
 
     Args:
         trained: Manifest of the model's training.
         evaluated: Manifest of the evaluation of its samples.
-        options: The gates' limits, and whether to promote automatically.
+        options: The gates and their options, and whether to promote automatically.
+        registry: Installed plugins, with the gates.
 
     Returns:
         The call, for ``run``.
@@ -57,6 +66,8 @@ def call(trained: Manifest, evaluated: Manifest, options: PromotionOptions) -> S
         options=options,
         arguments={"trained": trained.manifest_key, "evaluated": evaluated.manifest_key},
         manifest=lambda key: f"{model.folder}/promotion/{key[:8]}.json",
+        plugins=tuple(("gate", name) for name in asked_gates(options, registry)),
+        registry=registry,
     )
 
 
@@ -79,8 +90,17 @@ def _gates(record: PromotionRecord) -> Table:
     return Table(
         title=f"Gates of score {record.score}",
         columns=("Gate", "Passed", "What was measured"),
-        rows=tuple((v.gate, "✓" if v.passed else "✗", v.reason) for v in record.verdicts),
+        rows=(
+            *((v.gate, _mark(v), v.reason) for v in record.verdicts),
+            *((gate, "not asked", reason) for gate, reason in record.absent.items()),
+        ),
     )
+
+
+def _mark(verdict: Verdict) -> str:
+    if not verdict.passed:
+        return "✗"
+    return "✓" if verdict.measured else "not measured"
 
 
 def section(record: PromotionRecord) -> Section:

@@ -108,7 +108,12 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
             )
             for score, of in scores.items()
         ),
-        provenance=_provenance(description, [*ingested, *preprocessed], scores),
+        provenance=_provenance(
+            description,
+            [*ingested, *preprocessed],
+            scores,
+            {name: context.registry.provider_of(name) for name in call.plugins},
+        ),
         patients=PatientNames(exams, options.show_codes, exams),
         options=tuple(Option(**option) for option in description.options),
         deviations=description.deviations,
@@ -148,6 +153,7 @@ def _provenance(
     description: RunDescription,
     per_exam: Sequence[Manifest],
     scores: Mapping[int, Mapping[str, Manifest]],
+    own_plugins: Mapping[str, str],
 ) -> Provenance:
     """Provenance summed over all stages; what differs between scores is named by score."""
     of_scores = [m for of in scores.values() for m in of.values()]
@@ -166,6 +172,7 @@ def _provenance(
     trained = [of["train"] for of in scores.values() if "train" in of]
     last = (trained or manifests)[-1] if manifests else None
     plugins = {name: version for m in manifests for name, version in m.plugins.items()}
+    plugins |= own_plugins
     return Provenance(
         command=description.command,
         digests=digests,

@@ -66,7 +66,8 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
 def by_metric(values: Iterable[Measured]) -> list[tuple[Measured, list[Row]]]:
     """Values put into rows: for each metric, the statistics of each kind of pairs.
 
-    Values between no sides are left out: they are no comparison of frames.
+    Values between no sides are left out: they are no comparison of frames. So are sides without all
+    statistics of a row, such as a single value that decided a gate.
     """
     metrics: dict[str, dict[tuple[str, ...], dict[str, Measured]]] = {}
     for value in values:
@@ -75,8 +76,9 @@ def by_metric(values: Iterable[Measured]) -> list[tuple[Measured, list[Row]]]:
             kinds.setdefault(value.between, {})[value.statistic] = value
     found = []
     for kinds in metrics.values():
-        rows: list[Row] = list(kinds.values())
-        found.append((next(iter(rows[0].values())), rows))
+        rows: list[Row] = [row for row in kinds.values() if row.keys() >= set(figures.WHISKER)]
+        if rows:
+            found.append((rows[0]["mean"], rows))
     return found
 
 

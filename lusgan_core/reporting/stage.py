@@ -12,6 +12,7 @@ from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, new_call
 from lusgan_core.calls.provenance import Manifest, digest_bytes, digest_json
 from lusgan_core.domain import Record, Rejection
+from lusgan_core.registry import Registry
 
 VERSION = 1
 """Raised whenever the same call would give another result, changed templates aside."""
@@ -34,6 +35,8 @@ class RunDescription(Record):
     """Every option, as ``reporting.content.Option`` takes it."""
     deviations: tuple[str, ...]
     command: str
+    presets: tuple[str, ...] = ()
+    """The preset and those that it is based on."""
 
 
 class ReportRecord(Record):
@@ -54,6 +57,7 @@ def call(
     scores: Mapping[int, Mapping[str, Manifest]],
     failures: Mapping[int, str],
     rejected: Sequence[Rejection],
+    registry: Registry,
 ) -> StageCall:
     """Make the call that reports on a whole run.
 
@@ -65,6 +69,7 @@ def call(
         scores: Manifests of each score by stage, as far as its stages got.
         failures: Why a score has no model, for those that have none.
         rejected: Clips that cannot be used.
+        registry: Installed plugins, with the presets.
 
     Returns:
         The call, for ``run``.
@@ -99,6 +104,8 @@ def call(
             },
         },
         manifest=lambda key: f"reports/{key[:8]}/manifest.json",
+        plugins=tuple(("preset", name) for name in description.presets),
+        registry=registry,
     )
 
 

@@ -22,18 +22,24 @@ second or two each.
 from __future__ import annotations
 
 from lusgan_core.testing.backbones import BackboneContract
+from lusgan_core.testing.exporters import ExporterContract
+from lusgan_core.testing.gates import GateContract
 from lusgan_core.testing.losses import LossContract
 from lusgan_core.testing.pair_metrics import PairMetricContract
 from lusgan_core.testing.penalties import PenaltyContract
+from lusgan_core.testing.presets import PresetContract
 from lusgan_core.testing.readers import ReaderContract
 from lusgan_core.testing.set_metrics import SetMetricContract
 from lusgan_core.testing.stores import StoreContract
 
 __all__ = [
     "BackboneContract",
+    "ExporterContract",
+    "GateContract",
     "LossContract",
     "PairMetricContract",
     "PenaltyContract",
+    "PresetContract",
     "ReaderContract",
     "SetMetricContract",
     "StoreContract",

@@ -111,7 +111,7 @@ def test_an_exam_that_is_gone(lusgan, folder: Path) -> None:
     [
         ("training.batch_size=3", "train", "option batch_size: 4 -> 3", JUDGING),
         ("generation.seed=8", "generate", "option seed: 7 -> 8", JUDGING[1:]),
-        ("promotion.near_copy=0.5", "promote", "option near_copy: 0.33 -> 0.5", ()),
+        ("promotion.automatic=false", "promote", "option automatic: True -> False", ()),
     ],
 )
 def test_an_option_changed(

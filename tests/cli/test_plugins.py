@@ -8,6 +8,7 @@ import os
 import pytest
 
 from lusgan_core import registry
+from lusgan_core.api import Preset
 from lusgan_core.registry import Broken, Provider
 
 
@@ -28,6 +29,27 @@ def test_json_tells_options(lusgan, plugins) -> None:
     by_name = {(p["kind"], p["name"]): p for p in listed["plugins"]}
     assert set(by_name) == {(k, n) for k, records in plugins.records.items() for n in records}
     assert by_name["backbone", "dcgan"]["options"]["width"]["description"]
+
+
+def test_a_preset_that_no_run_takes_is_broken(lusgan, monkeypatch) -> None:
+    """Its settings are tried when it is listed; it is listed with the option that is wrong."""
+    whole = registry.discover()
+    whole.records["preset"]["theirs"] = Preset("theirs", "Broken", {"training": {"sed": 1}})
+    whole.providers["preset", "theirs"] = Provider("theirs", "their-dist", "2")
+    monkeypatch.setattr("lusgan_core.registry.installed", lambda: whole)
+    result = lusgan("plugins", "--json")
+    assert result.code == 1
+    (broken,) = json.loads(result.out)["broken"]
+    assert broken["plugin"] == "theirs (their-dist 2)"
+    assert "did you mean 'seed'" in broken["reason"]
+
+
+def test_help_lists_presets(lusgan, plugins) -> None:
+    """Whatever is installed is named where a preset can be chosen."""
+    said = " ".join(lusgan("run", "--help").out.replace("│", " ").split())
+    for name in plugins.presets():
+        assert name in said
+    assert "about a minute a score" in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])

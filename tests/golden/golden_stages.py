@@ -67,6 +67,7 @@ GENERATION: dict[str, dict[str, Any]] = {
     "count": {"count": 2},
     "seed": {"seed": 8},
     "formats": {"formats": ("png", "mat")},
+    "format_options": {"format_options": {"png": {"say_synthetic": True}}},
     "batch_size": {"batch_size": 3},
 }
 METRICS = (
@@ -89,6 +90,7 @@ PROMOTION: dict[str, dict[str, Any]] = {
     "keep_diversity": {"keep_diversity": 1.0},
     "near_copy": {"near_copy": 0.9},
     "max_near_copies": {"near_copy": 0.9, "max_near_copies": 0.9},
+    "gates": {"gates": {"collapse": {"min_diversity": 0.9}}},
 }
 UNSTABLE = ("digest", "size")
 """Fields of records that depend on a library's compression, and not on us."""
@@ -295,7 +297,9 @@ def _decided(where: StageContext, options: dict[str, Any], name: str, diversity:
     trained = left(where.store, "train", f"{model.folder}/manifest.json", model)
     evaluated = left(where.store, "evaluate", f"evaluations/{name}.json", _evaluation(diversity))
     chosen = PromotionOptions.model_validate(options)
-    return plain(promotion.run(promotion.call(trained, evaluated, chosen), where).data)
+    return plain(
+        promotion.run(promotion.call(trained, evaluated, chosen, where.registry), where).data
+    )
 
 
 def report_rows() -> Rows:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import golden_plugins as plugins
 import golden_stages as stages
 import golden_training as training
 from golden_table import Rows, Subject
@@ -32,6 +33,9 @@ PLUGIN_ROWS: dict[str, Callable[[Any], Rows]] = {
     "penalty": training.penalty_rows,
     "metric": training.metric_rows,
     "reader": stages.reader_rows,
+    "gate": plugins.gate_rows,
+    "preset": plugins.preset_rows,
+    "exporter": plugins.exporter_rows,
 }
 
 

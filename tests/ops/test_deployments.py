@@ -64,7 +64,7 @@ def test_the_options_in_the_file_are_the_presets() -> None:
     """The file asks for the options of the preset that it names."""
     for deployment in deployments(yaml.safe_load(SHIPPED.read_text())).values():
         if "preset" in deployment.get("parameters", {}):
-            wanted = preset_values(deployment["parameters"]["preset"])
+            wanted = preset_values(deployment["parameters"]["preset"], installed())
             assert deployment["parameters"]["config"] == wanted
 
 

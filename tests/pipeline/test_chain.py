@@ -11,10 +11,19 @@ from pathlib import Path
 import h5py
 import pytest
 
+from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.provenance import Manifest, digest_bytes
 from lusgan_core.domain import SCORES
+from lusgan_core.errors import UnknownPluginError
 from lusgan_core.ingestion.discover import discover
-from lusgan_core.pipeline.chain import Outcome, RejectedError, ScoresFailedError, peek
+from lusgan_core.pipeline.chain import (
+    Outcome,
+    RejectedError,
+    ScoresFailedError,
+    peek,
+    run_chain,
+)
+from lusgan_core.pipeline.runner import Inline
 from lusgan_core.registry import installed
 from lusgan_readers.mat_file import read_array
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
@@ -129,6 +138,17 @@ def test_peek_makes_nothing(finished: tuple[Path, Outcome], tmp_path: Path) -> N
     pipeline = Pipeline(finished[0] / "exams", tmp_path / "store")
     found = discover(pipeline.source)
     assert peek(pipeline.store, found, tiny_config(), installed(), preset="demo") is None
+    assert pipeline.files() == {}
+
+
+def test_an_unknown_preset_is_told_before_any_work(
+    finished: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    """The report alone needs it, at the end of a run that may take a day."""
+    pipeline = Pipeline(finished[0] / "exams", tmp_path / "store")
+    runner, found = Inline(StageContext(pipeline.store, pipeline.source)), discover(pipeline.source)
+    with pytest.raises(UnknownPluginError, match="did you mean 'demo'"):
+        run_chain(runner, found, tiny_config(), installed(), preset="demos")
     assert pipeline.files() == {}
 
 

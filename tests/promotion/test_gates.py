@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from lusgan_core.calls.section import REAL, SYNTHETIC, Measured, find
+from lusgan_core.api import Gate, hookimpl
+from lusgan_core.errors import UnknownPluginError
 from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.judgement import Candidate, Verdict
+from lusgan_core.measured import REAL, SYNTHETIC, Measured, find
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
-from lusgan_core.promotion.candidate import Candidate
-from lusgan_core.promotion.gates import GATES, Verdict, judge
-from lusgan_core.promotion.stage import PromotionOptions
+from lusgan_core.promotion import stage
+from lusgan_core.promotion.candidate import candidate_of
+from lusgan_core.promotion.gates import judge
+from lusgan_core.promotion.stage import PromotionOptions, PromotionRecord
+from lusgan_core.registry import Provider, Registry, discover, installed
 from lusgan_core.training.stage import ModelRecord
 
 
@@ -53,7 +60,8 @@ OPTIONS = PromotionOptions()
 
 def failed(candidate: Candidate, current: Candidate | None = None, **options: object) -> set[str]:
     chosen = PromotionOptions.model_validate(options)
-    return {v.gate for v in judge(candidate, current, chosen) if not v.passed}
+    verdicts = judge(candidate, current, chosen, installed()).verdicts
+    return {v.gate for v in verdicts if not v.passed}
 
 
 def test_a_sound_model_passes_every_gate() -> None:
@@ -63,11 +71,11 @@ def test_a_sound_model_passes_every_gate() -> None:
 
 
 def test_gates_have_names_and_say_what_they_are_for() -> None:
-    """Each verdict carries its gate's name and a reason; names are distinct."""
-    assert [gate.name for gate in GATES] == ["divergence", "collapse", "near-copies"]
-    assert all(gate.description for gate in GATES)
-    assert [v.gate for v in judge(SOUND, None, OPTIONS)] == [gate.name for gate in GATES]
-    assert all(v.reason for v in judge(SOUND, None, OPTIONS))
+    """Each verdict carries its gate's name and a reason; all gates are asked, in their order."""
+    names = ["divergence", "collapse", "near_copies"]
+    verdicts = judge(SOUND, None, OPTIONS, installed()).verdicts
+    assert [verdict.gate for verdict in verdicts] == names == list(installed().gates())
+    assert all(verdict.reason and verdict.measured for verdict in verdicts)
 
 
 def test_verdicts_carry_the_values_that_decided_them() -> None:
@@ -75,7 +83,7 @@ def test_verdicts_carry_the_values_that_decided_them() -> None:
     high = replace(SOUND, values=measured(loss=60.0))
     copied = replace(SOUND, to_training=(0.0,) * 10 + (0.3,) * 40)
     for candidate, loss, share in ((SOUND, 0.7, 0.0), (high, 60.0, 0.0), (copied, 0.7, 0.2)):
-        divergence, collapse, copies = judge(candidate, None, OPTIONS)
+        divergence, collapse, copies = judge(candidate, None, OPTIONS, installed()).verdicts
         assert [(v.metric, v.statistic, v.value) for v in divergence.values] == [
             ("generator_loss", "end", loss), ("discriminator_loss", "end", 0.8)
         ]  # fmt: skip
@@ -84,7 +92,7 @@ def test_verdicts_carry_the_values_that_decided_them() -> None:
         ]  # fmt: skip
         assert [(v.metric, v.statistic, v.value) for v in copies.values] == [
             ("near_copies", "share", share),
-            ("near_copies", "limit", OPTIONS.max_near_copies),
+            ("near_copies", "limit", 0.02),
         ]
 
 
@@ -104,7 +112,7 @@ def test_a_candidate_is_its_training_and_its_evaluation() -> None:
         likeness="ssim", values=evaluation, distributions=(), absent={}, nearest=(),
         nearest_training=(1.0, 0.75), nearest_held_out=(0.75, 0.5), engine="torch", pairs=1,
     )  # fmt: skip
-    assert Candidate.of(model, evaluated) == replace(
+    assert candidate_of(model, evaluated) == replace(
         SOUND, to_training=(0.0, 0.25), to_held_out=(0.25, 0.5)
     )
 
@@ -125,7 +133,9 @@ def test_collapse_is_by_distance_beside_real_frames() -> None:
     assert failed(replace(SOUND, values=measured(synthetic=0.211))) == set()
     assert failed(replace(SOUND, values=measured(synthetic=0.209))) == {"collapse"}
     assert failed(replace(SOUND, values=measured(synthetic=0.209)), min_diversity=0.3) == set()
-    verdict = judge(replace(SOUND, values=measured(synthetic=0.06)), None, OPTIONS)[1]
+    verdict = judge(
+        replace(SOUND, values=measured(synthetic=0.06)), None, OPTIONS, installed()
+    ).verdicts[1]
     share, limit = (find(verdict.values, "diversity", (), kind) for kind in ("share", "limit"))
     assert (share.value, limit.value) == pytest.approx((0.1, 0.35))
     assert verdict.reason == "synthetic frames differ by 10% of what real ones do, under 35%"
@@ -138,7 +148,7 @@ def test_collapse_compares_with_the_current_model() -> None:
     worse = replace(SOUND, values=measured(synthetic=0.25))
     assert failed(worse) == set()
     assert failed(worse, better) == {"collapse"}
-    reason = judge(worse, better, OPTIONS)[1].reason
+    reason = judge(worse, better, OPTIONS, installed()).verdicts[1].reason
     assert reason.endswith("of what real ones do (the current model's 100%), under 50%")
     assert failed(worse, better, keep_diversity=0.4) == set()
     assert failed(better, worse) == set()
@@ -160,7 +170,7 @@ def test_a_frame_at_the_limit_is_no_near_copy() -> None:
     a little nearer is not."""
     for closest, other in ((0.25, 1.0), (1.0, 0.25)):
         chosen = replace(SOUND, values=measured(closest=closest), to_held_out=(other,))
-        for mine, copies in ((0.125, set()), (0.1249, {"near-copies"})):
+        for mine, copies in ((0.125, set()), (0.1249, {"near_copies"})):
             assert failed(replace(chosen, to_training=(mine,)), near_copy=0.5) == copies
 
 
@@ -170,7 +180,7 @@ def test_near_copies_are_counted() -> None:
     one = replace(SOUND, to_training=close + SOUND.to_training[1:])
     two = replace(SOUND, to_training=close * 2 + SOUND.to_training[2:])
     assert failed(one) == set()
-    assert failed(two) == {"near-copies"}
+    assert failed(two) == {"near_copies"}
     assert failed(two, max_near_copies=0.04) == set()
     assert failed(two, near_copy=0.25) == set()
 
@@ -179,7 +189,7 @@ def test_a_frame_as_near_to_a_held_out_patient_is_no_copy() -> None:
     """What is just as close to somebody who was never seen cannot have been copied."""
     near = replace(SOUND, to_training=(0.06,) * 50, to_held_out=(0.1,) * 50)
     assert failed(near) == set()
-    assert failed(replace(near, to_held_out=())) == {"near-copies"}
+    assert failed(replace(near, to_held_out=())) == {"near_copies"}
 
 
 @pytest.mark.parametrize(
@@ -193,9 +203,18 @@ def test_a_frame_as_near_to_a_held_out_patient_is_no_copy() -> None:
 )
 def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -> None:
     """Without likeness, with one clip, or with equal real frames there is no verdict against."""
-    verdicts = judge(replace(SOUND, **change), None, OPTIONS)
+    verdicts = judge(replace(SOUND, **change), None, OPTIONS, installed()).verdicts
     assert all(verdict.passed for verdict in verdicts)
     assert verdicts[1].reason.startswith("not measured")
+    assert [verdict.measured for verdict in verdicts[:2]] == [True, False]
+
+
+def test_a_gate_without_likeness_says_which_metric_to_add() -> None:
+    """Without SSIM and MS-SSIM two gates measure nothing, and say what to add."""
+    unlike = replace(SOUND, likeness=None, to_training=(), to_held_out=())
+    for verdict in judge(unlike, None, OPTIONS, installed()).verdicts[1:]:
+        assert not verdict.measured
+        assert "add ssim to evaluation.metrics" in verdict.reason
 
 
 def test_a_verdict_of_the_first_edition_is_read() -> None:
@@ -205,3 +224,100 @@ def test_a_verdict_of_the_first_edition_is_read() -> None:
     assert (value.metric, value.value) == ("diversity", 0.7)
     again = Verdict.model_validate_json(Verdict.model_validate(left).model_dump_json())
     assert again.values == (value,)
+
+
+def test_an_unmeasured_verdict_of_the_first_edition_is_read_as_one() -> None:
+    """lusgan 0.1 said it in the reason alone."""
+    left = {
+        "gate": "collapse",
+        "passed": True,
+        "reason": "not measured: it takes SSIM",
+        "values": {},
+    }
+    assert not Verdict.model_validate(left).measured
+
+
+def test_limits_of_the_first_edition_are_options_of_gates() -> None:
+    """An old limit asks its gate by it, and the other two as they were asked then."""
+    old = PromotionOptions.model_validate({"min_diversity": 0.2, "near_copy": 0.1})
+    new = {"divergence": {}, "collapse": {"min_diversity": 0.2}, "near_copies": {"near_copy": 0.1}}
+    assert old.gates == new
+    both = {"gates": {"collapse": {"keep_diversity": 0.1}}, "min_diversity": 0.2}
+    assert PromotionOptions.model_validate(both).gates == {
+        "collapse": {"keep_diversity": 0.1, "min_diversity": 0.2}
+    }
+    with pytest.raises(ValueError, match="max_diversity"):
+        PromotionOptions.model_validate({"max_diversity": 1})
+
+
+# --- gates of others -----------------------------------------------------------------------------
+
+
+def raises(candidate: Candidate, current: Candidate | None, options: Any) -> Verdict:
+    raise ZeroDivisionError("no frames\nat all")
+
+
+def says_yes(candidate: Candidate, current: Candidate | None, options: Any) -> Any:
+    return True
+
+
+def with_gate(check: Callable[..., Any]) -> Registry:
+    """Return the installed plugins and the gate ``theirs``."""
+
+    class Plugin:
+        @hookimpl
+        def register_gates(self) -> list[Gate]:
+            return [Gate("theirs", "A gate of somebody else", check)]
+
+    registry = discover()
+    registry.add(Plugin(), Provider("tests", "their-dist", "2.0"))
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (raises, "failed with ZeroDivisionError: no frames at all"),
+        (says_yes, "returned bool, expected a Verdict"),
+    ],
+)
+def test_a_gate_that_fails_decides_only_where_it_is_named(
+    check: Callable[..., Any], said: str
+) -> None:
+    """Unnamed it is absent with its reason; named it holds the model back with that reason."""
+    registry, said = with_gate(check), f"the gate theirs (their-dist 2.0) {said}"
+    unnamed = judge(SOUND, None, OPTIONS, registry)
+    assert unnamed.absent == {"theirs": said}
+    assert [v.gate for v in unnamed.verdicts] == ["divergence", "collapse", "near_copies"]
+    options = PromotionOptions(gates={"theirs": {}, "collapse": {}})
+    named = judge(SOUND, None, options, registry)
+    assert [(v.gate, v.passed, v.measured) for v in named.verdicts] == [
+        ("theirs", False, False), ("collapse", True, True)
+    ]  # fmt: skip
+    assert named.verdicts[0].reason == said
+    others = "promotion.gates names others"
+    assert named.absent == {"divergence": others, "near_copies": others}
+
+
+def test_a_gate_that_is_named_must_be_installed() -> None:
+    """A misspelled gate ends the decision, with the nearest name."""
+    with pytest.raises(UnknownPluginError, match="did you mean 'collapse'"):
+        judge(SOUND, None, PromotionOptions(gates={"colapse": {}}), installed())
+
+
+def test_the_report_tells_the_outcomes_apart() -> None:
+    """Passed, failed, not measured and not asked are four different cells of the table."""
+    record = PromotionRecord(
+        score=1, model="m", evaluated="e", promoted=False, before="",
+        verdicts=(
+            Verdict(gate="one", passed=True, reason="fine"),
+            Verdict(gate="two", passed=False, reason="bad"),
+            Verdict.not_measured("add ssim").model_copy(update={"gate": "three"}),
+        ),
+        held_back="two: bad", absent={"four": "it failed"},
+    )  # fmt: skip
+    (table,) = stage.section(record).groups[0].figures
+    assert table.rows == (
+        ("one", "✓", "fine"), ("two", "✗", "bad"),
+        ("three", "not measured", "not measured: add ssim"), ("four", "not asked", "it failed"),
+    )  # fmt: skip

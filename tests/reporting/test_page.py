@@ -479,6 +479,18 @@ def test_values_between_no_sides_are_in_no_table(content, store):
     assert 'class="metrics"' not in html
 
 
+def test_one_statistic_alone_is_in_no_table(content, store):
+    """A gate may decide by the largest value between two sides; a row takes mean, SD, min, max."""
+    (*_, largest) = spread(SSIM, (SYNTHETIC, SYNTHETIC), 2, 0.5, 0.1, 0.2, 0.8)
+    assert largest.statistic == "max"
+    assert by_metric([largest]) == []
+    pairs = spread(SSIM, (REAL, REAL), 2, 0.5, 0.1, 0.2, 0.8)
+    ((_, rows),) = by_metric([largest, *pairs])
+    assert [row["mean"].between for row in rows] == [(REAL, REAL)]
+    html = draw(replace(showing(content, with_values(largest)), options=()), store)
+    assert 'class="metrics"' not in html
+
+
 def test_a_huge_animation_is_left_out_and_said(content, store, tmp_path):
     """A GIF over the limit is not in the page; the page tells where it is."""
     data = store.get(f"{model_folder(0)}/progress.gif")

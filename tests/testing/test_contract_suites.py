@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import time
+from collections import UserDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +17,8 @@ from torch import Tensor, nn
 
 from lusgan_core.api import (
     Backbone,
+    Exporter,
+    Gate,
     Loss,
     NetworkSpec,
     NoOptions,
@@ -22,13 +26,19 @@ from lusgan_core.api import (
     PairMetric,
     Penalty,
     PenaltyOptions,
+    Preset,
     SetMetric,
+    Verdict,
+    find,
 )
 from lusgan_core.testing import (
     BackboneContract,
+    ExporterContract,
+    GateContract,
     LossContract,
     PairMetricContract,
     PenaltyContract,
+    PresetContract,
     SetMetricContract,
 )
 from lusgan_core.testing.records import RecordContract
@@ -110,12 +120,52 @@ GAP = SetMetric(
     bounds=(0, np.inf),
 )
 
+
+class Limit(Options):
+    most: float = Field(0.99, ge=0, le=1, description="Largest SSIM of two frames")
+
+
+def no_twins(candidate: Any, current: Any, options: Any) -> Verdict:
+    found = find(candidate.values, "ssim", ("synthetic", "synthetic"), "max")
+    if found is None or found.value is None:
+        return Verdict.not_measured("add ssim to evaluation.metrics")
+    return Verdict(passed=found.value <= options.most, reason=f"SSIM {found.value:.3f}")
+
+
+GATE = Gate("twins", "No two frames are the same", no_twins, options=Limit, needs=("ssim",))
+PRESET = Preset("quick", "A short demo", {"training": {"iterations": 300}}, based_on="demo")
+
+
+class Switch(Options):
+    negative: bool = Field(False, description="Write negatives")
+
+
+class Raw:
+    """All frames in one file."""
+
+    def __init__(self, folder: Any, told: Any, options: Any) -> None:
+        self.folder, self.told, self.options = folder, told, options
+        self.data = bytearray(told.statement.encode())
+
+    def add(self, frame: Any) -> None:
+        self.data += (255 - frame if self.options.negative else frame).tobytes()
+
+    def finish(self) -> Any:
+        self.folder.put("all.raw", bytes(self.data))
+        return ["all.raw"]
+
+
+EXPORTER = Exporter("raw", "Grey levels, one after the other", Raw, options=Switch)
+
 GOOD: dict[type[RecordContract], Any] = {
     BackboneContract: BACKBONE,
     LossContract: LOSS,
     PenaltyContract: PENALTY,
     PairMetricContract: MAE,
     SetMetricContract: GAP,
+    GateContract: GATE,
+    PresetContract: PRESET,
+    ExporterContract: EXPORTER,
 }
 
 
@@ -406,6 +456,181 @@ BROKEN_SET_METRICS = [
 ]
 
 
+def gate(check: Callable[..., Any], **more: Any) -> Gate:
+    return replace(GATE, check=check, **more)
+
+
+def passes_all(candidate: Any, current: Any, options: Any) -> Verdict:
+    return no_twins(candidate, current, options).model_copy(update={"passed": True})
+
+
+def passes_none(candidate: Any, current: Any, options: Any) -> Verdict:
+    verdict = no_twins(candidate, current, options)
+    return verdict.model_copy(update={"passed": not verdict.measured})
+
+
+def pretends(candidate: Any, current: Any, options: Any) -> Verdict:
+    return no_twins(candidate, current, options).model_copy(update={"measured": True})
+
+
+JUDGED: list[Any] = []
+
+
+def remembers(candidate: Any, current: Any, options: Any) -> Verdict:
+    JUDGED.append(candidate)
+    return Verdict(passed=True, reason=f"number {len(JUDGED)}")
+
+
+def draws(candidate: Any, current: Any, options: Any) -> Verdict:
+    return Verdict(passed=bool(np.random.default_rng().integers(2)), reason="a coin")
+
+
+def reads_a_file(candidate: Any, current: Any, options: Any) -> Verdict:
+    with open("/dev/null") as file:
+        return Verdict(passed=True, reason=f"read {file.read()!r}")
+
+
+def changes(candidate: Any, current: Any, options: Any) -> Verdict:
+    candidate.values[0].ceilings["noise"] = 1.0
+    return no_twins(candidate, current, options)
+
+
+def ignores_options(candidate: Any, current: Any, options: Any) -> Verdict:
+    return no_twins(candidate, current, Limit())
+
+
+BROKEN_GATES = [
+    (gate(lambda c, o, x: c.score > 1), "verdict_has_an_outcome_and_a_reason"),
+    (
+        gate(lambda c, o, x: Verdict(passed=True, reason="")),
+        "verdict_has_an_outcome_and_a_reason",
+    ),
+    (
+        gate(lambda c, o, x: Verdict(passed=True, reason="two\nlines")),
+        "verdict_has_an_outcome_and_a_reason",
+    ),
+    (gate(passes_all), "some_models_pass_and_some_do_not"),
+    (gate(passes_none), "some_models_pass_and_some_do_not"),
+    (gate(pretends), "what_cannot_be_measured_is_said_so"),
+    (gate(remembers), "the_same_model_gets_the_same_verdict"),
+    (gate(draws), "the_same_model_gets_the_same_verdict"),
+    (gate(reads_a_file), "it_decides_by_the_candidates_alone"),
+    (gate(changes), "it_decides_by_the_candidates_alone"),
+    (gate(ignores_options), "every_option_counts"),
+]
+
+
+def preset(**more: Any) -> Preset:
+    return replace(PRESET, **more)
+
+
+class Growing(UserDict[str, Any]):
+    """Settings with a longer training each time that they are read."""
+
+    reads = 0
+
+    def __getitem__(self, name: str) -> Any:
+        self.reads += 1
+        return {"iterations": self.reads}
+
+
+BROKEN_PRESETS = [
+    (preset(settings={"training": {"iteration": 3}}), "settings_are_options_of_a_run"),
+    (preset(based_on="demmo"), "settings_are_options_of_a_run"),
+    (preset(settings={"training": {"betas": (0.0, 0.9)}}), "settings_are_plain"),
+    (preset(settings={"training": {"seed": np.int64(3)}}), "settings_are_plain"),
+    (preset(deviations="One sentence."), "settings_are_plain"),
+    (preset(settings=Growing(training={"iterations": 3})), "it_is_the_same_every_time"),
+    (preset(settings={"runtime": {"threads": 1}}), "it_says_nothing_of_the_machine"),
+]
+
+
+def exporter(opened: Any = Raw, **more: Any) -> Exporter:
+    return replace(EXPORTER, open=opened, **more)
+
+
+class Silent(Raw):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.data = bytearray()
+
+
+class Outside(Raw):
+    def finish(self) -> Any:
+        self.folder.put("../all.raw", bytes(self.data))
+        return ["../all.raw"]
+
+
+class Around(Raw):
+    def finish(self) -> Any:
+        with open("all.raw", "wb") as file:
+            file.write(self.data)
+        return super().finish()
+
+
+class Twice(Raw):
+    def finish(self) -> Any:
+        super().finish()
+        return super().finish()
+
+
+class Text(Raw):
+    def finish(self) -> Any:
+        self.folder.put("all.raw", self.data.hex())
+        return ["all.raw"]
+
+
+class Untold(Raw):
+    def finish(self) -> Any:
+        super().finish()
+        return []
+
+
+class Stamped(Raw):
+    def finish(self) -> Any:
+        self.data += str(int(time.time())).encode()
+        return super().finish()
+
+
+class Shared(Raw):
+    frames: list[Any] = []  # noqa: RUF012 - that is the fault
+
+    def add(self, frame: Any) -> None:
+        super().add(frame)
+        self.frames.append(frame)
+        self.data += str(len(self.frames)).encode()
+
+
+class FirstFrame(Raw):
+    def add(self, frame: Any) -> None:
+        if len(self.data) == len(self.told.statement):
+            super().add(frame)
+
+
+class Overwrites(Raw):
+    def add(self, frame: Any) -> None:
+        frame[0] = 0
+        super().add(frame)
+
+
+class Deaf(Raw):
+    def add(self, frame: Any) -> None:
+        self.data += frame.tobytes()
+
+
+OWN_FILES = "files_are_its_own_and_told"
+BROKEN_EXPORTERS = [
+    *((exporter(kind), OWN_FILES) for kind in (Outside, Around, Twice, Text, Untold, Overwrites)),
+    (exporter(lambda folder, told, options: None), OWN_FILES),
+    (exporter(file_per_frame=True), OWN_FILES),
+    (exporter(Silent), "every_file_says_that_frames_are_synthetic"),
+    (exporter(Stamped), "the_same_frames_give_the_same_bytes"),
+    (exporter(Shared), "exports_know_nothing_of_each_other"),
+    (exporter(FirstFrame), "every_frame_counts"),
+    (exporter(Deaf), "every_option_counts"),
+]
+
+
 @pytest.mark.parametrize(
     ("suite", "record", "name"),
     [
@@ -416,6 +641,9 @@ BROKEN_SET_METRICS = [
             (PenaltyContract, BROKEN_PENALTIES),
             (PairMetricContract, BROKEN_PAIR_METRICS),
             (SetMetricContract, BROKEN_SET_METRICS),
+            (GateContract, BROKEN_GATES),
+            (PresetContract, BROKEN_PRESETS),
+            (ExporterContract, BROKEN_EXPORTERS),
         )
         for record, name in broken
     ],
@@ -439,6 +667,7 @@ def test_every_test_is_shown_to_fail() -> None:
     caught = {name for _, name in (
         *BROKEN_BACKBONES, *BROKEN_LOSSES, *BROKEN_PENALTIES,
         *BROKEN_PAIR_METRICS, *BROKEN_SET_METRICS,
+        *BROKEN_GATES, *BROKEN_PRESETS, *BROKEN_EXPORTERS,
     )} | {"frames_are_left_alone"}  # fmt: skip
     every = {name.removeprefix("test_") for suite in GOOD for name in names_of(suite)}
     assert every == caught

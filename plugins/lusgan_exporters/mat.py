@@ -1,18 +1,17 @@
-"""Synthetic frames as .mat clips with score matrices, in the hospital's layout and names."""
+"""Synthetic frames as .mat clips with score matrices, in the hospital's layout and names:
+``mat/S<score>/<exam>/convex_S<score>_<exam>_<area>.mat``."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import scipy.io
-from numpy.typing import NDArray
+from lusgan_core.api import AREAS, SCORES, Exporter, ExportFolder, NoOptions, Samples
 
-from lusgan_core.calls.call import stored
-from lusgan_core.calls.provenance import ArtifactRef
-from lusgan_core.domain import AREAS, SCORES
-from lusgan_core.store import Store
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lusgan_core.api import Frame
 
 CLIP_FRAMES = 60
 """Synthetic frames in one .mat file; a real clip has about as many."""
@@ -22,30 +21,39 @@ MAT_TEXT_BYTES = 116
 
 
 class MatExport:
-    """Writes ``mat/S<score>/<exam>/convex_S<score>_<exam>_<area>.mat`` below a folder."""
+    """A sample set on its way into .mat files."""
 
-    def __init__(self, store: Store, folder: str, score: int) -> None:
-        self._store, self._folder, self._score = store, folder, score
-        self._clip: list[NDArray[np.uint8]] = []
-        self._written: dict[str, ArtifactRef] = {}
+    def __init__(self, folder: ExportFolder, samples: Samples, options: NoOptions) -> None:
+        """Start without a frame.
 
-    def add(self, frame: NDArray[np.uint8]) -> None:
-        """Add the next frame, (H, W) or (H, W, 3) uint8; a full clip is written."""
+        Args:
+            folder: Where the files go.
+            samples: Whose frames they are.
+            options: There are none.
+        """
+        self._folder, self._score = folder, samples.score
+        self._clip: list[Frame] = []
+        self._names: list[str] = []
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame, (H, W) or (H, W, 3) uint8; a full clip is written."""
         self._clip.append(frame)
         if len(self._clip) == CLIP_FRAMES:
             self._write()
 
-    def finish(self) -> dict[str, ArtifactRef]:
-        """Write the frames that are left; returns all files by exam, area and kind."""
+    def finish(self) -> list[str]:
+        """Write the frames that are left; returns the names of all files."""
         if self._clip:
             self._write()
-        return self._written
+        return self._names
 
     def _write(self) -> None:
-        number = len(self._written) // 2
+        import numpy as np
+
+        number = len(self._names) // 2
         exam, area = 1 + number // len(AREAS), AREAS[number % len(AREAS)]
         patient = f"S{self._score}"
-        name = f"{self._folder}/mat/{patient}/{exam}/convex_{patient}_{exam}_{area}"
+        name = f"{patient}/{exam}/convex_{patient}_{exam}_{area}"
         frames = np.stack(self._clip)
         grey = frames if frames.ndim == 3 else frames.mean(axis=3).round().astype(np.uint8)
         colour = np.repeat(grey[..., None], 3, axis=3)  # as scanners do: three equal channels
@@ -55,8 +63,8 @@ class MatExport:
             ("", "frames", colour.transpose(1, 2, 3, 0)),
             ("_score", "Score_matrix", matrix),
         ):
-            written = stored(self._store, f"{name}{suffix}.mat", mat_bytes(variable, value))
-            self._written[f"mat/{exam}/{area}{suffix}"] = written
+            self._names.append(f"{name}{suffix}.mat")
+            self._folder.put(self._names[-1], mat_bytes(variable, value))
         self._clip.clear()
 
 
@@ -70,7 +78,17 @@ def mat_bytes(variable: str, value: NDArray[Any]) -> bytes:
     Returns:
         The file's content.
     """
+    import scipy.io
+
     out = io.BytesIO()
     scipy.io.savemat(out, {variable: value}, do_compression=True)
     out.getbuffer()[:MAT_TEXT_BYTES] = MAT_TEXT.ljust(MAT_TEXT_BYTES)
     return out.getvalue()
+
+
+EXPORTER = Exporter(
+    name="mat",
+    version="1",
+    description=".mat clips and score matrices, in the hospital's layout",
+    open=MatExport,
+)

@@ -8,6 +8,7 @@ from pathlib import Path
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest, digest_bytes
 from lusgan_core.errors import ConfigError, MissingArtifactError, StoreError
+from lusgan_core.generation.exports import SUMS
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.store import Store
 
@@ -27,10 +28,11 @@ def check_empty(folder: Path) -> None:
 
 
 def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
-    """Copy a sample set's PNG files, and its .mat files if it has any, to a folder.
+    """Copy what exporters made of a sample set to a folder.
 
-    PNG files come to lie in the folder itself, .mat files below ``mat``. Beside them are the list
-    of digests ``SHA256SUMS`` and ``manifest.json``, which names model and seed.
+    PNG files come to lie in the folder itself, those of any other exporter below its name. Lists
+    of digests (``SHA256SUMS``) lie beside what they list, and ``manifest.json``, which names model
+    and seed, in the folder.
 
     Args:
         store: Store with the sample set.
@@ -38,7 +40,7 @@ def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
         folder: Where to; made if it is not there. It must be empty.
 
     Returns:
-        Number of files copied, not counting the list and the manifest.
+        Number of files copied, not counting lists and the manifest.
 
     Raises:
         ConfigError: The folder cannot be written or is not empty.
@@ -48,11 +50,11 @@ def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
     count = 0
     try:
         for name, data in _files(store, samples):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-            count += 1
-        if "png" in samples.artifacts:
-            (folder / "SHA256SUMS").write_bytes(store.get(samples.artifacts["png"].key))
+            path = folder / name.removeprefix("png/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            count += path.name != SUMS
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text(samples.model_dump_json(indent=1), encoding="utf-8")
     except StoreError:
         raise
@@ -62,16 +64,21 @@ def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
 
 
 def _files(store: Store, samples: Manifest) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file of a sample set, checked against its digest."""
+    """Name and content of each file of each exporter, checked against its digest."""
     where = data_of(samples, SampleSet).folder
-    if "png" in samples.artifacts:
-        sums = _checked(store, samples.artifacts["png"].key, samples.artifacts["png"].digest)
-        for line in sums.decode().splitlines():
-            digest, _, name = line.partition("  ")
-            yield name, _checked(store, f"{where}/png/{name}", digest)
-    for kind, ref in samples.artifacts.items():
-        if kind.startswith("mat/"):
-            yield ref.key.removeprefix(f"{where}/"), _checked(store, ref.key, ref.digest)
+    for exported, ref in samples.artifacts.items():
+        exporter, _, name = exported.partition("/")
+        if not name:  # the HDF5 file
+            continue
+        data = _checked(store, ref.key, ref.digest)
+        yield exported, data
+        if name == SUMS:
+            for line in data.decode().splitlines():
+                digest, _, listed = line.partition("  ")
+                yield (
+                    f"{exporter}/{listed}",
+                    _checked(store, f"{where}/{exporter}/{listed}", digest),
+                )
 
 
 def _checked(store: Store, key: str, digest: str) -> bytes:

@@ -1,1 +1,0 @@
-"""Formats of synthetic frames beside the HDF5 file that is always written."""

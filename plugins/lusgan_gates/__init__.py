@@ -1,0 +1,20 @@
+"""The gates that come with lusgan: one file for each.
+
+Their limits are rules of thumb, set so that a person who looks at the frames of a model that was
+held back agrees; they are options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lusgan_core.api import Gate, hookimpl
+from lusgan_gates import collapse, divergence, near_copies
+
+LUSGAN_API = 2
+
+
+@hookimpl
+def register_gates() -> Sequence[Gate]:
+    """Offer the built-in gates, in the order in which they are reported."""
+    return [divergence.GATE, collapse.GATE, near_copies.GATE]

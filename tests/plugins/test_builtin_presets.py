@@ -1,0 +1,14 @@
+"""Every built-in preset keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from lusgan_core.testing import PresetContract
+from lusgan_presets import demo, paper
+
+
+class TestPresets(PresetContract):
+    @pytest.fixture(autouse=True, params=[paper, demo])
+    def choose(self, request):
+        self.record = request.param.PRESET
