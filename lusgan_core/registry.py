@@ -16,26 +16,35 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from lusgan_core.api import API_VERSION, Backbone, Loss, PairMetric, Penalty, SetMetric
+from lusgan_core.api import (
+    API_VERSION,
+    Backbone,
+    FeatureExtractor,
+    Loss,
+    PairMetric,
+    Penalty,
+    SetMetric,
+)
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.hookspecs import LusganSpecs
-from lusgan_core.plugin_identity import GROUP, files_identity
+from lusgan_core.plugin_identity import GROUP, files_identity, weights_identity
 
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
-BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics")
+BUILT_IN = ("lusgan_backbones", "lusgan_losses", "lusgan_metrics", "lusgan_features")
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """What a record may be called: names are parts of file names and arguments of commands."""
 
-Record = Backbone | Loss | Penalty | PairMetric | SetMetric
-R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric)
+Record = Backbone | Loss | Penalty | PairMetric | SetMetric | FeatureExtractor
+R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, FeatureExtractor)
 
 KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
     "loss": ("register_losses", (Loss,)),
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
+    "feature": ("register_features", (FeatureExtractor,)),
 }
 """Kind of plugin -> the hook that offers it and the types of its records."""
 
@@ -150,6 +159,17 @@ class Registry:
         """All pair metrics by name."""
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
+    def metric(self, name: str) -> PairMetric | SetMetric:
+        """The metric of that name, on pairs or on sets; raises UnknownPluginError."""
+        record = self.records["metric"].get(name)
+        if isinstance(record, PairMetric | SetMetric):
+            return record
+        raise self._unknown("metric", name, PairMetric, SetMetric)
+
+    def feature(self, name: str) -> FeatureExtractor:
+        """The feature extractor of that name; raises UnknownPluginError."""
+        return self._get("feature", name, FeatureExtractor)
+
     def provider_of(self, label: str) -> str:
         """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")
@@ -160,26 +180,42 @@ class Registry:
         """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
 
         Args:
-            kind: ``backbone``, ``loss``, ``penalty`` or ``metric``.
+            kind: One of ``KINDS``, e.g. ``metric``.
             name: Name of the record; it must be in the registry.
 
         Returns:
             Distribution and the record's version; where it states none, a sha256 in hex over the
-            files of its distribution.
+            files of its distribution. A feature extractor's files of weights count as well.
+
+        Raises:
+            PluginError: A file of weights cannot be read.
         """
         record, provider = self.records[kind][name], self.providers[kind, name]
         if record.version:
-            return f"{provider.distribution or provider.module} {record.version}"
-        return files_identity(provider.distribution, provider.module)
+            code = f"{provider.distribution or provider.module} {record.version}"
+        else:
+            code = files_identity(provider.distribution, provider.module)
+        if not isinstance(record, FeatureExtractor) or record.weights is None:
+            return code
+        try:
+            return f"{code} {weights_identity(record.weights())}"
+        except Exception as error:  # whatever a stranger's code raises, or a file that is missing
+            raise PluginError(
+                f"{provider}: the weights of the feature extractor {name!r} cannot be read: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _get(self, kind: str, name: str, kind_type: type[R]) -> R:
         record = self.records[kind].get(name)
         if isinstance(record, kind_type):
             return record
-        choices = [n for n, r in self.records[kind].items() if isinstance(r, kind_type)]
+        raise self._unknown(kind, name, kind_type)
+
+    def _unknown(self, kind: str, name: str, *types: type[Record]) -> UnknownPluginError:
+        choices = [n for n, r in self.records[kind].items() if isinstance(r, types)]
         broken = [f"broken plugin {b.provider}: {b.reason}" for b in self.broken]
         hint = "; ".join(broken) or _install_hint()
-        raise UnknownPluginError(kind, name, choices, hint)
+        return UnknownPluginError(kind, name, choices, hint)
 
 
 def _install_hint() -> str:
