@@ -20,6 +20,7 @@ from lusgan_core.api import NoOptions, Options
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.networks.value_range import ValueMap
@@ -199,7 +200,7 @@ def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-OPEN = {"backbone_options", "loss_options", "penalties"}
+OPEN = {"backbone_options", "loss_options", "penalties", "metric_options", "feature_options"}
 """Sections whose names belong to plugins."""
 
 
@@ -253,11 +254,35 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     size = config.preprocessing
     recipe(filled, size.image_size, size.channels, ValueMap(scale=1, offset=0), registry)
     check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
-    metrics = config.evaluation.metrics or tuple(sorted(registry.pair_metrics()))
-    for name in metrics:
-        registry.pair_metric(name)
-    evaluation = config.evaluation.model_copy(update={"metrics": metrics})
+    evaluation = _with_metric_options(config.evaluation, registry)
     return config.model_copy(update={"training": filled, "evaluation": evaluation})
+
+
+def _with_metric_options(chosen: EvaluationOptions, registry: Registry) -> EvaluationOptions:
+    """Name all metrics where none is named, and fill in options of metrics and extractors."""
+    choice = choose(chosen, registry)
+    metrics = {metric.name: metric.options for metric in (*choice.pairs, *choice.sets)}
+    features = {name: registry.feature(name).options for name in choice.features}
+    return chosen.model_copy(
+        update={
+            "metrics": chosen.metrics or tuple(sorted(registry.records["metric"])),
+            "metric_options": _fill_named(metrics, chosen.metric_options, "metric_options"),
+            "feature_options": _fill_named(features, chosen.feature_options, "feature_options"),
+        }
+    )
+
+
+def _fill_named(
+    models: Mapping[str, type[Options]], given: Mapping[str, Mapping[str, Any]], section: str
+) -> dict[str, dict[str, Any]]:
+    """Options by plugin's name, for those plugins that have some."""
+    where = f"evaluation.{section}"
+    for name in given:
+        if name not in models:
+            used = ", ".join(sorted(models)) or "none"
+            raise ConfigError(f"option {where}.{name}: {name} is not used; used are {used}")
+    filled = {name: _fill(m, given.get(name, {}), f"{where}.{name}") for name, m in models.items()}
+    return {name: values for name, values in filled.items() if values}
 
 
 def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -170,6 +170,11 @@ class Registry:
         """The feature extractor of that name; raises UnknownPluginError."""
         return self._get("feature", name, FeatureExtractor)
 
+    def features(self) -> dict[str, FeatureExtractor]:
+        """All feature extractors by name."""
+        records = self.records["feature"].items()
+        return {name: record for name, record in records if isinstance(record, FeatureExtractor)}
+
     def provider_of(self, label: str) -> str:
         """Distribution and version that offer a record; ``label`` is ``kind/name``."""
         kind, _, name = label.partition("/")

@@ -16,13 +16,15 @@ from lusgan_core.domain import Record
 
 REAL, SYNTHETIC = "real", "synthetic"
 """Sides that a value can be between."""
+TRAINING, HELD_OUT = "training", "held-out"
+"""Sides of real frames, for values that tell them apart: distances between sets."""
 
 
 class Measured(Record):
     """One measured value."""
 
     metric: str
-    """Name of the metric, e.g. ``msssim``."""
+    """Name of the metric, e.g. ``msssim``; on features also of their extractor: ``kid/random``."""
     title: str
     """The same for people, e.g. ``MS-SSIM``."""
     between: tuple[str, ...] = ()
@@ -236,6 +238,8 @@ class Table(Record):
     """A table; cells that are numbers are set as such."""
 
     kind: Literal["table"] = "table"
+    name: str = ""
+    """For keys of artifacts; empty where only reports show it."""
     title: str
     caption: str = ""
     columns: tuple[str, ...]

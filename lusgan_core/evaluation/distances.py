@@ -1,0 +1,300 @@
+"""Distances between sets of frames: synthetic ones beside real ones, each with its floor.
+
+A distance is taken of synthetic frames to those of held-out patients. Its floor is the distance of
+training frames to the same held-out ones: what real frames of other patients reach. All sides have
+the same number of frames, since many distances depend on it. Where no patient is held out, the
+distance is to training frames and has no floor.
+
+Shapes: N frames, D features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lusgan_core.api import PairMetric, SetMetric
+from lusgan_core.calls.call import StageContext
+from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, TRAINING, Measured
+from lusgan_core.errors import PluginError
+from lusgan_core.evaluation.choice import Choice
+from lusgan_core.evaluation.feature_store import FeatureStore
+from lusgan_core.evaluation.stage import EvaluationOptions, RealFrame
+from lusgan_core.measures.bound import bound
+from lusgan_core.measures.pairs.memory import out_of_memory
+from lusgan_core.progress import track
+from lusgan_core.selection.stage import ClipFrames, ScoreDataset
+
+MANY = 4
+"""Held-out patients from which on a distance has an interval."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FrameSets:
+    """The frames that are compared."""
+
+    dataset: ScoreDataset
+    training: Sequence[RealFrame]
+    held_out: Sequence[RealFrame]
+    """Empty where no patient is held out."""
+    synthetic: NDArray[np.uint8]
+    """(N, H, W) or (N, H, W, 3)."""
+    samples: str
+    """Key of the file of synthetic frames."""
+    samples_digest: str
+
+
+@dataclass
+class Distances:
+    """What was measured between sets."""
+
+    values: list[Measured] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    """Title of a metric that was not taken -> why."""
+    features: list[str] = field(default_factory=list)
+    """The extractors that were used, each with eight digits of what it computes."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Features of frames, and whose each frame is.
+
+    A metric sees the features alone. A distance that leaves out pairs of frames of one patient
+    would be given ``patients`` in ``_value``.
+    """
+
+    features: NDArray[np.float64]
+    """(N, D)."""
+    patients: tuple[str, ...] = ()
+    """Empty for synthetic frames."""
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def thinned(self, count: int) -> _Side:
+        """So many of the frames, evenly spaced."""
+        return self if count == len(self) else self.chosen(spaced(len(self), count))
+
+    def chosen(self, kept: NDArray[np.int64]) -> _Side:
+        """The frames at these places."""
+        return _Side(
+            self.features[kept],
+            tuple(self.patients[number] for number in kept.tolist()) if self.patients else (),
+        )
+
+
+def measure_distances(
+    context: StageContext,
+    options: EvaluationOptions,
+    choice: Choice,
+    sets: FrameSets,
+    device: str,
+    label: str,
+) -> Distances:
+    """Take every metric on sets, on the features of every extractor.
+
+    Args:
+        context: Store with shards and features, and the registry.
+        options: Options of the evaluation.
+        choice: The metrics and extractors.
+        sets: The frames.
+        device: Device of torch for extractors, and for metrics that ask for it.
+        label: Text for progress bars.
+
+    Returns:
+        A value for each metric and extractor, and reasons for those that were not taken.
+
+    Raises:
+        PluginError: A metric or an extractor fails.
+        StoreError: Shards or features cannot be read or written.
+    """
+    found = Distances()
+    sides: dict[str, _Sides] = {}
+    for metric in choice.sets:
+        ready = bound(metric, options.metric_options.get(metric.name), device)
+        for name in choice.extractors_of(metric, options):
+            title = f"{metric.title} ({name})"
+            reason = _lacking(metric, name, context, options, sets)
+            if reason:
+                found.absent[title] = reason
+                continue
+            if name not in sides:
+                given = options.feature_options.get(name, {})
+                kept = FeatureStore(context.store, context.registry, name, given, device)
+                sides[name] = _sides(kept, sets, options, f"{label}: {name} features")
+                found.features.append(kept.tag)
+            found.values.append(_measured(ready, name, title, sides[name]))
+    return found
+
+
+def _lacking(
+    metric: SetMetric, name: str, context: StageContext, options: EvaluationOptions, sets: FrameSets
+) -> str:
+    """Why a metric cannot be taken on the features of an extractor; empty if it can."""
+    extractor = context.registry.features().get(name)
+    if extractor is None:
+        return f"the feature extractor {name!r} is not installed"
+    height, width = sets.synthetic.shape[1:3]
+    if min(height, width) < extractor.min_size:
+        least = extractor.min_size
+        return f"{name} needs {least} pixels a side, frames are {height} x {width}"
+    count = _count(sets, options)
+    least = max(metric.min_frames, 1)
+    return f"needs {least} frames a side, there are {count}" if count < least else ""
+
+
+def _count(sets: FrameSets, options: EvaluationOptions) -> int:
+    """Frames on every side of a distance."""
+    real = [side for side in (sets.training, sets.held_out) if side]
+    return min(options.distance_frames, len(sets.synthetic), *map(len, real))
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The sides of distances by one extractor, equal in number."""
+
+    reference: _Side
+    held_out: bool
+    """Whether the reference is of held-out patients; else it is of training ones."""
+    synthetic: _Side
+    training: _Side
+
+
+def _sides(kept: FeatureStore, sets: FrameSets, options: EvaluationOptions, label: str) -> _Sides:
+    count = _count(sets, options)
+    training, held_out = (
+        _real(kept, clips, _spaced(frames, count), sets.dataset.score, label)
+        for clips, frames in (
+            (sets.dataset.training, sets.training),
+            (sets.dataset.held_out, sets.held_out),
+        )
+    )
+    synthetic = kept.of_samples(sets.samples, sets.samples_digest, sets.synthetic)
+    made = _Side(synthetic.astype(np.float64)).thinned(count)
+    return _Sides(held_out if len(held_out) else training, len(held_out) > 0, made, training)
+
+
+def _real(
+    kept: FeatureStore,
+    clips: Sequence[ClipFrames],
+    frames: Sequence[RealFrame],
+    score: int,
+    label: str,
+) -> _Side:
+    """Features of real frames; those of a clip are read once."""
+    by_key = {clip.key: clip for clip in clips}
+    parts: dict[str, NDArray[np.float32]] = {}
+    with track(label, len({frame.shard for frame in frames}), "clips") as task:
+        for frame in frames:
+            if frame.shard not in parts:
+                parts[frame.shard] = kept.of_clip(by_key[frame.shard], score)
+                task.advance()
+    rows = [parts[frame.shard][frame.frame] for frame in frames]
+    features = np.array(rows, np.float64).reshape(len(rows), kept.record.size)
+    return _Side(features, tuple(frame.patient for frame in frames))
+
+
+def _measured(metric: SetMetric, extractor: str, title: str, sides: _Sides) -> Measured:
+    reference = sides.reference
+    between = (HELD_OUT if sides.held_out else TRAINING, SYNTHETIC)
+    value = _value(metric, reference, sides.synthetic)
+    floor = _value(metric, reference, sides.training) if sides.held_out else None
+    return of_metric(metric, between, len(reference)).model_copy(
+        update={
+            "metric": f"{metric.name}/{extractor}",
+            "title": title,
+            "value": value,
+            "floor": floor,
+            "interval": _interval(metric, sides, value) if sides.held_out else None,
+        }
+    )
+
+
+def _value(metric: SetMetric, a: _Side, b: _Side) -> float | None:
+    """The metric's value of two sides; None where it is not finite."""
+    sides = [side.features.view() for side in (a, b)]
+    for features in sides:
+        features.flags.writeable = False
+    try:
+        value = float(metric.value(*sides))
+    except out_of_memory():
+        raise
+    except Exception as error:  # whatever a stranger's code raises
+        raise PluginError(
+            f"metric {metric.name!r} failed on features shaped {a.features.shape} and "
+            f"{b.features.shape}: {type(error).__name__}: {error}"
+        ) from error
+    return value if math.isfinite(value) else None
+
+
+def _interval(metric: SetMetric, sides: _Sides, whole: float | None) -> tuple[float, float] | None:
+    """The range of a distance with other held-out patients, 5 to 95 %, by the jackknife.
+
+    The value is taken again without each patient in turn; a t distribution with one degree of
+    freedom less than patients gives the range (Tukey 1958). A bootstrap over patients would put
+    frames beside copies of themselves, which moves distances whose sums run over pairs in a set.
+
+    Returns None for less than ``MANY`` patients, or where a value is not finite.
+    """
+    from scipy.special import stdtrit
+
+    without = [
+        _value(metric, fewer, sides.synthetic.thinned(len(fewer)))
+        for fewer in _leaving_one_out(sides.reference)
+        if len(fewer) >= max(metric.min_frames, 1)
+    ]
+    values = [value for value in without if value is not None]
+    count = len(set(sides.reference.patients))
+    if count < MANY or whole is None or len(values) < count:
+        return None
+    spread = np.sqrt((count - 1) / count * np.square(np.array(values) - np.mean(values)).sum())
+    half = float(stdtrit(count - 1, 0.95) * spread)
+    low, high = metric.bounds
+    return max(low, whole - half), min(high, whole + half)
+
+
+def _leaving_one_out(side: _Side) -> Iterator[_Side]:
+    """The side without each of its patients in turn, if there are enough of them."""
+    patients = np.array(side.patients)
+    names = np.unique(patients)
+    for patient in names if len(names) >= MANY else ():
+        yield side.chosen(np.flatnonzero(patients != patient))
+
+
+def of_metric(metric: PairMetric | SetMetric, between: tuple[str, ...], number: int) -> Measured:
+    """Make a measured value of a metric, whose ``value`` is still to be filled in.
+
+    Args:
+        metric: The metric.
+        between: The sides that were compared.
+        number: Number of pairs, or of frames a side.
+
+    Returns:
+        The measured value, without a value.
+    """
+    low, high = (bound if math.isfinite(bound) else None for bound in metric.bounds)
+    return Measured(
+        metric=metric.name,
+        title=metric.title,
+        between=between,
+        value=None,
+        unit=metric.unit,
+        better=metric.better,
+        bounds=(low, high),
+        number=number,
+    )
+
+
+def spaced(total: int, count: int) -> NDArray[np.int64]:
+    """Places of ``count`` of ``total`` things, evenly spaced from the first to the last."""
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+
+
+def _spaced(things: Sequence[T], count: int) -> list[T]:
+    return [things[number] for number in spaced(len(things), count).tolist()]
