@@ -28,7 +28,7 @@ COMMANDS = {
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
-    "plugins": "List backbones, losses, penalties and metrics, and plugins that are broken.",
+    "plugins": "List what plugins of every kind offer, and plugins that are broken.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
     "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
     "doctor": "Check server, worker, store, GPU, plugins and versions: what is wrong, and what to "

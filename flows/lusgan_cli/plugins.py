@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plugins(json: options.Json = False) -> None:
-    """List backbones, losses, penalties and metrics, and plugins that are broken.
+    """List what plugins of every kind offer, and plugins that are broken.
 
     Exit code 1 if any plugin is broken.
     """

@@ -99,7 +99,7 @@ class FeatureStore:
         return found[:count]
 
     def _read(self, key: str) -> Features | None:
-        """Features in the store; None for none, and for damaged ones, which a zip's checksums tell."""
+        """Features in the store; None where there are none, or damaged ones by their checksum."""
         try:
             data = self.store.get(key)
         except MissingArtifactError:

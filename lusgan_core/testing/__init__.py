@@ -22,6 +22,7 @@ second or two each.
 from __future__ import annotations
 
 from lusgan_core.testing.backbones import BackboneContract
+from lusgan_core.testing.features import FeatureExtractorContract
 from lusgan_core.testing.losses import LossContract
 from lusgan_core.testing.pair_metrics import PairMetricContract
 from lusgan_core.testing.penalties import PenaltyContract
@@ -30,6 +31,7 @@ from lusgan_core.testing.stores import StoreContract
 
 __all__ = [
     "BackboneContract",
+    "FeatureExtractorContract",
     "LossContract",
     "PairMetricContract",
     "PenaltyContract",

@@ -136,8 +136,14 @@ class FeatureExtractorContract(RecordContract):
 
     def test_weights_can_be_read(self) -> None:
         """The files of weights that it names exist: their content is part of cache keys."""
-        if self.record.weights is not None:
+        if self.record.weights is None:
+            return
+        try:
             weights_identity(self.record.weights())
+        except OSError as error:
+            raise AssertionError(
+                f"weights of {self.record.name} cannot be read: {error}"
+            ) from error
 
 
 def _name(channels: int) -> str:

@@ -12,13 +12,20 @@ import pytest
 
 from lusgan_core.hookspecs import LusganSpecs
 from lusgan_core.registry import KINDS, Provider, Registry
-from lusgan_core.testing import BackboneContract, LossContract, PairMetricContract, PenaltyContract
+from lusgan_core.testing import (
+    BackboneContract,
+    FeatureExtractorContract,
+    LossContract,
+    PairMetricContract,
+    PenaltyContract,
+)
 
 SUITES = {
     "backbone": BackboneContract,
     "loss": LossContract,
     "penalty": PenaltyContract,
     "metric": PairMetricContract,
+    "feature": FeatureExtractorContract,
 }
 
 
