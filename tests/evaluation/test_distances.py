@@ -1,4 +1,4 @@
-"""Distances between sets of plain grey frames whose values are known, and where features are kept."""
+"""Distances between sets of plain grey frames of known values, and where features are kept."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion import stage as promotion
 from lusgan_core.promotion.options import PromotionOptions
-from lusgan_core.registry import Provider, Registry, discover, installed
+from lusgan_core.registry import Provider, Registry, installed
+from lusgan_core.registry import discover as discover_plugins
 from lusgan_core.selection import stage as selection
 from lusgan_core.selection.stage import ScoreDataset, SelectionOptions
 from lusgan_core.store import LocalStore
@@ -245,7 +246,7 @@ def with_levels() -> Registry:
         def register_features(self) -> list[FeatureExtractor]:
             return [FeatureExtractor("levels", "Levels of grey", build, "none", 3, version="1")]
 
-    registry = discover()
+    registry = discover_plugins()
     registry.add(Plugin(), Provider("tests"))
     return registry
 
