@@ -6,6 +6,7 @@ Shapes: N frames, H height, W width, D features a frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def build_extractor(
     given: tuple[Any, ...] = (device,)
     if record.options is not NoOptions:
         given = (device, record.options.model_validate(options or {}))
-    extract = _guarded(record, "cannot be built", lambda: record.build(*given))
+    extract = _guarded(record, "cannot be built", partial(record.build, *given))
 
     def checked(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = []
@@ -50,7 +51,7 @@ def build_extractor(
             batch = frames[first : first + BATCH].view()
             batch.flags.writeable = False
             wrong = f"failed on frames shaped {batch.shape[1:]}"
-            found = _guarded(record, wrong, lambda batch=batch: extract(batch))
+            found = _guarded(record, wrong, partial(extract, batch))
             _check(record, found, len(batch))
             parts.append(found)
         return np.concatenate(parts) if parts else np.empty((0, record.size), np.float32)
