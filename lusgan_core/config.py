@@ -261,7 +261,7 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
 def _with_metric_options(chosen: EvaluationOptions, registry: Registry) -> EvaluationOptions:
     """Name all metrics where none is named, and fill in options of metrics and extractors."""
     choice = choose(chosen, registry)
-    metrics = {metric.name: metric.options for metric in (*choice.pairs, *choice.sets)}
+    metrics = {metric.name: metric.options for metric in choice.metrics}
     features = {name: registry.feature(name).options for name in choice.features}
     return chosen.model_copy(
         update={

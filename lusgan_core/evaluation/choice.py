@@ -21,9 +21,14 @@ class Choice:
     """Names of the feature extractors on which set metrics are taken."""
 
     @property
+    def metrics(self) -> tuple[PairMetric | SetMetric, ...]:
+        """The metrics of both kinds."""
+        return *self.pairs, *self.sets
+
+    @property
     def plugins(self) -> tuple[tuple[str, str], ...]:
         """Kind and name of each, for the cache key."""
-        metrics = [("metric", metric.name) for metric in (*self.pairs, *self.sets)]
+        metrics = [("metric", metric.name) for metric in self.metrics]
         return (*metrics, *(("feature", name) for name in self.features))
 
     def extractors_of(self, metric: SetMetric, options: EvaluationOptions) -> tuple[str, ...]:

