@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
@@ -246,7 +246,7 @@ class SetMetric:
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     features: tuple[str, ...] = ()
     """Feature extractors that it is defined on; empty: those of ``evaluation.features``."""
-    min_frames: int = 2
+    min_frames: Annotated[int, Field(ge=1)] = 2
     """Smallest number of frames a side; below, the metric is absent."""
     options: type[Options] = NoOptions
     uses_device: bool = False
@@ -273,9 +273,9 @@ class FeatureExtractor:
     build: Callable[..., Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
     licence: str
     """Licence of its code and weights, e.g. ``Apache-2.0``."""
-    size: int
+    size: Annotated[int, Field(ge=1)]
     """D, the number of features of a frame."""
-    min_size: int = 1
+    min_size: Annotated[int, Field(ge=1)] = 1
     """Smallest side of a frame, pixels."""
     weights: Callable[[], Sequence[Path]] | None = None
     """Returns the files of weights that it loads, if any; their content is part of cache keys."""

@@ -259,13 +259,12 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
 
 
 def _with_metric_options(chosen: EvaluationOptions, registry: Registry) -> EvaluationOptions:
-    """Name all metrics where none is named, and fill in options of metrics and extractors."""
+    """Check the metrics and extractors that are named, and fill in the options of all."""
     choice = choose(chosen, registry)
     metrics = {metric.name: metric.options for metric in choice.metrics}
     features = {name: registry.feature(name).options for name in choice.features}
     return chosen.model_copy(
         update={
-            "metrics": chosen.metrics or tuple(sorted(registry.records["metric"])),
             "metric_options": _fill_named(metrics, chosen.metric_options, "metric_options"),
             "feature_options": _fill_named(features, chosen.feature_options, "feature_options"),
         }

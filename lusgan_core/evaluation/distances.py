@@ -111,7 +111,8 @@ def measure_distances(
         A value for each metric and extractor, and reasons for those that were not taken.
 
     Raises:
-        PluginError: A metric or an extractor fails.
+        PluginError: A metric that the options name fails, or an extractor; a metric that nobody
+            named is absent instead.
         StoreError: Shards or features cannot be read or written.
     """
     found = Distances()
@@ -124,12 +125,17 @@ def measure_distances(
             if reason:
                 found.absent[title] = reason
                 continue
-            if name not in sides:
-                given = options.feature_options.get(name, {})
-                kept = FeatureStore(context.store, context.registry, name, given, device)
-                sides[name] = _sides(kept, sets, options, f"{label}: {name} features")
-                found.features.append(kept.tag)
-            found.values.append(_measured(ready, name, title, sides[name]))
+            try:
+                if name not in sides:
+                    given = options.feature_options.get(name, {})
+                    kept = FeatureStore(context.store, context.registry, name, given, device)
+                    sides[name] = _sides(kept, sets, options, f"{label}: {name} features")
+                    found.features.append(kept.tag)
+                found.values.append(_measured(ready, name, title, sides[name]))
+            except PluginError as error:
+                if options.metrics or (name in options.features and name not in sides):
+                    raise  # somebody named what failed
+                found.absent[title] = str(error)
     return found
 
 

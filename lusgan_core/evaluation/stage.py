@@ -29,7 +29,7 @@ class EvaluationOptions(Options):
     metrics: tuple[str, ...] = Field(
         (),
         description="Metrics on pairs of frames, and on sets of them; empty: every one that is "
-        "installed",
+        "installed, of which those that fail are left out",
     )
     metric_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Options of metrics that have some, by the metric's name"

@@ -21,6 +21,7 @@ from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, TRAINING, Measured, T
 from lusgan_core.config import resolve
 from lusgan_core.errors import PluginError
 from lusgan_core.evaluation import stage
+from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.section import evaluation_section
 from lusgan_core.evaluation.stage import EvaluationOptions, EvaluationRecord
 from lusgan_core.registry import Provider, Registry, discover
@@ -64,13 +65,14 @@ class Evaluations:
     def __init__(self, folder: Path) -> None:
         self.store, self.levels = LocalStore(folder), Levels()
         self.metrics: list[Any] = [GAP]
+        self.extractors: list[FeatureExtractor] = []
         self.extractor = FeatureExtractor(
             "levels", "Mean level", self.levels.build, "none", 2, options=LevelOptions, version="1"
         )
 
     @property
     def registry(self) -> Registry:
-        metrics, extractor = self.metrics, self.extractor
+        metrics, extractors = self.metrics, [self.extractor, *self.extractors]
 
         class Plugin:
             @hookimpl
@@ -79,7 +81,7 @@ class Evaluations:
 
             @hookimpl
             def register_features(self) -> list[FeatureExtractor]:
-                return [extractor]
+                return extractors
 
         registry = discover()
         registry.add(Plugin(), Provider("tests"))
@@ -301,6 +303,23 @@ def test_what_goes_wrong_in_a_metric_is_told_with_its_name(evaluate: Evaluations
             evaluate([0, 50, 90], {"A1": [10, 20, 30]})
 
 
+def test_a_metric_that_nobody_named_may_fail(evaluate: Evaluations) -> None:
+    """Of all that is installed, what fails is absent with the reason, and so is what is defined on
+    an extractor that fails; the rest is measured."""
+    theirs = FeatureExtractor("theirs", "Fails", lambda device: broken, "none", 2, version="1")
+    evaluate.extractors = [theirs]
+    evaluate.metrics = [
+        GAP,
+        replace(GAP, name="worse", title="Worse", value=broken),
+        replace(GAP, name="other", title="Other", features=("theirs",)),
+    ]
+    record = evaluate([0, 50, 90], {"A1": [10, 20, 30]}, {"C1": [100, 110]}, metrics=())
+    assert distance(record).value == pytest.approx(60)
+    assert distance(record, metric="kid/levels").value is not None
+    assert "one of theirs" in record.absent["Worse (levels)"]
+    assert "'theirs' failed" in record.absent["Other (theirs)"]
+
+
 def test_a_value_that_is_not_finite_is_none(evaluate: Evaluations) -> None:
     """It is measured, and undefined."""
     evaluate.metrics = [replace(GAP, value=lambda a, b: float("nan"))]
@@ -351,8 +370,8 @@ def test_a_new_distance_takes_two_files(
     registry = discover()
     registry.add(__import__("theirs"), Provider("theirs"))
     monkeypatch.setattr(Evaluations, "registry", registry)
-    metrics = resolve("demo", registry).evaluation.metrics
-    assert "fid" in metrics
+    everything = resolve("demo", registry).evaluation
+    assert "fid" in {metric.name for metric in choose(everything, registry).sets}
     levels = [20, 30, 44, 50, 61, 70]
     record = evaluate(
         levels, {"A1": range(10, 22)}, FOUR, metrics=("mse", "fid"), features=("random",)
