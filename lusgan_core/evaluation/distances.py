@@ -79,7 +79,7 @@ class _Side:
 
     def thinned(self, count: int) -> _Side:
         """So many of the frames, evenly spaced."""
-        return self if count == len(self) else self.chosen(spaced(len(self), count))
+        return self if count == len(self) else self.chosen(_places(len(self), count))
 
     def chosen(self, kept: NDArray[np.int64]) -> _Side:
         """The frames at these places."""
@@ -297,10 +297,10 @@ def of_metric(metric: PairMetric | SetMetric, between: tuple[str, ...], number: 
     )
 
 
-def spaced(total: int, count: int) -> NDArray[np.int64]:
+def _places(total: int, count: int) -> NDArray[np.int64]:
     """Places of ``count`` of ``total`` things, evenly spaced from the first to the last."""
     return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
 
 
 def _spaced(things: Sequence[T], count: int) -> list[T]:
-    return [things[number] for number in spaced(len(things), count).tolist()]
+    return [things[number] for number in _places(len(things), count).tolist()]
