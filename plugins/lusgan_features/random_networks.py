@@ -3,7 +3,8 @@
 They need no download and know nothing of any data set: a check that other features agree with, not
 a replacement for them. Each network has three strided convolutions with He weights (He et al., ICCV
 2015) and ReLU; the mean and the standard deviation of its last channels over the frame are its
-features.
+features. Filters of the first layer sum to zero, so that features are of contrast: gain differs
+much between clips, and would else outweigh all that is in a frame.
 
 Shapes: N frames, H height, W width, D features; tensors are NCHW.
 """
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 NETWORKS = 8
 WIDTHS = (16, 32, 64)
@@ -71,7 +72,7 @@ def build(
     return extract
 
 
-def _weights(numbers: object) -> list[Tensor]:
+def _weights(numbers: Generator) -> list[Tensor]:
     """Weights and biases of one network, each layer's after those of the one before."""
     import torch
 
@@ -79,9 +80,10 @@ def _weights(numbers: object) -> list[Tensor]:
     channels = 3
     for width in WIDTHS:
         scale = (2 / (9 * channels)) ** 0.5
-        drawn.append(scale * torch.randn(width, channels, 3, 3, generator=numbers))  # type: ignore[call-overload]
-        drawn.append(BIAS * torch.randn(width, generator=numbers))  # type: ignore[call-overload]
+        drawn.append(scale * torch.randn(width, channels, 3, 3, generator=numbers))
+        drawn.append(BIAS * torch.randn(width, generator=numbers))
         channels = width
+    drawn[0] -= drawn[0].mean((1, 2, 3), keepdim=True)
     return drawn
 
 

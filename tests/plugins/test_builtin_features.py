@@ -51,7 +51,7 @@ def test_a_larger_frame_is_reduced() -> None:
 
 def test_distance_grows_with_noise() -> None:
     """Halves of one set are nearer by KID than one half and the other with noise added, and the
-    more noise, the further."""
+    more noise, the further. The mean frame, again and again, is further away than other frames."""
     kid = bound(installed().set_metric("kid"))
     frames = speckle(120, 64, 64, 3)
     half, other = frames[::2], frames[1::2]
@@ -59,4 +59,17 @@ def test_distance_grows_with_noise() -> None:
     one = random_features(half).astype(float)
     values = [kid.value(one, random_features(frames).astype(float)) for frames in sets]
     assert values == sorted(values)
-    assert values[-1] > 3 * abs(values[0])
+    assert values[2] > 10 * abs(values[0])
+    mean = np.repeat(other.mean(0, keepdims=True).astype(np.uint8), len(other), axis=0)
+    assert kid.value(one, random_features(mean).astype(float)) > 10 * abs(values[0])
+
+
+def test_gain_weighs_less_than_content() -> None:
+    """Frames a fifth darker are nearer by KID than frames with some noise."""
+    kid = bound(installed().set_metric("kid"))
+    frames = speckle(80, 64, 64, 3)
+    half, other = random_features(frames[::2]).astype(float), frames[1::2]
+    darker = (0.8 * other).astype(np.uint8)
+    noise = np.stack([noisy(frame, 40.0) for frame in other])
+    values = [kid.value(half, random_features(some).astype(float)) for some in (darker, noise)]
+    assert values[0] < 0.5 * values[1]
