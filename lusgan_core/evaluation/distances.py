@@ -11,12 +11,10 @@ Shapes: N frames, D features.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric, SetMetric
 from lusgan_core.calls.call import StageContext
@@ -24,30 +22,13 @@ from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, TRAINING, Measured
 from lusgan_core.errors import PluginError
 from lusgan_core.evaluation.choice import Choice
 from lusgan_core.evaluation.feature_store import FeatureStore
-from lusgan_core.evaluation.stage import EvaluationOptions, RealFrame
+from lusgan_core.evaluation.sides import FrameSets, Side, Sides, frames_a_side, make_sides
+from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.bound import bound
 from lusgan_core.measures.pairs.memory import out_of_memory
-from lusgan_core.progress import track
-from lusgan_core.selection.stage import ClipFrames, ScoreDataset
 
 MANY = 4
 """Held-out patients from which on a distance has an interval."""
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class FrameSets:
-    """The frames that are compared."""
-
-    dataset: ScoreDataset
-    training: Sequence[RealFrame]
-    held_out: Sequence[RealFrame]
-    """Empty where no patient is held out."""
-    synthetic: NDArray[np.uint8]
-    """(N, H, W) or (N, H, W, 3)."""
-    samples: str
-    """Key of the file of synthetic frames."""
-    samples_digest: str
 
 
 @dataclass
@@ -59,34 +40,6 @@ class Distances:
     """Title of a metric that was not taken -> why."""
     features: list[str] = field(default_factory=list)
     """The extractors that were used, each with eight digits of what it computes."""
-
-
-@dataclass(frozen=True)
-class _Side:
-    """Features of frames, and whose each frame is.
-
-    A metric sees the features alone. A distance that leaves out pairs of frames of one patient
-    would be given ``patients`` in ``_value``.
-    """
-
-    features: NDArray[np.float64]
-    """(N, D)."""
-    patients: tuple[str, ...] = ()
-    """Empty for synthetic frames."""
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def thinned(self, count: int) -> _Side:
-        """So many of the frames, evenly spaced."""
-        return self if count == len(self) else self.chosen(_places(len(self), count))
-
-    def chosen(self, kept: NDArray[np.int64]) -> _Side:
-        """The frames at these places."""
-        return _Side(
-            self.features[kept],
-            tuple(self.patients[number] for number in kept.tolist()) if self.patients else (),
-        )
 
 
 def measure_distances(
@@ -116,7 +69,7 @@ def measure_distances(
         StoreError: Shards or features cannot be read or written.
     """
     found = Distances()
-    sides: dict[str, _Sides] = {}
+    sides: dict[str, Sides] = {}
     for metric in choice.sets:
         ready = bound(metric, options.metric_options.get(metric.name), device)
         for name in choice.extractors_of(metric, options):
@@ -129,7 +82,7 @@ def measure_distances(
                 if name not in sides:
                     given = options.feature_options.get(name, {})
                     kept = FeatureStore(context.store, context.registry, name, given, device)
-                    sides[name] = _sides(kept, sets, options, f"{label}: {name} features")
+                    sides[name] = make_sides(kept, sets, options, f"{label}: {name} features")
                     found.features.append(kept.tag)
                 found.values.append(_measured(ready, name, title, sides[name]))
             except PluginError as error:
@@ -150,63 +103,12 @@ def _lacking(
     if min(height, width) < extractor.min_size:
         least = extractor.min_size
         return f"{name} needs {least} pixels a side, frames are {height} x {width}"
-    count = _count(sets, options)
+    count = frames_a_side(sets, options)
     least = max(metric.min_frames, 1)
     return f"needs {least} frames a side, there are {count}" if count < least else ""
 
 
-def _count(sets: FrameSets, options: EvaluationOptions) -> int:
-    """Frames on every side of a distance."""
-    real = [side for side in (sets.training, sets.held_out) if side]
-    return min(options.distance_frames, len(sets.synthetic), *map(len, real))
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """The sides of distances by one extractor, equal in number."""
-
-    reference: _Side
-    held_out: bool
-    """Whether the reference is of held-out patients; else it is of training ones."""
-    synthetic: _Side
-    training: _Side
-
-
-def _sides(kept: FeatureStore, sets: FrameSets, options: EvaluationOptions, label: str) -> _Sides:
-    count = _count(sets, options)
-    training, held_out = (
-        _real(kept, clips, _spaced(frames, count), sets.dataset.score, label)
-        for clips, frames in (
-            (sets.dataset.training, sets.training),
-            (sets.dataset.held_out, sets.held_out),
-        )
-    )
-    synthetic = kept.of_samples(sets.samples, sets.samples_digest, sets.synthetic)
-    made = _Side(synthetic.astype(np.float64)).thinned(count)
-    return _Sides(held_out if len(held_out) else training, len(held_out) > 0, made, training)
-
-
-def _real(
-    kept: FeatureStore,
-    clips: Sequence[ClipFrames],
-    frames: Sequence[RealFrame],
-    score: int,
-    label: str,
-) -> _Side:
-    """Features of real frames; those of a clip are read once."""
-    by_key = {clip.key: clip for clip in clips}
-    parts: dict[str, NDArray[np.float32]] = {}
-    with track(label, len({frame.shard for frame in frames}), "clips") as task:
-        for frame in frames:
-            if frame.shard not in parts:
-                parts[frame.shard] = kept.of_clip(by_key[frame.shard], score)
-                task.advance()
-    rows = [parts[frame.shard][frame.frame] for frame in frames]
-    features = np.array(rows, np.float64).reshape(len(rows), kept.record.size)
-    return _Side(features, tuple(frame.patient for frame in frames))
-
-
-def _measured(metric: SetMetric, extractor: str, title: str, sides: _Sides) -> Measured:
+def _measured(metric: SetMetric, extractor: str, title: str, sides: Sides) -> Measured:
     reference = sides.reference
     between = (HELD_OUT if sides.held_out else TRAINING, SYNTHETIC)
     value = _value(metric, reference, sides.synthetic)
@@ -222,7 +124,7 @@ def _measured(metric: SetMetric, extractor: str, title: str, sides: _Sides) -> M
     )
 
 
-def _value(metric: SetMetric, a: _Side, b: _Side) -> float | None:
+def _value(metric: SetMetric, a: Side, b: Side) -> float | None:
     """The metric's value of two sides; None where it is not finite."""
     sides = [side.features.view() for side in (a, b)]
     for features in sides:
@@ -239,7 +141,7 @@ def _value(metric: SetMetric, a: _Side, b: _Side) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _interval(metric: SetMetric, sides: _Sides, whole: float | None) -> tuple[float, float] | None:
+def _interval(metric: SetMetric, sides: Sides, whole: float | None) -> tuple[float, float] | None:
     """The range of a distance with other held-out patients, 5 to 95 %, by the jackknife.
 
     The value is taken again without each patient in turn; a t distribution with one degree of
@@ -265,7 +167,7 @@ def _interval(metric: SetMetric, sides: _Sides, whole: float | None) -> tuple[fl
     return max(low, whole - half), min(high, whole + half)
 
 
-def _leaving_one_out(side: _Side) -> Iterator[_Side]:
+def _leaving_one_out(side: Side) -> Iterator[Side]:
     """The side without each of its patients in turn, if there are enough of them."""
     patients = np.array(side.patients)
     names = np.unique(patients)
@@ -295,12 +197,3 @@ def of_metric(metric: PairMetric | SetMetric, between: tuple[str, ...], number: 
         bounds=(low, high),
         number=number,
     )
-
-
-def _places(total: int, count: int) -> NDArray[np.int64]:
-    """Places of ``count`` of ``total`` things, evenly spaced from the first to the last."""
-    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
-
-
-def _spaced(things: Sequence[T], count: int) -> list[T]:
-    return [things[number] for number in _places(len(things), count).tolist()]

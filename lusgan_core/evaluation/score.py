@@ -15,7 +15,8 @@ from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
 from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation.choice import choose, identical_likeness
-from lusgan_core.evaluation.distances import FrameSets, measure_distances, of_metric
+from lusgan_core.evaluation.distances import measure_distances, of_metric
+from lusgan_core.evaluation.sides import FrameSets
 from lusgan_core.evaluation.stage import (
     FIRST_SYNTHETIC,
     EvaluationOptions,
