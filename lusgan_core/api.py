@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import pluggy
@@ -68,6 +69,7 @@ __all__ = [
     "Export",
     "ExportFolder",
     "Exporter",
+    "FeatureExtractor",
     "FoundClip",
     "Gate",
     "Listing",
@@ -232,6 +234,10 @@ class PairMetric:
     ``compare`` (two prepared sets -> (N, M) float64); the built-in ones name a ``kernel`` of the
     all-pairs engine instead, which must give what ``value`` gives.
 
+    Where ``options`` is not ``NoOptions``, each of the three functions gets the options as its last
+    argument; where ``uses_device`` is set, it also gets the keyword ``device``, a device of torch
+    such as ``cpu`` or ``cuda:1``.
+
     ``prepare`` gets a few frames at a time, 16 or fewer, and each frame once, as long as what it
     returns takes less than 256 MB for the whole comparison; beyond that as often as there are
     blocks of 1,024 or fewer second frames. What it returns must not be changed by ``compare``.
@@ -245,7 +251,7 @@ class PairMetric:
     """Which direction means more alike."""
     identical: float
     """Its value for two identical frames; NaN where that depends on the frame."""
-    value: Callable[[Frame, Frame], float]
+    value: Callable[..., float]
     unit: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     symmetric: bool = True
@@ -253,9 +259,11 @@ class PairMetric:
     """Smallest side of a frame, pixels; below, the metric is absent."""
     channels: Annotated[frozenset[Literal[1, 3]], Field(min_length=1)] = frozenset({1, 3})
     """Channel counts it applies to."""
-    prepare: Callable[[NDArray[np.uint8]], Any] | None = None
-    compare: Callable[[Any, Any], NDArray[np.float64]] | None = None
+    prepare: Callable[..., Any] | None = None
+    compare: Callable[..., NDArray[np.float64]] | None = None
     kernel: str | None = None
+    options: type[Options] = NoOptions
+    uses_device: bool = False
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
 
@@ -280,7 +288,12 @@ class PairMetric:
 class SetMetric:
     """A measure of how alike two sets of frames are, from their features.
 
-    ``value(features_a, features_b)`` takes (N, D) and (M, D) float64 arrays.
+    ``value(features_a, features_b)`` takes (N, D) and (M, D) float64 arrays, of which neither may
+    be written to. Where ``options`` is not ``NoOptions`` it gets the options as its last argument;
+    where ``uses_device`` is set, also the keyword ``device``, as pair metrics do.
+
+    The evaluation takes the value of synthetic frames beside held-out real ones, and sets beside it
+    the value of training real frames beside the same ones, at equal counts: the floor.
     """
 
     name: str
@@ -288,14 +301,48 @@ class SetMetric:
     description: str
     better: Literal["higher", "lower"]
     identical: float
-    value: Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+    """Its value for two identical sets; NaN where that depends on the set."""
+    value: Callable[..., float]
     unit: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    features: tuple[str, ...] = ()
+    """Feature extractors that it is defined on; empty: those of ``evaluation.features``."""
+    min_frames: Annotated[int, Field(ge=1)] = 2
+    """Smallest number of frames a side; below, the metric is absent."""
+    options: type[Options] = NoOptions
+    uses_device: bool = False
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 Metric = PairMetric | SetMetric
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Turns frames into vectors of features, which set metrics compare.
+
+    ``build(device)`` returns a function from frames, (N, H, W) grey or (N, H, W, 3) colour, uint8,
+    to features (N, D) float32; where ``options`` is not ``NoOptions`` it is
+    ``build(device, options)``. ``device`` is a device of torch such as ``cpu`` or ``cuda:1``. The
+    features of a frame depend on that frame alone: not on the frames beside it, nor on chance. The
+    frames may not be written to.
+    """
+
+    name: str
+    description: str
+    build: Callable[..., Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
+    licence: str
+    """Licence of its code and weights, e.g. ``Apache-2.0``."""
+    size: Annotated[int, Field(ge=1)]
+    """D, the number of features of a frame."""
+    min_size: Annotated[int, Field(ge=1)] = 1
+    """Smallest side of a frame, pixels."""
+    weights: Callable[[], Sequence[Path]] | None = None
+    """Returns the files of weights that it loads, if any; their content is part of cache keys."""
+    options: type[Options] = NoOptions
+    version: str = ""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
 
 
 @dataclass(frozen=True)
@@ -342,7 +389,8 @@ class Gate:
     options: type[Options] = NoOptions
     needs: tuple[str, ...] = ()
     """Metrics of which at least one must be evaluated, or the gate has nothing to measure; a run
-    that names the gate and evaluates none of them is refused. Empty: it needs none."""
+    that names the gate and evaluates none of them is refused. ``likeness`` stands for the metric by
+    which frames are called alike. Empty: it needs none."""
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
 

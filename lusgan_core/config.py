@@ -20,9 +20,11 @@ from lusgan_core.api import NoOptions, Options
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, LusganError, UnknownNameError
+from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
+from lusgan_core.measures.pairs.results import LIKENESS
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.presets import deviations, preset_and_bases
@@ -248,7 +250,16 @@ def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-OPEN = {"backbone_options", "loss_options", "penalties", "readers", "gates", "format_options"}
+OPEN = {
+    "readers",
+    "backbone_options",
+    "loss_options",
+    "penalties",
+    "format_options",
+    "metric_options",
+    "feature_options",
+    "gates",
+}
 """Sections whose names belong to plugins."""
 
 
@@ -302,8 +313,6 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     size = config.preprocessing
     recipe(filled, size.image_size, size.channels, ValueMap(scale=1, offset=0), registry)
     check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
-    for name in config.evaluation.metrics:
-        registry.pair_metric(name)
     readers = {
         name: _fill(registry.reader(name).options, given, f"ingestion.readers.{name}")
         for name, given in config.ingestion.readers.items()
@@ -313,6 +322,7 @@ def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
             "ingestion": config.ingestion.model_copy(update={"readers": readers}),
             "training": filled,
             "generation": with_exporters(config.generation, registry),
+            "evaluation": _with_metric_options(config.evaluation, registry),
             "promotion": _with_gates(config, registry),
         }
     )
@@ -342,25 +352,52 @@ def with_exporters(options: GenerationOptions, registry: Registry) -> Generation
 
 def _with_gates(config: RunConfig, registry: Registry) -> PromotionOptions:
     """Fill in the options of the gates that are named; refuse what has nothing to measure."""
-    size = config.preprocessing
-    names = config.evaluation.metrics or registry.pair_metrics()
-    metrics = {name: registry.pair_metric(name) for name in names}
-    measured = {
-        name
-        for name, metric in metrics.items()
+    size, evaluation = config.preprocessing, config.evaluation
+    chosen = choose(evaluation, registry)
+    measured = {metric.name for metric in chosen.sets} | {
+        metric.name
+        for metric in chosen.pairs
         if metric.min_size <= size.image_size and size.channels in metric.channels
     }
+    likeness = (evaluation.likeness,) if evaluation.likeness else LIKENESS
     filled = {}
     for name, given in config.promotion.gates.items():
         gate = registry.gate(name)
-        if gate.needs and not measured & set(gate.needs):
+        needs = [n for need in gate.needs for n in (likeness if need == "likeness" else (need,))]
+        if needs and not measured & set(needs):
             raise ConfigError(
-                f"promotion.gates.{name} has nothing to measure: add {' or '.join(gate.needs)} to "
+                f"promotion.gates.{name} has nothing to measure: add {' or '.join(needs)} to "
                 f"evaluation.metrics (frames of {size.image_size} pixels must suffice for it), or "
                 "leave the gate out"
             )
         filled[name] = _fill(gate.options, given, f"promotion.gates.{name}")
     return config.promotion.model_copy(update={"gates": filled})
+
+
+def _with_metric_options(chosen: EvaluationOptions, registry: Registry) -> EvaluationOptions:
+    """Check the metrics and extractors that are named, and fill in the options of all."""
+    choice = choose(chosen, registry)
+    metrics = {metric.name: metric.options for metric in choice.metrics}
+    features = {name: registry.feature(name).options for name in choice.features}
+    return chosen.model_copy(
+        update={
+            "metric_options": _fill_named(metrics, chosen.metric_options, "metric_options"),
+            "feature_options": _fill_named(features, chosen.feature_options, "feature_options"),
+        }
+    )
+
+
+def _fill_named(
+    models: Mapping[str, type[Options]], given: Mapping[str, Mapping[str, Any]], section: str
+) -> dict[str, dict[str, Any]]:
+    """Options by plugin's name, for those plugins that have some."""
+    where = f"evaluation.{section}"
+    for name in given:
+        if name not in models:
+            used = ", ".join(sorted(models)) or "none"
+            raise ConfigError(f"option {where}.{name}: {name} is not used; used are {used}")
+    filled = {name: _fill(m, given.get(name, {}), f"{where}.{name}") for name, m in models.items()}
+    return {name: values for name, values in filled.items() if values}
 
 
 def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:

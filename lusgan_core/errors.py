@@ -31,7 +31,7 @@ class UnknownNameError(ConfigError, LookupError):
 
 
 class UnknownPluginError(UnknownNameError):
-    """A backbone, loss, metric or other plugin of that name is not installed."""
+    """A plugin of that kind and name is not installed."""
 
 
 class PluginError(LusganError, RuntimeError):

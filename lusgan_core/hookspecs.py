@@ -15,7 +15,17 @@ from collections.abc import Sequence
 
 import pluggy
 
-from lusgan_core.api import Backbone, Exporter, Gate, Loss, Metric, Penalty, Preset, Reader
+from lusgan_core.api import (
+    Backbone,
+    Exporter,
+    FeatureExtractor,
+    Gate,
+    Loss,
+    Metric,
+    Penalty,
+    Preset,
+    Reader,
+)
 
 hookspec = pluggy.HookspecMarker("lusgan")
 
@@ -110,6 +120,28 @@ class LusganSpecs:
                 return [PairMetric("mae", "MAE", "Mean absolute difference of grey levels",
                                    better="lower", identical=0.0, value=mean_absolute_error,
                                    unit="grey levels")]
+        """
+
+    @hookspec
+    def register_features(self) -> Sequence[FeatureExtractor]:  # type: ignore[empty-body]
+        """Offer feature extractors, on whose features sets of frames are compared.
+
+        A whole plugin::
+
+            import numpy as np
+            from lusgan_core.api import FeatureExtractor, hookimpl
+
+            def build(device):
+                def extract(frames):
+                    pixels = frames.reshape(len(frames), -1)
+                    return np.quantile(pixels, (0.25, 0.5, 0.75), axis=1).T.astype(np.float32)
+
+                return extract
+
+            @hookimpl
+            def register_features():
+                return [FeatureExtractor("quartiles", "Quartiles of a frame's grey levels", build,
+                                         licence="Apache-2.0", size=3)]
         """
 
     @hookspec

@@ -1,6 +1,7 @@
 """What a gate is told of a model, and what it answers.
 
-Likeness is SSIM or MS-SSIM, 1 for identical frames; *distance* is 1 minus likeness.
+Likeness is any metric on pairs of frames that the evaluation chose, SSIM or MS-SSIM unless told
+otherwise; *distance* is how far it is from its value for identical frames, 0 for these.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class Candidate:
     """Distance of each synthetic frame to the training frame nearest to it."""
     to_held_out: tuple[float, ...] = ()
     """The same to frames of held-out patients; empty if no patient is held out."""
+    identical: float = 1.0
+    """The likeness of identical frames."""
 
     @property
     def diversity(self) -> float | None:
@@ -80,8 +83,12 @@ class Candidate:
     @property
     def closest_real(self) -> float | None:
         """Smallest distance between real frames of different clips; None if it was not measured."""
-        return self._distance((REAL, REAL), "max")
+        mean = find(self.values, self.likeness or "", (REAL, REAL))
+        lower = mean is not None and mean.better == "lower"
+        return self._distance((REAL, REAL), "min" if lower else "max")
 
     def _distance(self, between: tuple[str, str], statistic: str) -> float | None:
         found = find(self.values, self.likeness or "", between, statistic)
-        return None if found is None or found.value is None else 1 - found.value
+        if found is None or found.value is None:
+            return None
+        return abs(self.identical - found.value)

@@ -11,13 +11,15 @@ from lusgan_core.domain import Record
 
 REAL, SYNTHETIC = "real", "synthetic"
 """Sides that a value can be between."""
+TRAINING, HELD_OUT = "training", "held-out"
+"""Sides of real frames, for values that tell them apart: distances between sets."""
 
 
 class Measured(Record):
     """One measured value."""
 
     metric: str
-    """Name of the metric, e.g. ``msssim``."""
+    """Name of the metric, e.g. ``msssim``; on features also of their extractor: ``kid/random``."""
     title: str
     """The same for people, e.g. ``MS-SSIM``."""
     between: tuple[str, ...] = ()

@@ -47,6 +47,15 @@ def files_identity(distribution: str, module: str) -> str:
     return _digest(tuple(sorted(names)))
 
 
+def weights_identity(files: Iterable[Path]) -> str:
+    """Digest of the files of weights that a plugin loads, which may be of another distribution.
+
+    Raises OSError for a file that cannot be read.
+    """
+    lines = [f"{path.name} {file_digest(path)}" for path in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 @cache
 def _digest(packages: tuple[str, ...]) -> str:
     lines = [

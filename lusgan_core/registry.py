@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from lusgan_core.api import (
     Backbone,
     Exporter,
+    FeatureExtractor,
     Gate,
     Loss,
     PairMetric,
@@ -28,7 +29,7 @@ from lusgan_core.api import (
 from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.plugin_guard import attempt, guarded
 from lusgan_core.plugin_hooks import hooks_of, returned
-from lusgan_core.plugin_identity import files_identity
+from lusgan_core.plugin_identity import files_identity, weights_identity
 from lusgan_core.plugin_points import OURS, PLUGINS, Choice, Point, choice, installed_points
 from lusgan_core.record_checks import faults_of, shown
 
@@ -37,6 +38,7 @@ IN_CONTAINER = "LUSGAN_CONTAINER"
 BUILT_IN = (
     "lusgan_backbones",
     "lusgan_exporters",
+    "lusgan_features",
     "lusgan_gates",
     "lusgan_losses",
     "lusgan_metrics",
@@ -44,14 +46,38 @@ BUILT_IN = (
     "lusgan_readers",
 )
 
-Record = Backbone | Loss | Penalty | PairMetric | SetMetric | Reader | Gate | Preset | Exporter
-R = TypeVar("R", Backbone, Loss, Penalty, PairMetric, SetMetric, Reader, Gate, Preset, Exporter)
+Record = (
+    Backbone
+    | Loss
+    | Penalty
+    | PairMetric
+    | SetMetric
+    | FeatureExtractor
+    | Reader
+    | Gate
+    | Preset
+    | Exporter
+)
+R = TypeVar(
+    "R",
+    Backbone,
+    Loss,
+    Penalty,
+    PairMetric,
+    SetMetric,
+    FeatureExtractor,
+    Reader,
+    Gate,
+    Preset,
+    Exporter,
+)
 
 KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
     "loss": ("register_losses", (Loss,)),
     "penalty": ("register_penalties", (Penalty,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
+    "feature": ("register_features", (FeatureExtractor,)),
     "reader": ("register_readers", (Reader,)),
     "gate": ("register_gates", (Gate,)),
     "preset": ("register_presets", (Preset,)),
@@ -205,6 +231,22 @@ class Registry:
         """All pair metrics by name."""
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
+    def metric(self, name: str) -> PairMetric | SetMetric:
+        """The metric of that name, on pairs or on sets; raises UnknownPluginError."""
+        record = self.records["metric"].get(name)
+        if isinstance(record, PairMetric | SetMetric):
+            return record
+        raise self._unknown("metric", name, PairMetric, SetMetric)
+
+    def feature(self, name: str) -> FeatureExtractor:
+        """The feature extractor of that name; raises UnknownPluginError."""
+        return self._get("feature", name, FeatureExtractor)
+
+    def features(self) -> dict[str, FeatureExtractor]:
+        """All feature extractors by name."""
+        records = self.records["feature"].items()
+        return {name: record for name, record in records if isinstance(record, FeatureExtractor)}
+
     def reader(self, name: str) -> Reader:
         """The reader of that name; raises UnknownPluginError."""
         return self._get("reader", name, Reader)
@@ -252,19 +294,31 @@ class Registry:
 
         Returns:
             Distribution and the record's version; where it states none, a sha256 in hex over the
-            files of its distribution.
+            files of its distribution. A feature extractor's files of weights count as well.
+
+        Raises:
+            PluginError: A file of weights cannot be read.
         """
         record, provider = self.records[kind][name], self.providers[kind, name]
         if record.version:
-            return f"{provider.distribution or provider.module} {record.version}"
-        return files_identity(provider.distribution, provider.module)
+            code = f"{provider.distribution or provider.module} {record.version}"
+        else:
+            code = files_identity(provider.distribution, provider.module)
+        if not isinstance(record, FeatureExtractor) or record.weights is None:
+            return code
+        weights, wrong = record.weights, f"weights of the feature extractor {name!r}"
+        wrong = f"{provider}: the {wrong} cannot be read"
+        return f"{code} {attempt(wrong, lambda: weights_identity(weights()))}"
 
     def _get(self, kind: str, name: str, kind_type: type[R]) -> R:
         record = self.records[kind].get(name)
         if isinstance(record, kind_type):
             return record
-        choices = [n for n, r in self.records[kind].items() if isinstance(r, kind_type)]
-        raise UnknownPluginError(kind, name, choices, self._hint(kind, name))
+        raise self._unknown(kind, name, kind_type)
+
+    def _unknown(self, kind: str, name: str, *types: type[Record]) -> UnknownPluginError:
+        choices = [n for n, r in self.records[kind].items() if isinstance(r, types)]
+        return UnknownPluginError(kind, name, choices, self._hint(kind, name))
 
     def _hint(self, kind: str, name: str) -> str:
         """Why a record is not there: it is broken, or left out, or not installed."""

@@ -324,3 +324,21 @@ def test_every_field_has_a_description() -> None:
     for name, part in schema["$defs"].items():
         missing += undescribed(part, name)
     assert not missing
+
+
+def test_options_of_metrics_and_extractors_are_filled_in(plugins: Registry) -> None:
+    """Those that are named keep their values, all others get defaults; one of a metric that is not
+    used, or that the metric has not, is refused with the choices."""
+    some = with_settings(
+        plugins, 'evaluation.metrics=["ssim", "kid"]', "evaluation.feature_options.random.seed=4"
+    ).evaluation
+    assert some.metric_options == {"kid": {"degree": 3}}
+    assert some.feature_options == {"random": {"seed": 4}}
+    for setting, match in (
+        ("evaluation.metric_options.kid.degrees=2", "kid.degrees; did you mean 'degree'"),
+        ("evaluation.metric_options.kidd.degree=2", "kidd is not used; used are"),
+        ('evaluation.features=["randm"]', "unknown feature 'randm'; did you mean 'random'"),
+        ("evaluation.likeness=sim", "unknown metric 'sim'; did you mean"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            with_settings(plugins, setting)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lusgan_core.api import SetMetric, hookimpl
+from lusgan_core.api import FeatureExtractor, SetMetric, hookimpl
 from lusgan_core.errors import ConfigError, PluginError, UnknownPluginError
 from lusgan_core.registry import BUILT_IN, Provider, Registry, discover, installed
 from lusgan_losses import cross_entropy
@@ -307,3 +307,36 @@ def test_broken_plugins_stop_nobody_else(tmp_path: Path) -> None:
     assert "no_such_library" in lines[1]
     assert lines[2] == "SGAN lusgan_losses"
     assert "broken plugin needs_more" in lines[3]
+
+
+def test_a_metric_is_found_whichever_kind_it_is(plugins: Registry) -> None:
+    """One accessor serves metrics on pairs and on sets, and knows the names of both."""
+    assert plugins.metric("mse") is plugins.pair_metric("mse")
+    assert plugins.metric("kid") is plugins.set_metric("kid")
+    with pytest.raises(UnknownPluginError, match="did you mean 'kid'"):
+        plugins.metric("kidd")
+
+
+def test_weights_are_part_of_what_an_extractor_is(tmp_path: Path) -> None:
+    """Other weights are another identity, under the same version; weights that are gone are told
+    with the extractor's name."""
+    weights = tmp_path / "weights.bin"
+    record = FeatureExtractor(
+        "net", "A network", lambda device: None, "none", 4, weights=lambda: [weights], version="1"
+    )
+
+    class Plugin:
+        @hookimpl
+        def register_features(self) -> list[FeatureExtractor]:
+            return [record]
+
+    registry = Registry()
+    registry.add(Plugin(), Provider("net"))
+    assert registry.feature("net") is record
+    weights.write_bytes(b"one")
+    first = registry.identity("feature", "net")
+    weights.write_bytes(b"two")
+    assert registry.identity("feature", "net") != first
+    weights.unlink()
+    with pytest.raises(PluginError, match="weights of the feature extractor 'net' cannot be read"):
+        registry.identity("feature", "net")

@@ -21,6 +21,7 @@ SUITES = {
     "loss": "LossContract",
     "penalty": "PenaltyContract",
     "metric": "PairMetricContract",
+    "feature": "FeatureExtractorContract",
     "reader": "ReaderContract",
     "gate": "GateContract",
     "preset": "PresetContract",

@@ -9,7 +9,7 @@ from prefect.logging import get_run_logger
 
 from lusgan_core.calls.call import StageContext, data_of
 from lusgan_core.calls.provenance import Manifest
-from lusgan_core.calls.section import FramePairs, Section, Sheet
+from lusgan_core.calls.section import FramePairs, Section, Sheet, Table
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import LusganError
 from lusgan_core.pipeline.chain import Outcome
@@ -80,7 +80,7 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
 
 
 def show_section(board: Board, score: int, section: Section, pictures: Pictures) -> None:
-    """Show a section's sheets of frames and its nearest pairs, as pictures; leave out the rest.
+    """Show a section's sheets of frames, nearest pairs and named tables; leave out the rest.
 
     Args:
         board: Where to show them.
@@ -92,12 +92,26 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
         if isinstance(figure, Sheet) and figure.frames:
             uri = pictures.sheet(figure, COLUMNS)
             board.image(f"score-{score}-{figure.name}", uri, f"Score {score}: {figure.name}")
+        elif isinstance(figure, Table) and figure.name:
+            board.table(f"score-{score}-{figure.name}", table_rows(figure), figure.title)
         elif isinstance(figure, FramePairs):
             board.markdown(
                 f"score-{score}-nearest",
                 pairs_text(score, figure, pictures),
                 f"Score {score}: synthetic frames beside the real ones nearest to them",
             )
+
+
+def table_rows(figure: Table) -> list[dict[str, str]]:
+    """Write the rows of a table that names no patient, each cell as a report spells it."""
+    return [
+        {
+            column: cell if isinstance(cell, str) else number(cell)
+            for column, cell in zip(figure.columns, cells, strict=True)
+            if cell is None or isinstance(cell, str | int | float)
+        }
+        for cells in figure.rows
+    ]
 
 
 def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:

@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lusgan_core.domain import Record
+from lusgan_core.measured import HELD_OUT as HELD_OUT
 from lusgan_core.measured import REAL as REAL
 from lusgan_core.measured import SYNTHETIC as SYNTHETIC
+from lusgan_core.measured import TRAINING as TRAINING
 from lusgan_core.measured import Measured as Measured
 from lusgan_core.measured import find as find
 
@@ -182,6 +184,8 @@ class Table(Record):
     """A table; cells that are numbers are set as such."""
 
     kind: Literal["table"] = "table"
+    name: str = ""
+    """For keys of artifacts; empty where only reports show it."""
     title: str
     caption: str = ""
     columns: tuple[str, ...]

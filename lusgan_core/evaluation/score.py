@@ -13,17 +13,22 @@ from lusgan_core.api import PairMetric
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, stored
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
+from lusgan_core.errors import ConfigError
+from lusgan_core.evaluation.choice import choose, identical_likeness
+from lusgan_core.evaluation.distances import measure_distances, of_metric
+from lusgan_core.evaluation.sides import FrameSets
 from lusgan_core.evaluation.stage import (
     FIRST_SYNTHETIC,
     EvaluationOptions,
     EvaluationRecord,
     NearestReal,
     RealFrame,
-    metric_names,
 )
 from lusgan_core.generation.stage import SampleSet
+from lusgan_core.measures.bound import bound
 from lusgan_core.measures.pairs.accumulators import Summary
 from lusgan_core.measures.pairs.compare import compare_sets
+from lusgan_core.measures.pairs.engines import check_device
 from lusgan_core.measures.pairs.frameset import FrameSet
 from lusgan_core.measures.pairs.results import LIKENESS, PairResults
 from lusgan_core.preprocessing.shard import read_shard_frames
@@ -48,19 +53,38 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
     Raises:
         ConfigError: Frames or metrics cannot be compared, e.g. because no metric applies to frames
             of this size.
+        PluginError: A metric or a feature extractor fails.
         PairsError: The comparison broke off: the disk is full or memory does not suffice.
     """
     options = EvaluationOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
-    samples = data_of(earlier(context, call.arguments["generated"]), SampleSet)
-    names = metric_names(options, context.registry)
-    metrics = [context.registry.pair_metric(name) for name in names]
+    generated = earlier(context, call.arguments["generated"])
+    samples = data_of(generated, SampleSet)
+    choice, device = choose(options, context.registry), check_device(context.runtime.device)
+    metrics = [bound(m, options.metric_options.get(m.name), device) for m in choice.pairs]
     real = _real_frames(context, dataset, options.real_frames)
     with context.store.local_copy(samples.frames_key) as path:
         synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
-    may_fail = frozenset(names) - set(options.metrics)
+    may_fail = frozenset(m.name for m in metrics) - {*options.metrics, options.likeness}
     compare = _Comparer(metrics, options.compat, context.runtime, call.label, may_fail)
-    record = _compare(compare, real, synthetic, options.among_frames, samples)
+    record = _compare(compare, real, synthetic, options, samples)
+    training, held_out = (side.where for side in real)
+    sets = FrameSets(
+        dataset,
+        training,
+        held_out,
+        synthetic.frames[0 : len(synthetic)],
+        samples.frames_key,
+        generated.artifacts["frames"].digest,
+    )
+    found = measure_distances(context, options, choice, sets, device, call.label)
+    record = record.model_copy(
+        update={
+            "values": (*record.values, *found.values),
+            "absent": record.absent | found.absent,
+            "features": tuple(found.features),
+        }
+    )
     folder = call.manifest.rpartition("/")[0]
     data = record.model_dump_json(indent=1).encode()
     return Product(
@@ -128,7 +152,7 @@ class _Comparer:
     """Metrics that are absent where they fail, because nobody named them."""
     pairs: int = 0
     absent: dict[str, str] = field(default_factory=dict)
-    """Title of a metric that failed or does not apply -> why; no later comparison has it."""
+    """Name of a metric that failed or does not apply -> why; no later comparison has it."""
 
     def __call__(
         self, name: str, a: FrameSet, b: FrameSet | None, apart: bool = False
@@ -157,18 +181,18 @@ class _Comparer:
 
     def _drop_absent(self, found: PairResults) -> None:
         """Leave out of later comparisons what failed in this one, or does not apply."""
-        absent = found.absent
-        self.absent |= {m.title: absent[m.name] for m in self.metrics if m.name in absent}
-        self.metrics = [metric for metric in self.metrics if metric.name not in absent]
+        self.absent |= found.absent
+        self.metrics = [metric for metric in self.metrics if metric.name not in found.absent]
 
 
 def _compare(
     compare: _Comparer,
     real: tuple[_Side, _Side],
     synthetic: FrameSet,
-    most: int,
+    options: EvaluationOptions,
     samples: SampleSet,
 ) -> EvaluationRecord:
+    most, titles = options.among_frames, {metric.name: metric.title for metric in compare.metrics}
     training, held_out = real
     with_training = compare("real x synthetic", training.frame_set, synthetic)
     with_held_out = (
@@ -187,7 +211,7 @@ def _compare(
         }
         for name in by
     }
-    likeness = next((name for name in LIKENESS if name in by), None)
+    likeness = _likeness(options.likeness, by, compare.absent)
     values = [v for name, metric in by.items() for v in measured(metric, summaries[name])]
     values += _table_one(synthetic, by[likeness]) if likeness else []
     sides = [(with_training, training)]
@@ -208,13 +232,25 @@ def _compare(
             for between, summary in kinds.items()
             if summary and summary.counts
         ),
-        absent=compare.absent,
+        absent={titles[name]: why for name, why in compare.absent.items()},
         nearest=_nearest(sides, by[likeness]) if likeness else (),
         nearest_training=tuple(best[0].tolist()) if best else (),
         nearest_held_out=tuple(best[1].tolist()) if len(best) > 1 else (),
         engine=with_training.engine,
         pairs=compare.pairs,
+        identical=identical_likeness(by[likeness]) if likeness else 1.0,
     )
+
+
+def _likeness(
+    named: str | None, by: Mapping[str, PairMetric], absent: Mapping[str, str]
+) -> str | None:
+    """The metric by which frames are called alike; None where none of the usual ones applies."""
+    if named is None:
+        return next((name for name in LIKENESS if name in by), None)
+    if named not in by:
+        raise ConfigError(f"evaluation.likeness is {named!r}, which is absent: {absent[named]}")
+    return named
 
 
 def measured(
@@ -238,7 +274,7 @@ def measured(
     for between, summary in summaries.items():
         if summary is None:
             continue
-        same = _of(metric, between, summary.count)
+        same = of_metric(metric, between, summary.count)
         statistics = {
             "mean": summary.mean, "sd": summary.sd, "min": summary.min, "max": summary.max
         }  # fmt: skip
@@ -248,21 +284,6 @@ def measured(
         for statistic, count in (("infinite", summary.infinite), ("undefined", summary.undefined)):
             if count:
                 yield same.model_copy(update={"statistic": statistic, "value": float(count)})
-
-
-def _of(metric: PairMetric, between: tuple[str, ...], number: int) -> Measured:
-    """A measured value of a metric whose ``value`` is still to be filled in."""
-    low, high = (bound if math.isfinite(bound) else None for bound in metric.bounds)
-    return Measured(
-        metric=metric.name,
-        title=metric.title,
-        between=between,
-        value=None,
-        unit=metric.unit,
-        better=metric.better,
-        bounds=(low, high),
-        number=number,
-    )
 
 
 def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
@@ -286,14 +307,14 @@ def _table_one(synthetic: FrameSet, metric: PairMetric) -> list[Measured]:
     frames = synthetic.frames[0 : min(TABLE_ONE, len(synthetic))]
     found = [float(metric.value(frames[0], frame)) for frame in frames]
     values = [
-        _of(metric, (FIRST_SYNTHETIC, f"synthetic {number}"), 1).model_copy(
+        of_metric(metric, (FIRST_SYNTHETIC, f"synthetic {number}"), 1).model_copy(
             update={"value": value if math.isfinite(value) else None}
         )
         for number, value in enumerate(found, start=1)
     ]
     others = found[1:]
     if others and math.isfinite(sum(others)):
-        mean = _of(metric, (FIRST_SYNTHETIC, SYNTHETIC), len(others))
+        mean = of_metric(metric, (FIRST_SYNTHETIC, SYNTHETIC), len(others))
         values.append(
             mean.model_copy(update={"statistic": "mean", "value": sum(others) / len(others)})
         )

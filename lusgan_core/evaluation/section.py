@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.calls.section import (
+    HELD_OUT,
     REAL,
     SYNTHETIC,
+    TRAINING,
     Distribution,
     FrameAt,
     FramePair,
@@ -31,14 +33,23 @@ BINS = 30
 """Bins of the histogram of nearest values."""
 
 
-def evaluation_section(record: EvaluationRecord) -> Section:
-    """Make the section of an evaluation from its record."""
+def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -> Section:
+    """Make the section of an evaluation from its record.
+
+    Args:
+        record: What was measured.
+        likeness_named: Whether the options name the metric by which frames are called alike.
+
+    Returns:
+        The section.
+    """
+    stands_in = record.likeness == "ssim" and not likeness_named
     shown = tuple(value for value in record.values if FIRST_SYNTHETIC not in value.between)
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
-    groups: list[Group] = []
+    groups = _distances(record)
     if of_likeness is not None:
-        groups = [*_collapse(record, of_likeness), *_nearest(record, of_likeness)]
+        groups += [*_collapse(record, of_likeness), *_nearest(record, of_likeness)]
     return Section(
         name="evaluation",
         title="Similarity",
@@ -49,9 +60,39 @@ def evaluation_section(record: EvaluationRecord) -> Section:
         groups=tuple(groups),
         notes=(
             *(f"{title} is absent: {reason}." for title, reason in record.absent.items()),
-            *(("SSIM stands in for MS-SSIM throughout.",) if record.likeness == "ssim" else ()),
+            *(("SSIM stands in for MS-SSIM throughout.",) if stands_in else ()),
         ),
     )
+
+
+def _distances(record: EvaluationRecord) -> list[Group]:
+    """Distances between sets of frames, each beside its floor."""
+    sides = ((HELD_OUT, SYNTHETIC), (TRAINING, SYNTHETIC))
+    values = [value for value in record.values if value.between in sides]
+    if not values:
+        return []
+    rows = []
+    for value in values:
+        low, high = value.interval or (None, None)
+        direction = f"{value.title}, {value.direction}"
+        rows.append((direction, value.value, value.floor, low, high, value.number))
+    held_out = values[0].between[0] == HELD_OUT
+    text = (
+        "Of synthetic frames to frames of held-out patients. The floor is the distance of training "
+        "frames to the same frames: nothing better can be expected of synthetic ones."
+        if held_out
+        else "Of synthetic frames to frames of training patients, since no patient who is held out "
+        "has this score: there is no floor, and a small distance may come from copying."
+    )
+    table = Table(
+        name="distances",
+        title=f"Distances of score {record.score}",
+        caption="Sets of frames compared by their features. 5% and 95% are the range of the value "
+        "with other held-out patients, given from four patients on.",
+        columns=("Distance", "Value", "Floor", "5%", "95%", "Frames a side"),
+        rows=tuple(rows),
+    )
+    return [Group(title="Distances", text=text, figures=(table,))]
 
 
 def _collapse(record: EvaluationRecord, metric: Measured) -> list[Group]:

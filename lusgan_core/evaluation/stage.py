@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from lusgan_core.api import Options
@@ -13,7 +15,7 @@ from lusgan_core.generation.stage import SampleSet
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result."""
 
 
@@ -26,8 +28,32 @@ class EvaluationOptions(Options):
 
     metrics: tuple[str, ...] = Field(
         (),
-        description="Pair metrics; empty: every one that is installed, of which those that fail "
-        "are left out",
+        description="Metrics on pairs of frames, and on sets of them; empty: every one that is "
+        "installed, of which those that fail are left out",
+    )
+    metric_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of metrics that have some, by the metric's name"
+    )
+    likeness: str | None = Field(
+        None,
+        description="Metric on pairs by which frames are called alike: for nearest pairs, the "
+        "table of the first frame, and the gates. Empty: MS-SSIM where it applies, else SSIM",
+    )
+    features: tuple[str, ...] = Field(
+        ("random",),
+        min_length=1,
+        description="Feature extractors on whose features sets of frames are compared",
+    )
+    feature_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Options of feature extractors that have some, by the extractor's name",
+    )
+    distance_frames: int = Field(
+        1000,
+        ge=2,
+        le=100_000,
+        description="Largest number of frames a side of a distance between sets, spread evenly "
+        "over all of them",
     )
     real_frames: int | None = Field(
         None,
@@ -96,6 +122,14 @@ class EvaluationRecord(Record):
     """The same with frames of held-out patients; empty if no patient is held out."""
     engine: str
     pairs: int
+    identical: float = 1.0
+    """The likeness of identical frames, from which distances are counted."""
+    features: tuple[str, ...] = ()
+    """The feature extractors that were used, by name and eight digits of what they compute."""
+
+    def distance(self, value: float) -> float:
+        """How far two frames are apart that are so much alike; 0 for identical ones."""
+        return abs(self.identical - value)
 
 
 def call(
@@ -107,11 +141,16 @@ def call(
         selected: Manifest of the selection of the score's real frames.
         generated: Manifest of the generation of its synthetic frames.
         options: Options of the evaluation.
-        registry: Registry that identifies the metrics for the cache key.
+        registry: Registry that identifies metrics and feature extractors for the cache key.
 
     Returns:
         The call, for ``run``.
+
+    Raises:
+        UnknownPluginError: A metric or feature extractor that is named is not installed.
     """
+    from lusgan_core.evaluation.choice import choose
+
     dataset, samples = data_of(selected, ScoreDataset), data_of(generated, SampleSet)
     return new_call(
         "evaluate",
@@ -126,22 +165,9 @@ def call(
         manifest=lambda key: (
             f"evaluations/score-{samples.score}/{samples.model}/{key[:8]}/manifest.json"
         ),
-        plugins=tuple(("metric", name) for name in metric_names(options, registry)),
+        plugins=choose(options, registry).plugins,
         registry=registry,
     )
-
-
-def metric_names(options: EvaluationOptions, registry: Registry) -> tuple[str, ...]:
-    """Name the pair metrics of an evaluation.
-
-    Args:
-        options: Options of the evaluation.
-        registry: Registry whose metrics are taken where none is named.
-
-    Returns:
-        Names; in alphabetical order where none is named.
-    """
-    return options.metrics or tuple(sorted(registry.pair_metrics()))
 
 
 def run(call: StageCall, context: StageContext) -> Product:
@@ -163,4 +189,5 @@ def section(manifest: Manifest) -> Section:
     """Make the report's section on a score's evaluation."""
     from lusgan_core.evaluation.section import evaluation_section
 
-    return evaluation_section(data_of(manifest, EvaluationRecord))
+    named = manifest.options.get("likeness") is not None
+    return evaluation_section(data_of(manifest, EvaluationRecord), likeness_named=named)

@@ -4,8 +4,8 @@ A *plan* lists what would be deleted and why, so that a person can see it first.
 
 ``plan_withdrawn``  everything that was made from exams which were withdrawn since.
 ``plan_old``        models that are neither current, nor the target of a rollback, nor the newest of
-                    their score and hyper-parameters, with what was made of them; datasets and
-                    shards that nothing which is kept needs.
+                    their score and hyper-parameters, with what was made of them; datasets,
+                    shards and features that nothing which is kept needs.
 
 What is kept is enough for the last run of every configuration to find all its work done, for a
 rollback, and to see what a model was trained on. Trainings that have not ended are kept, too.
@@ -29,7 +29,9 @@ from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.store import Store
 
-What = Literal["model", "samples", "evaluation", "report", "dataset", "shards", "exam record"]
+What = Literal[
+    "model", "samples", "evaluation", "report", "dataset", "shards", "features", "exam record"
+]
 T = TypeVar("T")
 
 
@@ -38,8 +40,8 @@ class Doomed(Record):
 
     what: What
     name: str
-    """Its name in the store; for shards and exam records, whose names hold patients' codes, eight
-    digits of their key."""
+    """Its name in the store; for shards, features and exam records, whose names hold patients'
+    codes, eight digits of their key."""
     why: str
     keys: tuple[str, ...]
     """Keys of its objects."""
@@ -101,6 +103,7 @@ def plan_old(store: Store) -> PrunePlan:
     )
     needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
     _old_shards(store, plan, needed)
+    _old_features(store, plan)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
 
@@ -165,6 +168,26 @@ def _old_shards(store: Store, plan: _Planner, needed: set[str]) -> None:
         if manifest.manifest_key not in kept:
             why = "the exam was read again since"
             plan.add("exam record", manifest.cache_key[:8], why, manifest.manifest_key)
+
+
+def _old_features(store: Store, plan: _Planner) -> None:
+    """Plan for features of shards that go, and of extractors that no evaluation kept used."""
+    evaluations = index.manifests(store, "evaluations/")
+    stay = [m.data for m in evaluations if m.manifest_key not in plan.taken]
+    used = {tag for data in stay for tag in data.get("features", ())}
+    shards = {item.key for item in store.list("shards/")} - plan.taken
+    for item in list(store.list("features/")):
+        clip, _, file = item.key.removeprefix("features/").rpartition("/")
+        tag = file.removesuffix(".npz").split("-", 2)[-1]
+        if f"shards/{clip}.h5" not in shards:
+            plan.add("features", _eight(clip), "the shard that they are of goes", item.key)
+        elif tag not in used:
+            plan.add("features", _eight(clip), "no evaluation that stays used them", item.key)
+
+
+def _eight(clip: str) -> str:
+    """Eight digits at the end of a shard's key."""
+    return clip.rpartition("-")[2]
 
 
 class _Planner:

@@ -1,9 +1,9 @@
 """Withdraws exams that left the source, e.g. because a patient's consent ended.
 
-Their records and shards are deleted and they are in no dataset any more. Models that saw them are
-marked, and where one was current, its score has no current model from then on: having none is
-better than using that one. The next run finds datasets without the exam, so it trains the affected
-scores again by itself, and the gates decide whether the new models become current.
+Their records, shards and features are deleted and they are in no dataset any more. Models that saw
+them are marked, and where one was current, its score has no current model from then on: having none
+is better than using that one. The next run finds datasets without the exam, so it trains the
+affected scores again by itself, and the gates decide whether the new models become current.
 
 What was made from an exam (samples, evaluations, reports, checkpoints) is listed in a record,
 ``withdrawals/<exam8>.json``, and deleted by ``lusgan prune --withdrawn``. The record names the exam
@@ -123,8 +123,8 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     Returns:
         The record of the withdrawal, which is also written to the store.
     """
-    folder = f"{key_part(exam.patient)}/{key_part(exam.exam)}/"
-    own = (f"exams/{folder}", f"shards/{folder}")
+    place = f"{key_part(exam.patient)}/{key_part(exam.exam)}/"
+    own = (f"exams/{place}", f"shards/{place}")
     found = _find(store, own)
     scores = tuple(sorted(set(found.models.values())))
     emptied = tuple(s for s in scores if _is_current(store, s, found.models))
@@ -146,7 +146,8 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     for score in emptied:
         empty(store, score, "withdrawal", f"it saw exam {record.exam}, which was withdrawn")
     _reopen(store, scores)
-    index.erase(store, [*index.below(store, *own), *found.datasets])
+    features = f"features/{place}"
+    index.erase(store, [*index.below(store, *own, features), *found.datasets])
     return record
 
 

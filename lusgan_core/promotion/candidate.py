@@ -22,6 +22,7 @@ def candidate_of(model: ModelRecord, evaluated: EvaluationRecord) -> Candidate:
         model=model.name,
         values=model.values + evaluated.values,
         likeness=evaluated.likeness,
-        to_training=tuple(1 - value for value in evaluated.nearest_training),
-        to_held_out=tuple(1 - value for value in evaluated.nearest_held_out),
+        to_training=tuple(map(evaluated.distance, evaluated.nearest_training)),
+        to_held_out=tuple(map(evaluated.distance, evaluated.nearest_held_out)),
+        identical=evaluated.identical,
     )

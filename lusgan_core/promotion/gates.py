@@ -11,14 +11,13 @@ it; if they do not, it is listed as absent, with its reason, and decides nothing
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from lusgan_core.errors import PluginError
 from lusgan_core.judgement import Candidate, Verdict
+from lusgan_core.plugin_guard import attempt
 from lusgan_core.promotion.options import PromotionOptions
 from lusgan_core.registry import Registry
-
-MOST = 300
-"""Characters of a plugin's error that a report shows."""
 
 
 @dataclass
@@ -87,12 +86,12 @@ def _verdict(
     """Ask one gate; whatever goes wrong in it becomes a PluginError that names it."""
     gate = registry.gate(name)
     provider = registry.provider_of(f"gate/{name}").strip() or "this process"
-    try:
+
+    def ask() -> Any:
         chosen = gate.options.model_validate(options.gates.get(name, {}))
-        verdict = gate.check(candidate, current, chosen)
-    except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:MOST]
-        raise PluginError(f"the gate {name} ({provider}) failed with {text}") from error
+        return gate.check(candidate, current, chosen)
+
+    verdict = attempt(f"the gate {name} ({provider}) failed", ask)
     if not isinstance(verdict, Verdict):
         raise PluginError(
             f"the gate {name} ({provider}) returned {type(verdict).__name__}, expected a Verdict"

@@ -66,12 +66,12 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
 def by_metric(values: Iterable[Measured]) -> list[tuple[Measured, list[Row]]]:
     """Values put into rows: for each metric, the statistics of each kind of pairs.
 
-    Values between no sides are left out: they are no comparison of frames. So are sides without all
-    statistics of a row, such as a single value that decided a gate.
+    Values between no sides are left out: they are no comparison of frames. So are single values,
+    such as distances between sets and what decided a gate: they are no statistics of pairs.
     """
     metrics: dict[str, dict[tuple[str, ...], dict[str, Measured]]] = {}
     for value in values:
-        if value.between:
+        if value.between and value.statistic != "value":
             kinds = metrics.setdefault(value.metric, {})
             kinds.setdefault(value.between, {})[value.statistic] = value
     found = []

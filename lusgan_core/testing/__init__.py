@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from lusgan_core.testing.backbones import BackboneContract
 from lusgan_core.testing.exporters import ExporterContract
+from lusgan_core.testing.features import FeatureExtractorContract
 from lusgan_core.testing.gates import GateContract
 from lusgan_core.testing.losses import LossContract
 from lusgan_core.testing.pair_metrics import PairMetricContract
@@ -35,6 +36,7 @@ from lusgan_core.testing.stores import StoreContract
 __all__ = [
     "BackboneContract",
     "ExporterContract",
+    "FeatureExtractorContract",
     "GateContract",
     "LossContract",
     "PairMetricContract",

@@ -127,7 +127,7 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
     Returns:
         The candidates, the soundest first.
     """
-    names = dict.fromkeys(("ssim", "msssim", *metrics))
+    names = [name for name in dict.fromkeys(("ssim", "msssim", *metrics)) if name != "likeness"]
     sorts = itertools.product((0.7, 60.0, None), (0.8, 0.001), (0.5, 0.001, 1.0), (0.3, 0.001))
     return [
         Candidate(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import SetMetric
+from lusgan_core.measures.bound import bound
 from lusgan_core.testing.records import RecordContract
 
 Features = NDArray[np.float64]
@@ -29,16 +30,28 @@ class SetMetricContract(RecordContract):
         """The metric's value."""
         return {"value": self.record.value}
 
+    def value(self, a: Features, b: Features) -> float:
+        """The metric's value with its default options, on the CPU.
+
+        Args:
+            a: Features of one set, (N, D) float64.
+            b: Features of the other, (M, D) float64.
+
+        Returns:
+            What the metric gives.
+        """
+        return bound(self.record).value(a, b)
+
     def scale(self) -> float:
         """Size of the metric's values: the value of two distant sets, or 1 if that is smaller."""
-        return max(1.0, abs(self.record.value(features(0), features(1, shift=8.0))))
+        return max(1.0, abs(self.value(features(0), features(1, shift=8.0))))
 
     def test_value_is_a_float_within_bounds(self) -> None:
         """Sets of unequal size have a float within the bounds."""
         low, high = self.record.bounds
         slack = self.tolerance * self.scale()
         for shift in (0.0, 1.0, 8.0):
-            value = self.record.value(features(0, 200), features(1, 150, shift))
+            value = self.value(features(0, 200), features(1, 150, shift))
             assert type(value) is float, f"{type(value).__name__}, expected a float"
             assert low - slack <= value <= high + slack, f"{value} outside {self.record.bounds}"
 
@@ -46,21 +59,38 @@ class SetMetricContract(RecordContract):
         """A set beside itself gives ``identical``, unless that is NaN."""
         if math.isnan(self.record.identical):
             return
-        value = self.record.value(features(0), features(0))
+        value = self.value(features(0), features(0))
         near = math.isclose(value, self.record.identical, abs_tol=self.tolerance * self.scale())
         assert near, f"a set beside itself: {value}, expected {self.record.identical}"
 
     def test_order_of_frames_is_nothing(self) -> None:
         """Shuffling either set does not change the value."""
         one, two = features(0), features(1, shift=1.0)
-        before = self.record.value(one, two)
-        after = self.record.value(one[::-1].copy(), two[::-1].copy())
+        before = self.value(one, two)
+        after = self.value(one[::-1].copy(), two[::-1].copy())
         near = math.isclose(before, after, abs_tol=self.tolerance * self.scale())
         assert near, f"{before} in one order of frames, {after} in another"
 
+    def test_features_are_left_alone(self) -> None:
+        """Features may be read-only, and are not written to."""
+        one, two = features(0), features(1, shift=1.0)
+        before = one.copy(), two.copy()
+        self.value(one, two)
+        assert np.array_equal(one, before[0]), "the first set was written to"
+        assert np.array_equal(two, before[1]), "the second set was written to"
+        one.flags.writeable = two.flags.writeable = False
+        self.value(one, two)
+
+    def test_fewest_frames_work(self) -> None:
+        """Sets of ``min_frames`` frames have a value."""
+        least = self.record.min_frames
+        assert least >= 1, f"min_frames is {least}, expected at least 1"
+        value = self.value(features(0, least), features(1, least))
+        assert math.isfinite(value), f"{value} for {least} frames a side"
+
     def test_gets_worse_with_distance(self) -> None:
         """``better`` is the right way round: a set further away is never better."""
-        near, far = (self.record.value(features(0), features(1, shift=s)) for s in (0.0, 8.0))
+        near, far = (self.value(features(0), features(1, shift=s)) for s in (0.0, 8.0))
         worse = far > near if self.record.better == "lower" else far < near
         assert worse, f"{near} for a near set, {far} for a far one, better is {self.record.better}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from lusgan_core.api import Candidate, Gate, Options, Verdict
-from lusgan_gates.shares import LIKENESS, share, why_not
+from lusgan_gates.shares import share, why_not
 
 
 class CollapseOptions(Options):
@@ -56,5 +56,5 @@ GATE = Gate(
     description="Synthetic frames differ from each other about as much as real ones do",
     check=check,
     options=CollapseOptions,
-    needs=LIKENESS,
+    needs=("likeness",),
 )

@@ -7,7 +7,7 @@ import math
 from pydantic import Field
 
 from lusgan_core.api import Candidate, Gate, Options, Verdict
-from lusgan_gates.shares import LIKENESS, share, why_not
+from lusgan_gates.shares import share, why_not
 
 
 class NearCopiesOptions(Options):
@@ -64,5 +64,5 @@ GATE = Gate(
     description="Hardly any synthetic frame is much closer to a training frame than others are",
     check=check,
     options=NearCopiesOptions,
-    needs=LIKENESS,
+    needs=("likeness",),
 )

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from lusgan_core.api import Candidate, Measured
 
-LIKENESS = ("msssim", "ssim")
-"""Metrics that tell how alike frames are."""
-
 
 def share(name: str, title: str, value: float, limit: float) -> tuple[Measured, Measured]:
     """Record a share that was measured, and the limit that it was compared with.

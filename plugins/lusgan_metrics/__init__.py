@@ -1,4 +1,7 @@
-"""The pair metrics that come with lusgan, as sewar 0.4.10 defines them: one file for each."""
+"""The metrics that come with lusgan, one file for each.
+
+Those on pairs of frames are as sewar 0.4.10 defines them; those on sets of frames name their paper.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 from lusgan_core.api import Metric, hookimpl
 from lusgan_metrics import (
     ergas,
+    kid,
     mse,
     msssim,
     psnr,
@@ -22,7 +26,7 @@ from lusgan_metrics import (
 
 LUSGAN_API = 2
 
-MODULES = (mse, rmse, psnr, psnrb, rase, sam, scc, ssim, msssim, uqi, ergas, vif)
+MODULES = (mse, rmse, psnr, psnrb, rase, sam, scc, ssim, msssim, uqi, ergas, vif, kid)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ import pytest
 
 from lusgan_core.calls.ledger import record_tried
 from lusgan_core.ingestion.discover import discover
+from lusgan_core.reporting.wording import number
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
@@ -104,6 +105,29 @@ def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
     stages = {name.split()[0] for name in ran}
     assert stages == {"generate", "evaluate", "promote", "report"}
     assert len(ran) == 3 * len(SCORES) + 1
+
+
+def test_the_ui_has_a_table_of_distances(first: Any, tmp_path: Path) -> None:
+    """Each score's distances stand in the UI, with the value that its evaluation measured."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
+    settings = ('evaluation.metrics=["ssim", "kid"]', "evaluation.real_frames=none")
+    assert run(tmp_path, *settings).is_completed()
+    (evaluation,) = [
+        found
+        for path in (tmp_path / "store").glob("evaluations/score-2/*/*/evaluation.json")
+        if (found := json.loads(path.read_text()))["features"]
+    ]
+    (value,) = [v for v in evaluation["values"] if v["metric"] == "kid/random"]
+    key = ArtifactFilter(key=ArtifactFilterKey(any_=["score-2-distances"]))
+    with get_client(sync_client=True) as client:
+        (artifact,) = client.read_artifacts(artifact_filter=key)
+    (row,) = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+    assert row["Distance"].startswith("KID (random)")
+    assert row["Value"] == number(value["value"])
+    assert row["Frames a side"] == str(value["number"])
 
 
 def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from golden_inputs import context, exam_shards, exam_source, frames, left, plain
 from golden_table import Rows
 
-from lusgan_core.api import Reader
+from lusgan_core.api import FeatureExtractor, Reader, hookimpl
 from lusgan_core.calls.call import Product, StageContext, reference_to
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Measured
@@ -36,7 +36,8 @@ from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion import stage as promotion
 from lusgan_core.promotion.options import PromotionOptions
-from lusgan_core.registry import installed
+from lusgan_core.registry import Provider, Registry, installed
+from lusgan_core.registry import discover as discover_plugins
 from lusgan_core.selection import stage as selection
 from lusgan_core.selection.stage import ScoreDataset, SelectionOptions
 from lusgan_core.store import LocalStore
@@ -75,6 +76,11 @@ METRICS = (
 )  # fmt: skip
 EVALUATION: dict[str, dict[str, Any]] = {
     "defaults": {},
+    "metric_options": {"metric_options": {"kid": {"degree": 2}}},
+    "likeness": {"likeness": "mse"},
+    "features": {"features": ("levels",)},
+    "feature_options": {"feature_options": {"random": {"seed": 1}}},
+    "distance_frames": {"distance_frames": 3},
     "metrics": {"metrics": METRICS},
     "real_frames": {"real_frames": 5},
     "synthetic_frames": {"synthetic_frames": 3},
@@ -247,12 +253,33 @@ def _model(**values: float) -> ModelRecord:
     )
 
 
+def with_levels() -> Registry:
+    """Return the installed plugins and one more feature extractor: levels of grey."""
+
+    def build(device: str) -> Any:
+        def extract(stack: np.ndarray) -> np.ndarray:
+            pixels = stack.reshape(len(stack), -1)
+            return np.quantile(pixels, (0.1, 0.5, 0.9), axis=1).T.astype(np.float32)
+
+        return extract
+
+    class Plugin:
+        @hookimpl
+        def register_features(self) -> list[FeatureExtractor]:
+            return [FeatureExtractor("levels", "Levels of grey", build, "none", 3, version="1")]
+
+    registry = discover_plugins()
+    registry.add(Plugin(), Provider("tests"))
+    return registry
+
+
 def evaluate_rows() -> Rows:
     """Every measured value of a sample set beside real frames, a row an option."""
     counts = {f"900{number}": [[1, 1, 1], [1, 0, 1]] for number in range(1, 5)}
     with tempfile.TemporaryDirectory() as folder:
         where = context(Path(folder))
         where.runtime = Runtime(device="cpu", threads=1)
+        where.registry = with_levels()
         exams = exam_shards(where.store, counts)
         shards = [shard for exam in exams for shard in exam.shards]
         dataset = selection.score_dataset(shards, 1, frozenset({"9002"}))
@@ -273,7 +300,7 @@ def evaluate_rows() -> Rows:
         )
         rows = {}
         for name, options in EVALUATION.items():
-            chosen = EvaluationOptions.model_validate({"metrics": ("ssim", "mse")} | options)
+            chosen = EvaluationOptions.model_validate({"metrics": ("ssim", "mse", "kid")} | options)
             call = evaluation.call(selected, generated, chosen, where.registry)
             record = plain(evaluation.run(call, where).data)
             rows[name] = {field: v for field, v in record.items() if field != "engine"}

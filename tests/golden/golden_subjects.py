@@ -25,13 +25,14 @@ ROOMS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "report": ("reporting", stages.report_rows),
 }
 """Stage -> its room, and what makes its rows."""
-TOLERANCES = {"evaluate": 1e-5}
-"""Relative; the all-pairs engine counts some sums in single precision."""
+TOLERANCES = {"evaluate": 1e-5, "feature": 1e-5}
+"""Relative; the all-pairs engine counts some sums in single precision, and features are single."""
 PLUGIN_ROWS: dict[str, Callable[[Any], Rows]] = {
     "backbone": training.backbone_rows,
     "loss": training.loss_rows,
     "penalty": training.penalty_rows,
     "metric": training.metric_rows,
+    "feature": training.feature_rows,
     "reader": stages.reader_rows,
     "gate": plugins.gate_rows,
     "preset": plugins.preset_rows,
@@ -62,6 +63,7 @@ def subjects() -> dict[str, Subject]:
                         record.version,
                         f"`version` of {kind} {name} in {provider.module}",
                         partial(PLUGIN_ROWS[kind], record),
+                        TOLERANCES.get(kind, 1e-6),
                     )
                 )
     return {subject.name: subject for subject in found}

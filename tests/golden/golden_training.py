@@ -17,7 +17,18 @@ from golden_table import Rows
 from torch import Tensor, nn
 
 import tiny
-from lusgan_core.api import Backbone, Loss, NetworkSpec, PairMetric, Penalty, Targets
+from lusgan_core.api import (
+    Backbone,
+    FeatureExtractor,
+    Loss,
+    NetworkSpec,
+    PairMetric,
+    Penalty,
+    SetMetric,
+    Targets,
+)
+from lusgan_core.measures.bound import bound
+from lusgan_core.measures.features import build_extractor
 from lusgan_core.registry import installed
 from lusgan_core.training.monitor import end_values
 from lusgan_core.training.previews import preview_iterations
@@ -119,6 +130,12 @@ def _sums(network: nn.Module) -> list[float]:
     return [sum(float(v.abs().sum()) for v in values), sum(float(v.sum()) for v in values)]
 
 
+FEATURES: dict[str, dict[str, Any]] = {"random": {"defaults": {}, "seed": {"seed": 1}}}
+"""Feature extractor -> options of each of its rows."""
+SET_METRICS: dict[str, dict[str, Any]] = {"kid": {"defaults": {}, "degree": {"degree": 1}}}
+"""Metric on sets -> options of each of its rows."""
+
+
 def backbone_rows(record: Backbone) -> Rows:
     """Outputs of both networks in training, from fixed seeds, a row an option."""
     with double_precision():
@@ -178,8 +195,23 @@ def penalty_rows(record: Penalty) -> Rows:
         return {"defaults": {"value": value.item(), "gradients": sums, "weight": options.weight}}
 
 
-def metric_rows(record: PairMetric) -> Rows:
+def feature_rows(record: FeatureExtractor) -> Rows:
+    """Means of blocks of features: of grey and colour frames, small and large, a row an option."""
+    rows: dict[str, Any] = {}
+    for name, options in FEATURES[record.name].items():
+        extract = build_extractor(record, options)
+        for side in (32, 96):
+            grey = frames(3, 23, side)
+            for kind, stack in (("grey", grey), ("colour", grey[..., None] // [1, 2, 3])):
+                found = extract(stack.astype(np.uint8)).reshape(3, 16, -1)
+                rows[f"{name}, {side}, {kind}"] = found.mean(2, dtype=np.float64)
+    return rows
+
+
+def metric_rows(record: PairMetric | SetMetric) -> Rows:
     """Values of pairs of frames: alike, unlike, one and the same; grey and colour."""
+    if isinstance(record, SetMetric):
+        return _set_metric_rows(record)
     one, other = frames(2, 21, 192)
     near = np.clip(one.astype(int) + np.arange(192) % 7 - 3, 0, 255).astype(np.uint8)
     pairs = {"unlike": (one, other), "alike": (one, near), "same": (one, one)}
@@ -190,3 +222,13 @@ def metric_rows(record: PairMetric) -> Rows:
             colour = [np.stack([x, x // 2, 255 - x], axis=2) for x in (a, b)]
             rows[f"{name}, colour"] = float(record.value(*colour))
     return rows
+
+
+def _set_metric_rows(record: SetMetric) -> Rows:
+    """Values of two sets of features at three distances, a row an option."""
+    rng = np.random.default_rng(24)
+    one, other = rng.standard_normal((30, 5)), rng.standard_normal((20, 5))
+    return {
+        name: [bound(record, options).value(one, other + shift) for shift in (0.0, 0.5, 4.0)]
+        for name, options in SET_METRICS[record.name].items()
+    }

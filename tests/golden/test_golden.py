@@ -23,6 +23,7 @@ from lusgan_core.pipeline.runner import VERSIONS
 from lusgan_core.registry import installed
 from lusgan_core.training import label_noise
 
+FEATURES = golden_training.FEATURES
 SUBJECTS = subjects()
 HERE = Path(__file__).parent
 
@@ -38,7 +39,7 @@ def test_results_do_not_depend_on_the_processor(capability: str) -> None:
     """Tables hold with the vector instructions of other processors."""
     done = subprocess.run(
         [sys.executable, str(HERE / "renew.py"), "--check", "train", "generate", "backbone", "loss",
-         "penalty"],
+         "penalty", "feature"],
         env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
@@ -74,6 +75,14 @@ def test_every_option_of_a_backbone_has_a_row(name: str) -> None:
     """The same for options of the networks."""
     fields = set(installed().backbone(name).options.model_fields)
     assert fields <= set(golden_training.BACKBONES[name])
+
+
+def test_every_option_of_a_set_metric_or_extractor_has_a_row() -> None:
+    """The same for those of metrics on sets, and of feature extractors."""
+    for rows, kind in ((golden_training.SET_METRICS, "metric"), (FEATURES, "feature")):
+        for name, options in rows.items():
+            fields = installed().records[kind][name].options.model_fields
+            assert set(fields) <= set(options)
 
 
 def test_each_row_is_another() -> None:

@@ -136,6 +136,33 @@ def test_shards_that_no_manifest_names_go(pipeline: Pipeline) -> None:
     assert "cut off" in item.why
 
 
+def test_features_go_with_their_shards_and_evaluations(pipeline: Pipeline) -> None:
+    """Features stay as long as their shard does and an evaluation that stays used such features;
+    their names in the plan name no patient."""
+    carry_out(pipeline.store, plan_old(pipeline.store))
+    shard = next(key for key in pipeline.files() if key.endswith(".h5") and "shards/" in key)
+    folder = shard.removesuffix(".h5").replace("shards/", "features/")
+    (evaluated, *_) = manifests(pipeline.store, "evaluations/")
+    data = evaluated.data | {"features": ["random-0a0a0a0a"]}
+    changed = evaluated.model_copy(update={"data": data})
+    pipeline.store.put(evaluated.manifest_key, changed.model_dump_json().encode())
+    used, other, orphan = (
+        f"{folder}/0-12345678-random-0a0a0a0a.npz",
+        f"{folder}/0-12345678-random-0b0b0b0b.npz",
+        "features/9003/1/convex_9003_1_1-0badcafe/0-12345678-random-0a0a0a0a.npz",
+    )
+    for key in (used, other, orphan):
+        pipeline.store.put(key, b"features")
+    plan = plan_old(pipeline.store)
+    assert {item.what for item in plan.items} == {"features"}
+    assert {(item.name, item.keys) for item in plan.items} == {
+        (shard.removesuffix(".h5")[-8:], (other,)),
+        ("0badcafe", (orphan,)),
+    }
+    carry_out(pipeline.store, plan)
+    assert used in pipeline.files()
+
+
 def test_names_in_a_plan_name_no_patient(pipeline: Pipeline) -> None:
     """What is printed of a plan holds no patient's code."""
     for item in plan_old(pipeline.store).items:

@@ -93,6 +93,17 @@ def taken_out(hospital: Hospital, code: str) -> Withdrawal:
     return record
 
 
+def test_its_features_go_with_it(hospital: Hospital) -> None:
+    """What an extractor made of its frames is deleted at once; that of other exams stays."""
+    other = next(code for code in CODES if code != TRAINING)
+    mine, others = (f"features/{code}/1/convex-1/0-1-random-1.npz" for code in (TRAINING, other))
+    for key in (mine, others):
+        hospital.store.put(key, b"features")
+    taken_out(hospital, TRAINING)
+    assert not hospital.store.exists(mine)
+    assert hospital.store.exists(others)
+
+
 def test_models_that_saw_it_are_marked_and_nobody_is_current(hospital: Hospital) -> None:
     """Both scores trained on the patient: their models are marked and `current` is empty."""
     folders = [current_model(hospital.store, score).folder for score in SCORES]

@@ -277,7 +277,7 @@ def with_gate(check: Callable[..., Any]) -> Registry:
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (raises, "failed with ZeroDivisionError: no frames at all"),
+        (raises, "failed: ZeroDivisionError: no frames at all"),
         (says_yes, "returned bool, expected a Verdict"),
     ],
 )

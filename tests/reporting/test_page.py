@@ -24,6 +24,7 @@ from lusgan_core.calls.section import (
     FramePairs,
     Group,
     Histograms,
+    Measured,
     Patient,
     Section,
     Series,
@@ -524,3 +525,16 @@ def test_four_scores_at_256_pixels_make_a_page_of_a_few_megabytes(tmp_path: Path
     """Frames are reduced enough for the page to stay below 6 MB."""
     store = sample_store(tmp_path, side=256)
     assert len(draw(sample_content(store, side=256), store).encode()) < 6e6
+
+
+def test_distances_between_sets_are_no_rows_of_pairs() -> None:
+    """A single value, such as a distance, has no mean or range over pairs: it stands in a table of
+    its own, and the table of pairs is as it would be without it."""
+    pairs = [
+        Measured(metric="ssim", title="SSIM", between=("real", "synthetic"), statistic=s, value=0.5)
+        for s in ("mean", "sd", "min", "max")
+    ]
+    single = Measured(metric="kid/x", title="KID", between=("held-out", "synthetic"), value=0.1)
+    assert by_metric([*pairs, single]) == by_metric(pairs)
+    assert len(by_metric(pairs)) == 1
+    assert by_metric([single]) == []

@@ -7,6 +7,7 @@ import time
 from collections import UserDict
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from lusgan_core.api import (
     Backbone,
     Exporter,
+    FeatureExtractor,
     Gate,
     Loss,
     NetworkSpec,
@@ -34,6 +36,7 @@ from lusgan_core.api import (
 from lusgan_core.testing import (
     BackboneContract,
     ExporterContract,
+    FeatureExtractorContract,
     GateContract,
     LossContract,
     PairMetricContract,
@@ -157,7 +160,19 @@ class Raw:
 
 EXPORTER = Exporter("raw", "Grey levels, one after the other", Raw, options=Switch)
 
+
+def levels(device: str) -> Any:
+    def extract(frames: Any) -> Any:
+        pixels = frames.reshape(len(frames), -1)
+        return np.quantile(pixels, (0.25, 0.5, 0.75), axis=1).T.astype(np.float32)
+
+    return extract
+
+
+LEVELS = FeatureExtractor("levels", "Quartiles of grey levels", levels, "none", 3)
+
 GOOD: dict[type[RecordContract], Any] = {
+    FeatureExtractorContract: LEVELS,
     BackboneContract: BACKBONE,
     LossContract: LOSS,
     PenaltyContract: PENALTY,
@@ -445,6 +460,16 @@ BROKEN_PAIR_METRICS = [
     ),
 ]
 
+
+def centres(a: Any, b: Any) -> float:
+    a -= b.mean(0)
+    return float(np.linalg.norm(a.mean(0)))
+
+
+def undefined_for_few(a: Any, b: Any) -> float:
+    return mean_gap(a, b) if len(a) > 2 else np.nan
+
+
 BROKEN_SET_METRICS = [
     (replace(GAP, bounds=(-1, 1)), "value_is_a_float_within_bounds"),
     (replace(GAP, identical=1.0), "identical_sets_have_the_stated_value"),
@@ -453,6 +478,55 @@ BROKEN_SET_METRICS = [
         "order_of_frames_is_nothing",
     ),
     (replace(GAP, better="higher"), "gets_worse_with_distance"),
+    (replace(GAP, value=centres), "features_are_left_alone"),
+    (replace(GAP, value=undefined_for_few), "fewest_frames_work"),
+    (replace(GAP, min_frames=0), "fewest_frames_work"),
+]
+
+
+def changed(change: Callable[[Any, Any], Any]) -> FeatureExtractor:
+    """An extractor whose features are changed by a function of frames and features."""
+
+    def build(device: str) -> Any:
+        extract = levels(device)
+        return lambda frames: change(frames, extract(frames))
+
+    return replace(LEVELS, build=build)
+
+
+def drawn(device: str) -> Any:
+    extract, shift = levels(device), np.float32(np.random.default_rng().uniform(1, 2))
+    return lambda frames: extract(frames) * shift
+
+
+def darkens(frames: Any, features: Any) -> Any:
+    frames[0] = 0
+    return features
+
+
+def numbered(frames: Any, features: Any) -> Any:
+    return features * np.arange(1, len(frames) + 1, dtype=np.float32)[:, None]
+
+
+def no_weights() -> list[Path]:
+    return [Path("/nowhere/weights.bin")]
+
+
+BROKEN_FEATURES = [
+    (replace(LEVELS, licence=" "), "can_be_shown"),
+    (replace(LEVELS, size=0), "can_be_shown"),
+    (replace(LEVELS, min_size=0), "can_be_shown"),
+    (replace(LEVELS, size=4), "features_are_finite_float32"),
+    (changed(lambda x, f: f.astype(np.float64)), "features_are_finite_float32"),
+    (changed(lambda x, f: f * np.float32(np.nan)), "features_are_finite_float32"),
+    (changed(lambda x, f: f.tolist()), "features_are_finite_float32"),
+    (changed(lambda x, f: f[:, :3] if x.shape[1] > 9 else f[:, :2]), "smallest_frames_work"),
+    (changed(lambda x, f: np.ones_like(f)), "frames_differ_in_their_features"),
+    (changed(lambda x, f: f - f.mean(0)), "number_of_frames_is_nothing"),
+    (changed(numbered), "order_of_frames_is_nothing"),
+    (replace(LEVELS, build=drawn), "built_again_it_is_the_same"),
+    (changed(darkens), "frames_are_left_alone"),
+    (replace(LEVELS, weights=no_weights), "weights_can_be_read"),
 ]
 
 
@@ -644,6 +718,7 @@ BROKEN_EXPORTERS = [
             (GateContract, BROKEN_GATES),
             (PresetContract, BROKEN_PRESETS),
             (ExporterContract, BROKEN_EXPORTERS),
+            (FeatureExtractorContract, BROKEN_FEATURES),
         )
         for record, name in broken
     ],
@@ -666,7 +741,7 @@ def test_every_test_is_shown_to_fail() -> None:
     """No test of a suite is without a broken record that it catches."""
     caught = {name for _, name in (
         *BROKEN_BACKBONES, *BROKEN_LOSSES, *BROKEN_PENALTIES,
-        *BROKEN_PAIR_METRICS, *BROKEN_SET_METRICS,
+        *BROKEN_PAIR_METRICS, *BROKEN_SET_METRICS, *BROKEN_FEATURES,
         *BROKEN_GATES, *BROKEN_PRESETS, *BROKEN_EXPORTERS,
     )} | {"frames_are_left_alone"}  # fmt: skip
     every = {name.removeprefix("test_") for suite in GOOD for name in names_of(suite)}
@@ -686,3 +761,39 @@ def test_lazy_penalty_options_are_inherited() -> None:
     """PenaltyOptions themselves pass the options test that every record's must."""
     assert issubclass(PENALTY.options, PenaltyOptions)
     run(PenaltyContract, PENALTY, "test_options_are_frozen_described_and_bounded")
+
+
+class Level(Options):
+    """Options of a metric and of an extractor."""
+
+    factor: float = Field(1.0, ge=0, le=10, description="Factor of the values")
+
+
+def test_suites_give_options_and_device_to_who_asks_for_them() -> None:
+    """Metrics and extractors with options are tried with their defaults, on the CPU."""
+
+    def pair(a: Any, b: Any, options: Level, *, device: str) -> float:
+        assert device == "cpu"
+        return options.factor * mae(a, b)
+
+    def of_sets(a: Any, b: Any, options: Level) -> float:
+        return options.factor * mean_gap(a, b)
+
+    def build(device: str, options: Level) -> Any:
+        return lambda frames: levels(device)(frames) * np.float32(options.factor)
+
+    many = replace(
+        MAE,
+        value=pair,
+        prepare=lambda frames, options, device: prepare(frames) * options.factor,
+        compare=lambda a, b, options, device: compare(a, b),
+        options=Level,
+        uses_device=True,
+    )
+    for suite, record in (
+        (PairMetricContract, many),
+        (SetMetricContract, replace(GAP, value=of_sets, options=Level)),
+        (FeatureExtractorContract, replace(LEVELS, build=build, options=Level)),
+    ):
+        for name in names_of(suite):
+            run(suite, record, name)

@@ -26,6 +26,7 @@ import numpy as np
 
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, UnknownNameError
+from lusgan_core.measures.bound import bound
 from lusgan_core.measures.pairs.blocks import MEMORY_BYTES, Plan, make_plan
 from lusgan_core.measures.pairs.comparison import Comparison
 from lusgan_core.measures.pairs.engines import Choice, check_device, make_engine
@@ -70,7 +71,8 @@ def compare_sets(
     Args:
         a: The first frames, the reference of directed metrics.
         b: The second frames; None to compare the frames of ``a`` with each other.
-        metrics: Pair metrics, as records or names of installed ones.
+        metrics: Pair metrics, as records or names of installed ones; those with options that are
+            not bound to any (see ``bound``) take their defaults.
         top: Neighbours among ``a`` that are kept of each frame of ``b``, at least 1.
         histogram_bins: Largest number of bins of a metric's histogram, at least 2.
         matrix: Folder for the values of all pairs, a .npy file a metric, (len(a), len(b)) float64;
@@ -109,7 +111,7 @@ def compare_sets(
     version, device = check_compat(compat), check_device(device)
     second = a if b is None else b
     shape = _common_shape(a, second)
-    usable, absent = _applicable(_records(metrics), shape)
+    usable, absent = _applicable(_records(metrics, device), shape)
     pixels = len(a) * len(second) * shape[0] * shape[1]
     runners = make_runners(
         usable,
@@ -162,8 +164,9 @@ def _without_failing(
             return replace(found, absent=found.absent | absent)
 
 
-def _records(metrics: Sequence[PairMetric | str]) -> list[PairMetric]:
-    records = [installed().pair_metric(m) if isinstance(m, str) else m for m in metrics]
+def _records(metrics: Sequence[PairMetric | str], device: str) -> list[PairMetric]:
+    named = [installed().pair_metric(m) if isinstance(m, str) else m for m in metrics]
+    records = [bound(metric, device=device) for metric in named]
     for record in records:
         if record.kernel is not None and record.kernel not in KERNELS:
             raise UnknownNameError("kernel", record.kernel, KERNELS, f"metric {record.name!r}")

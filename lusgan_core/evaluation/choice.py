@@ -1,0 +1,99 @@
+"""Which metrics and feature extractors an evaluation uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lusgan_core.api import PairMetric, SetMetric
+from lusgan_core.errors import ConfigError
+from lusgan_core.evaluation.stage import EvaluationOptions
+from lusgan_core.measures.pairs.results import LIKENESS
+from lusgan_core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The plugins of one evaluation."""
+
+    pairs: tuple[PairMetric, ...]
+    sets: tuple[SetMetric, ...]
+    features: tuple[str, ...]
+    """Names of the feature extractors on which set metrics are taken."""
+
+    @property
+    def metrics(self) -> tuple[PairMetric | SetMetric, ...]:
+        """The metrics of both kinds."""
+        return *self.pairs, *self.sets
+
+    @property
+    def plugins(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of each, for the cache key."""
+        metrics = [("metric", metric.name) for metric in self.metrics]
+        return (*metrics, *(("feature", name) for name in self.features))
+
+    def extractors_of(self, metric: SetMetric, options: EvaluationOptions) -> tuple[str, ...]:
+        """Name the feature extractors on which a metric is taken.
+
+        Args:
+            metric: The metric.
+            options: Options of the evaluation.
+
+        Returns:
+            Those that the metric is defined on, else those of the options.
+        """
+        return metric.features or options.features
+
+
+def choose(options: EvaluationOptions, registry: Registry) -> Choice:
+    """Choose the plugins that an evaluation uses.
+
+    A likeness that is not among the metrics is added to them. Where no metric on pairs is named,
+    those by which likeness is usually measured are added. An extractor that a metric is defined on
+    is left out where it is not installed.
+
+    Args:
+        options: Options of the evaluation.
+        registry: Installed plugins.
+
+    Returns:
+        The plugins, each once.
+
+    Raises:
+        UnknownPluginError: A metric or feature extractor that is named is not installed.
+        ConfigError: The likeness is not a metric on pairs.
+    """
+    names = list(options.metrics or sorted(registry.records["metric"]))
+    metrics = [registry.metric(name) for name in dict.fromkeys(names)]
+    pairs = [metric for metric in metrics if isinstance(metric, PairMetric)]
+    sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
+    if options.likeness is not None:
+        likeness = registry.metric(options.likeness)
+        if not isinstance(likeness, PairMetric):
+            raise ConfigError(
+                f"evaluation.likeness is {likeness.name!r}, a metric on sets: name one on pairs"
+            )
+        pairs += [likeness] if likeness not in pairs else []
+    elif not pairs:
+        installed = registry.pair_metrics()
+        pairs = [installed[name] for name in LIKENESS if name in installed]
+    asked = [registry.feature(name).name for name in options.features] if sets else []
+    needed = [name for metric in sets for name in metric.features or asked]
+    features = [name for name in dict.fromkeys(needed) if name in registry.records["feature"]]
+    return Choice(tuple(pairs), tuple(sets), tuple(features))
+
+
+def identical_likeness(metric: PairMetric) -> float:
+    """The value from which distances are counted: that of two identical frames.
+
+    Where it depends on the frame, or is infinite, the bound on that side stands in for it.
+
+    Raises ConfigError where that is infinite, too.
+    """
+    bound = metric.bounds[1 if metric.better == "higher" else 0]
+    for value in (metric.identical, bound):
+        if abs(value) < float("inf"):  # neither infinite nor NaN
+            return value
+    raise ConfigError(
+        f"evaluation.likeness is {metric.name!r}, which has no finite value for identical frames: "
+        "name a metric that has one, e.g. ssim"
+    )

@@ -1,0 +1,18 @@
+"""The feature extractors that come with lusgan: one file for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lusgan_core.api import FeatureExtractor, hookimpl
+from lusgan_features import random_networks
+
+LUSGAN_API = 2
+
+MODULES = (random_networks,)
+
+
+@hookimpl
+def register_features() -> Sequence[FeatureExtractor]:
+    """Offer the built-in feature extractors."""
+    return [module.EXTRACTOR for module in MODULES]

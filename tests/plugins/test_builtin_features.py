@@ -1,0 +1,75 @@
+"""The built-in feature extractors against their contract, and what their features tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lusgan_core.measures.bound import bound
+from lusgan_core.measures.features import build_extractor
+from lusgan_core.registry import installed
+from lusgan_core.testing import FeatureExtractorContract
+from lusgan_core.testing.pair_metrics import noisy, sample_frames
+from speckle import speckle
+
+
+class TestContract(FeatureExtractorContract):
+    """Every built-in extractor keeps the contract."""
+
+    tolerance = 1e-5
+
+    @pytest.fixture(autouse=True, params=["random"])
+    def choose(self, request: pytest.FixtureRequest) -> None:
+        self.record = installed().feature(request.param)
+
+
+def random_features(frames: np.ndarray, **options: object) -> np.ndarray:
+    return build_extractor(installed().feature("random"), options)(frames)
+
+
+def test_grey_is_a_colour() -> None:
+    """A grey frame has the features of its copy with three equal channels."""
+    frames = np.stack(list(sample_frames(64, 1).values()))
+    colour = np.repeat(frames[..., None], 3, axis=3)
+    np.testing.assert_allclose(random_features(colour), random_features(frames), atol=1e-5)
+
+
+def test_another_seed_is_another_ensemble() -> None:
+    """Weights come from the seed, and from nothing that was drawn before."""
+    frames = np.stack(list(sample_frames(64, 1).values()))
+    first = random_features(frames)
+    assert not np.allclose(random_features(frames, seed=1), first, rtol=0.1)
+
+
+def test_a_larger_frame_is_reduced() -> None:
+    """A smooth frame has nearly the same features at four times the side."""
+    small, large = (sample_frames(side, 1)["smooth"][None] for side in (64, 256))
+    one, other = random_features(small), random_features(large)
+    noise = random_features(sample_frames(64, 1)["noise"][None])
+    assert np.linalg.norm(one - other) < 0.2 * np.linalg.norm(one - noise)
+
+
+def test_distance_grows_with_noise() -> None:
+    """Halves of one set are nearer by KID than one half and the other with noise added, and the
+    more noise, the further. The mean frame, again and again, is further away than other frames."""
+    kid = bound(installed().set_metric("kid"))
+    frames = speckle(120, 64, 64, 3)
+    half, other = frames[::2], frames[1::2]
+    sets = [other, *(np.stack([noisy(f, sd) for f in other]) for sd in (5.0, 20.0, 60.0))]
+    one = random_features(half).astype(float)
+    values = [kid.value(one, random_features(frames).astype(float)) for frames in sets]
+    assert values == sorted(values)
+    assert values[2] > 10 * abs(values[0])
+    mean = np.repeat(other.mean(0, keepdims=True).astype(np.uint8), len(other), axis=0)
+    assert kid.value(one, random_features(mean).astype(float)) > 10 * abs(values[0])
+
+
+def test_gain_weighs_less_than_content() -> None:
+    """Frames a fifth darker are nearer by KID than frames with some noise."""
+    kid = bound(installed().set_metric("kid"))
+    frames = speckle(80, 64, 64, 3)
+    half, other = random_features(frames[::2]).astype(float), frames[1::2]
+    darker = (0.8 * other).astype(np.uint8)
+    noise = np.stack([noisy(frame, 40.0) for frame in other])
+    values = [kid.value(half, random_features(some).astype(float)) for some in (darker, noise)]
+    assert values[0] < 0.5 * values[1]
