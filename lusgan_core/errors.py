@@ -6,8 +6,12 @@ can catch it too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+LONGEST = 400
+"""Characters of a plugin's own error text that are repeated in lusgan's."""
 
 
 class LusganError(Exception):
@@ -79,3 +83,32 @@ class TrainingStopped(LusganError, RuntimeError):  # noqa: N818 - a stop is no e
 
 class LeaseError(LusganError, RuntimeError):
     """Another process is training this very model at the moment."""
+
+
+@contextmanager
+def inside_plugin(kind: str, name: str, doing: str) -> Iterator[None]:
+    """Tell whatever a block of a plugin's code raises with the plugin's kind and name, in one line.
+
+    A stop passes through, and so does what already names a plugin.
+
+    Args:
+        kind: ``backbone``, ``loss``, ``penalty`` ...
+        name: Name of the plugin's record.
+        doing: What the code does, e.g. ``its generator's forward pass``.
+
+    Raises:
+        ConfigError: The plugin refuses its options or sizes by a ConfigError of its own.
+        PluginError: The block raised anything else.
+    """
+    try:
+        yield
+    except (PluginError, TrainingStopped):
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"{kind} {name!r}: {error}") from error
+    except Exception as error:
+        said = " ".join(str(error).split()) or "no reason given"
+        raise PluginError(
+            f"{kind} {name!r}: {doing} raised {type(error).__name__}: {said[:LONGEST]}; "
+            "LUSGAN_TRACEBACK=1 shows where"
+        ) from error
