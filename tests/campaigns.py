@@ -28,6 +28,7 @@ class Kind:
 KINDS = {
     "faults": Kind("goes wrong N times between a store and its S3 server", 500),
     "kills": Kind("kills flow process, worker, server and S3 in turn, N times in all", 4),
+    "options": Kind("trains N times with options drawn at random", 4),
     "files": Kind("damages each of a few .mat files and masks N times", 300),
 }
 TABLE = pytest.StashKey[list[Mapping[str, object]]]()
