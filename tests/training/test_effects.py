@@ -189,7 +189,7 @@ def test_input_noise_has_its_deviation() -> None:
 
 @covers("value_range", "standardise")
 def test_grey_levels_become_values_as_written() -> None:
-    """Black and white become 0 and 1, or -1 and 1; standardised, frames have mean 0, deviation 1."""
+    """Black and white become 0 and 1, or -1 and 1; standardised, they have mean 0, deviation 1."""
     frames = tiny.some_frames(20)
     frames[:, 0, 0], frames[:, 0, 1] = 0, 255
     for name, low in (("0..1", 0.0), ("-1..1", -1.0)):
