@@ -157,7 +157,15 @@ def penalty_of(
 
 
 def backward(made: Recipe, value: Tensor) -> None:
-    """Run a backward pass. Raises PluginError, which names every plugin that it goes through."""
+    """Run a backward pass.
+
+    Args:
+        made: The plugins that it goes through, for messages.
+        value: The scalar to differentiate.
+
+    Raises:
+        PluginError: It fails; the message names the backbone, the loss and the penalties.
+    """
     others = [f"loss {made.loss.name!r}", *(f"penalty {p.name!r}" for p, _ in made.penalties)]
     through = f"the backward pass through it and {', '.join(others)}"
     with inside_plugin("backbone", made.record.backbone, through):
