@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, reference_to
+from lusgan_core.errors import inside_plugin
 from lusgan_core.generation.export.mat import MatExport
 from lusgan_core.generation.export.png import PngExport
 from lusgan_core.generation.frames import generate
@@ -39,6 +40,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         MissingError: The device is not available.
         UnknownPluginError: The model's backbone is not installed.
         TrainingError: The model's weights are damaged or do not fit its backbone.
+        PluginError: Its backbone fails.
     """
     options = GenerationOptions.model_validate(call.options)
     trained = earlier(context, call.arguments["trained"])
@@ -55,6 +57,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         options.count,
         batch_size=options.batch_size,
     )
+    batches = _named(batches, model.generator.backbone)
     exports: list[Export] = []
     if "png" in options.formats:
         exports.append(PngExport(context.store, folder))
@@ -78,6 +81,16 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
     )
     counts = {"frames": options.count}
     return Product(data, artifacts, counts, device=device.type, seed=options.seed)
+
+
+def _named(batches: Iterator[Frame], backbone: str) -> Iterator[Frame]:
+    """Pass on every batch; what the generator raises is told with its backbone's name."""
+    while True:
+        with inside_plugin("backbone", backbone, "its generator, in eval mode,"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _exported(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from lusgan_core.api import Backbone
 from lusgan_core.config import RunConfig
 from lusgan_core.domain import SCORES
 from lusgan_core.presets import PRESETS
@@ -44,10 +45,15 @@ class _Choices:
         }
         registry = installed()
         training = handler.resolve_ref_schema(run["training"])["properties"]
-        training["backbone"]["enum"] = sorted(registry.records["backbone"])
+        backbones = {
+            name: record
+            for name, record in registry.records["backbone"].items()
+            if isinstance(record, Backbone) and not record.conditional  # runs refuse those
+        }
+        training["backbone"]["enum"] = sorted(backbones)
         training["loss"]["enum"] = sorted(registry.records["loss"])
         for section, records in (
-            ("backbone_options", registry.records["backbone"]),
+            ("backbone_options", backbones),
             ("loss_options", registry.records["loss"]),
         ):
             training[section] = _one_of(training[section], records)
