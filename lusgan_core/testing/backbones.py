@@ -237,10 +237,10 @@ class BackboneContract(RecordContract):
             assert torch.equal(images, self.images(copied.eval(), z, spec)), (
                 "a generator with the same state_dict, or a copy, gives other images"
             )
-        one, two = (
+        judged = [
             self.logits(pair[1].eval(), packed(images, spec), spec) for pair in (first, other)
-        )
-        assert torch.equal(one, two), "a discriminator with the same state_dict gives other logits"
+        ]
+        assert torch.equal(*judged), "a discriminator with the same state_dict gives other logits"
 
     def test_a_training_resumes_exactly(self) -> None:
         """Trained, saved, built anew, loaded and trained on, networks end in the same bits: what
@@ -276,7 +276,7 @@ class BackboneContract(RecordContract):
                 for network in networks:
                     for weight in network.parameters():
                         if weight.grad is not None:
-                            weight -= 0.01 * weight.grad
+                            weight.sub_(0.01 * weight.grad)
                             weight.grad = None
 
 

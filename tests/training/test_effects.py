@@ -291,7 +291,7 @@ def test_every_penalty_pulls_at_the_gradients(name: str) -> None:
     each = watch(penalties={name: {"weight": 1.0, "every": 1}}, **options)
     assert lazy.rows[0]["penalty"] == pytest.approx(2 * each.rows[0]["penalty"], rel=1e-5)
     wanted = 1.0 if name == "gp" else 0.0
-    fast = {"lr_discriminator": 2e-3, **options}
+    fast = {"lr_discriminator": 1e-2, **options}
     with_it, without = (
         watch(penalties={name: {"weight": weight}}, **fast) for weight in (100.0, 0.0)
     )
