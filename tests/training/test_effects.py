@@ -74,7 +74,7 @@ def watch(frames: np.ndarray | None = None, **changes: Any) -> Watched:
         return softplus(-fake).mean()
 
     registry = tiny.with_loss(
-        Loss("watched", "", discriminator, generator, generator_needs_real=False)
+        Loss("watched", "Keeps its targets", discriminator, generator, generator_needs_real=False)
     )
     chosen = tiny.options(**{"loss": "watched", "iterations": ITERATIONS} | changes)
     trainer, state = tiny.begin(chosen, registry, frames)

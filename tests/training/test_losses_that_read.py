@@ -23,7 +23,9 @@ def recording(kept: dict[str, list[Step]], **fields: Any) -> Loss:
         kept["G"].append(step)
         return -fake.mean()
 
-    return Loss("recording", "", discriminator, generator, targets=frozenset(), **fields)
+    return Loss(
+        "recording", "Keeps its steps", discriminator, generator, targets=frozenset(), **fields
+    )
 
 
 def trained(loss: Loss, iterations: int = 2, **changes: Any) -> Any:
@@ -82,7 +84,14 @@ def test_a_loss_on_images_trains_the_generator() -> None:
     def critic(real: Tensor, fake: Tensor, targets: Any, step: Step, options: Any) -> Tensor:
         return fake.mean() - real.mean()
 
-    loss = Loss("white", "", critic, whiter, targets=frozenset(), reads=frozenset({"images"}))
+    loss = Loss(
+        "white",
+        "Wants white images",
+        critic,
+        whiter,
+        targets=frozenset(),
+        reads=frozenset({"images"}),
+    )
     state = trained(loss, 30, lr_generator=5e-3)
     assert state.generator(torch.randn(4, 6)).mean() > 0.5
 

@@ -198,37 +198,37 @@ class Failing(nn.Module):
     ("record", "changes", "said"),
     [
         (
-            Loss("odd", "", divides, forger),
+            Loss("odd", "Odd", divides, forger),
             {"loss": "odd"},
             r"loss 'odd': its discriminator loss raised ZeroDivisionError: division by zero",
         ),
         (
-            Loss("odd", "", critic, divides),
+            Loss("odd", "Odd", critic, divides),
             {"loss": "odd"},
             r"loss 'odd': its generator loss raised ZeroDivisionError",
         ),
         (
-            Loss("odd", "", lambda a, b, t, o: (b - a).mean(0), forger),
+            Loss("odd", "Odd", lambda a, b, t, o: (b - a).mean(0), forger),
             {"loss": "odd"},
             r"loss 'odd': its discriminator loss is float32 \(1,\), expected a scalar",
         ),
         (
-            Loss("odd", "", lambda a, b, t, o: 0.5, forger),
+            Loss("odd", "Odd", lambda a, b, t, o: 0.5, forger),
             {"loss": "odd"},
             r"loss 'odd': its discriminator loss is a float, expected a scalar tensor",
         ),
         (
-            Penalty("odd", "", divides),
+            Penalty("odd", "Odd", divides),
             {"penalties": {"odd": {}}},
             r"penalty 'odd': its value raised ZeroDivisionError",
         ),
         (
-            Penalty("odd", "", lambda d, r, f, g, o: d(r).square()),
+            Penalty("odd", "Odd", lambda d, r, f, g, o: d(r).square()),
             {"penalties": {"odd": {}}},
             r"penalty 'odd': its value is float32 \(4, 1\), expected a scalar",
         ),
         (
-            Loss("odd", "", critic, lambda a, b, t, o: b.detach().mean()),
+            Loss("odd", "Odd", critic, lambda a, b, t, o: b.detach().mean()),
             {"loss": "odd", "generator_steps": 1},
             r"backbone 'dcgan': the backward pass through it and loss 'odd' raised RuntimeError",
         ),
@@ -245,13 +245,13 @@ def test_whatever_a_plugin_raises_is_told_by_its_name(record, changes, said) -> 
 
 def test_a_stop_passes_through_a_plugin() -> None:
     """Ctrl-C in the middle of a loss is no fault of the loss."""
-    registry = tiny.with_records(Loss("odd", "", interrupted, forger))
+    registry = tiny.with_records(Loss("odd", "Odd", interrupted, forger))
     with pytest.raises(KeyboardInterrupt):
         one_iteration(registry, loss="odd")
 
 
 def test_a_backbone_may_refuse_its_options() -> None:
     """A ConfigError of a backbone stays one, so that the command ends with 2, and has its name."""
-    registry = tiny.with_records(Backbone("picky", "", refuses, nets.discriminator))
+    registry = tiny.with_records(Backbone("picky", "Picky", refuses, nets.discriminator))
     with pytest.raises(ConfigError, match=r"^backbone 'picky': image size 32: this one"):
         one_iteration(registry, backbone="picky", backbone_options={})
