@@ -78,7 +78,6 @@ def _any_of(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, A
             "title": name,
             "description": record.description,
             "anyOf": [{"type": "null", "title": "off"}, _options_of(record) | {"title": "on"}],
-            "default": None,
         }
         for name, record in sorted(records.items())
     }
