@@ -40,7 +40,7 @@ test313:  ## Run the tests under Python 3.13 as well, in an environment of their
 live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (15 minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
 
-campaign: install  ## Kills, faults or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
+campaign: install  ## Kills, faults, random trainings or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
 	$(TEST_ENV) $(BIN)/python -m pytest -m campaign --timeout=0 --campaign="$(NAME)" \
 	  $(if $(N),--campaign-size=$(N)) --campaign-seed=$(SEED) tests
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
@@ -89,6 +89,7 @@ __all__ = [
     "Samples",
     "SetMetric",
     "SourceStat",
+    "Step",
     "Targets",
     "Verdict",
     "find",
@@ -128,6 +129,8 @@ class NetworkSpec:
     """D, the length of a noise vector."""
     pack: int
     """Images the discriminator sees at once, stacked as channels (PacGAN); 1 is the usual GAN."""
+    scores: int = 0
+    """Number of scores that a conditional backbone tells apart; 0 for all other backbones."""
 
     def __post_init__(self) -> None:
         size = self.image_size
@@ -139,6 +142,8 @@ class NetworkSpec:
             raise ConfigError(
                 f"latent size {self.latent_size}, pack {self.pack}: expected at least 1 of each"
             )
+        if self.scores < 0:
+            raise ConfigError(f"{self.scores} scores: expected 0 (not conditional) or more")
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,14 @@ class Backbone:
     ``generator(spec, options)`` returns a module from noise (B, D), standard normal, to images
     (B, C, H, W) in the model's range. ``discriminator(spec, options)`` returns a module from
     packed images (B / P, C x P, H, W) to raw logits (B / P, L).
+
+    Those of a *conditional* backbone take scores as well: the generator noise (B, D) and scores
+    (B,), the discriminator packed images and one score a pack (B / P,), for the images of a pack
+    have one score. Scores are int64, 0 to ``spec.scores`` - 1.
+
+    All that a network carries from one step to the next is in its weights and buffers: checkpoints
+    hold nothing else. Weights built with ``requires_grad`` off stay as they are; two names may
+    share a weight.
     """
 
     name: str
@@ -157,6 +170,9 @@ class Backbone:
     options: type[Options] = NoOptions
     pack: Annotated[int, Field(ge=1)] = 1
     """The default of ``training.pack``."""
+    conditional: bool = field(default=False, kw_only=True)
+    """Whether both networks take scores. A pipeline trains each score by itself and refuses such a
+    backbone for now; ``lusgan_core.training`` can train it."""
     version: str = ""
     """Goes up when the same options would give another result. A cache key holds it; where it is
     empty, the key holds a digest of all files of the distribution's packages instead, so that any
@@ -174,7 +190,28 @@ class Targets:
     fake: Tensor
 
 
-LossFunction = Callable[["Tensor", "Tensor", Targets, Any], "Tensor"]
+@dataclass(frozen=True)
+class Step:
+    """What a loss is given of a step beside logits; what its ``reads`` does not name is None.
+
+    Several processes that share a batch are each given all of it, in its order, and compute the
+    same loss; gradients reach the weights through a process's own part, and are summed.
+    """
+
+    real: Tensor | None = None
+    """``images``: real inputs of the discriminator, (B / P, C x P, H, W) in the model's range; None
+    in a generator step where ``generator_needs_real`` is false."""
+    fake: Tensor | None = None
+    """``images``: synthetic ones of the same shape; in a generator step they have a gradient."""
+    noise: Tensor | None = None
+    """``noise``: (B, D), what ``fake`` was made from; vectors i P to i P + P - 1 made input i."""
+    iteration: int | None = None
+    """``iteration``: iterations done before this one, from 0."""
+
+
+LossFunction = Callable[..., "Tensor"]
+"""(real_logits, fake_logits, targets, options) or, where a loss reads more than that,
+(real_logits, fake_logits, targets, step, options)."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +220,9 @@ class Loss:
 
     ``discriminator`` and ``generator`` take (real_logits, fake_logits, targets, options), logits
     shaped (N, L), and return a scalar to minimise. ``targets`` names those it reads, of ``real``
-    and ``fake``: smoothing or flipping labels that a loss ignores is refused.
+    and ``fake``: smoothing or flipping labels that a loss ignores is refused. Where ``reads``
+    names anything, both functions take (real_logits, fake_logits, targets, step, options), step
+    being a ``Step``.
     """
 
     name: str
@@ -194,6 +233,10 @@ class Loss:
     targets: frozenset[Literal["real", "fake"]] = frozenset({"real", "fake"})
     generator_needs_real: bool = True
     """Whether the generator's loss reads real logits (relativistic losses do)."""
+    reads: frozenset[Literal["images", "noise", "iteration"]] = field(
+        default=frozenset(), kw_only=True
+    )
+    """What the functions read beside logits and targets."""
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
 
@@ -213,7 +256,9 @@ class Penalty:
 
     ``value(discriminator, real, fake, rng, options)`` takes packed images (B / P, C x P, H, W) in
     the model's range and a ``torch.Generator`` for whatever is drawn by chance; it returns the
-    unweighted scalar, which the training loop multiplies by ``weight``.
+    unweighted scalar, which the training loop multiplies by ``weight``. A conditional
+    discriminator comes bound to the scores of the batch, so it is called with images alone: as many
+    packs as in ``real``, in the same order, or a multiple of that (``real`` and ``fake`` together).
     """
 
     name: str

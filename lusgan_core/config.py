@@ -83,6 +83,9 @@ def resolve(
         files: Files of options, JSON where the suffix is ``.json``, else TOML; a later one wins.
         settings: ``NAME=VALUE`` texts such as ``training.batch_size=32``; VALUE is JSON or, where
             it is not valid JSON, text. They win over files.
+
+            The penalties of a file, or of a setting that gives the section as one value, take the
+            place of those before; ``training.penalties.r1.weight=2`` changes or adds one.
         scores: Severity scores to work on; None keeps those of preset, files and settings.
 
     Returns:
@@ -102,7 +105,7 @@ def resolve(
             raise ConfigError(
                 f"--set {setting!r}: expected NAME=VALUE, e.g. training.batch_size=32"
             )
-        _merge(together, _nested(name.strip(), _literal(text.strip())))
+        _merge(together, _nested(name.strip(), _literal(text.strip())), lays_over=False)
     _merge(values, together)
     if scores is not None:
         values["scores"] = tuple(dict.fromkeys(scores))
@@ -134,12 +137,15 @@ def preset_problem(name: str, registry: Registry) -> str:
     return ""
 
 
-def completed(config: RunConfig, registry: Registry) -> RunConfig:
+def completed(config: RunConfig, registry: Registry, preset: str = "") -> RunConfig:
     """Validate options that did not come through ``resolve``, such as those of a form.
 
     Args:
         config: The options; those of plugins may be incomplete.
         registry: Installed plugins.
+        preset: Preset that the form was filled in with. A backbone or loss that is chosen in place
+            of the preset's, and refuses the options that the form still has from it, starts from
+            its own defaults.
 
     Returns:
         The options, with the plugins' own defaults filled in.
@@ -148,7 +154,35 @@ def completed(config: RunConfig, registry: Registry) -> RunConfig:
         ConfigError: A score is unknown, or a plugin refuses its options.
         UnknownPluginError: A plugin is named that is not installed.
     """
-    return _checked(config.model_dump(mode="json"), registry)
+    values = config.model_dump(mode="json")
+    if preset:
+        _drop_left_options(values["training"], preset, registry)
+    return _checked(values, registry)
+
+
+def _drop_left_options(training: dict[str, Any], preset: str, registry: Registry) -> None:
+    """Empty options that the chosen plugin refuses and that are the preset's plugin's, in place."""
+    usual = resolve(preset, registry).training
+    for section, chosen, left in (
+        (
+            "backbone_options",
+            registry.backbone(training["backbone"]),
+            registry.backbone(usual.backbone),
+        ),
+        ("loss_options", registry.loss(training["loss"]), registry.loss(usual.loss)),
+    ):
+        given = training[section]
+        refused = _filled(chosen.options, given) is None
+        if refused and _filled(left.options, given) == getattr(usual, section):
+            training[section] = {}
+
+
+def _filled(model: type[Options], given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Options with their defaults; None if the model refuses them."""
+    try:
+        return model.model_validate(given).model_dump(mode="json")
+    except ValidationError:
+        return None
 
 
 def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescription:
@@ -263,8 +297,24 @@ OPEN = {
 """Sections whose names belong to plugins."""
 
 
+LISTED = {"penalties"}
+"""Those of them that say which plugins there are: a file that gives one gives all of it."""
+
+
 class _Whole(dict[str, Any]):
     """A section given as one value (``--set training.penalties={...}``), not a name at a time."""
+
+
+def _wholes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Mark sections that name all plugins there are as given whole, at any depth."""
+    return {
+        name: _Whole(value)
+        if name in LISTED and isinstance(value, Mapping)
+        else _wholes(value)
+        if isinstance(value, Mapping) and name not in OPEN
+        else value
+        for name, value in values.items()
+    }
 
 
 def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
@@ -432,10 +482,12 @@ def _known(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+def _merge(values: dict[str, Any], more: Mapping[str, Any], *, lays_over: bool = True) -> None:
     """Lay options over others, in place; another backbone or loss starts from its own defaults.
 
-    An open section that is given as a whole, or empty, replaces the one that was there.
+    An open section that is given as a whole, or empty, replaces the one that was there. Settings
+    that are given together are merged with ``lays_over`` off: their order means nothing, and a
+    backbone that is named after its options keeps them.
     """
     for name, value in sorted(more.items()):  # a plugin's name comes before its options
         below = values.get(name)
@@ -443,10 +495,12 @@ def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
             values[name] = _Whole(value)
         elif isinstance(value, Mapping):
             values[name] = below = below if isinstance(below, dict) else {}
-            _merge(below, value)
+            _merge(below, value, lays_over=lays_over)
         else:
-            if name in ("backbone", "loss") and below != value:
-                values.pop(f"{name}_options", None)
+            if lays_over and name in ("backbone", "loss"):
+                usual = TrainingOptions.model_fields[name].default
+                if (usual if below is None else below) != value:
+                    values.pop(f"{name}_options", None)
             values[name] = value
 
 
@@ -459,7 +513,7 @@ def _literal(text: str) -> Any:
     """Read a value as JSON; anything that is not JSON is text, and empty text is None."""
     try:
         value = json.loads(text)
-        return _Whole(value) if isinstance(value, dict) else value
+        return _Whole(_wholes(value)) if isinstance(value, dict) else value
     except ValueError:
         return text or None
 
@@ -474,4 +528,4 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path} is not {path.suffix or 'TOML'}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"--config {path}: expected sections such as [training]")
-    return values
+    return _wholes(values)

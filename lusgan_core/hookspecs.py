@@ -37,6 +37,13 @@ class LusganSpecs:
     def register_backbones(self) -> Sequence[Backbone]:  # type: ignore[empty-body]
         """Offer backbones: pairs of a generator and a discriminator.
 
+        Both are built by the sizes of a ``NetworkSpec``; images and logits of other shapes end the
+        training at its first step. Weights that are built with ``requires_grad`` off stay frozen,
+        and whatever a network remembers from step to step is a buffer, so that a training can
+        resume. With ``conditional=True`` both networks take scores after their input,
+        ``generator(noise, scores)`` and ``discriminator(packs, scores)``, and are built for
+        ``spec.scores`` of them; a pipeline refuses such a backbone for now.
+
         A whole plugin::
 
             from pydantic import Field
@@ -71,6 +78,10 @@ class LusganSpecs:
     def register_losses(self) -> Sequence[Loss]:  # type: ignore[empty-body]
         """Offer adversarial losses.
 
+        A loss that reads more than logits and targets names it, as in
+        ``reads=frozenset({"images", "noise", "iteration"})``; its functions then take a ``Step``
+        before the options: ``generator(real_logits, fake_logits, targets, step, options)``.
+
         A whole plugin::
 
             from lusgan_core.api import Loss, hookimpl
@@ -90,6 +101,9 @@ class LusganSpecs:
     @hookspec
     def register_penalties(self) -> Sequence[Penalty]:  # type: ignore[empty-body]
         """Offer penalties, which are added to any discriminator loss.
+
+        The discriminator is called with packed images alone; a conditional one comes bound to their
+        scores.
 
         A whole plugin::
 

@@ -11,6 +11,7 @@
 
 ``attempt`` turns what a plugin raises into an error with a reason, ``SystemExit`` and other
 exceptions that no ``except Exception`` catches among them; Ctrl-C stays what it is.
+``inside_plugin`` does so for what a plugin is asked to compute, with the name of its record.
 
 There is no help in one process against a plugin that ends it (``os._exit``), crashes it, hangs for
 good, or replaces parts of other modules: leave it out by ``LUSGAN_PLUGINS``.
@@ -33,7 +34,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Any, TextIO, TypeVar
 
-from lusgan_core.errors import PluginError
+from lusgan_core.errors import ConfigError, PluginError, TrainingStopped
 
 SLOW_S = 5.0
 """Seconds of loading after which a plugin is named on stderr."""
@@ -174,6 +175,37 @@ def attempt(doing: str, function: Callable[[], T]) -> T:
         if is_stop(error):
             raise
         raise PluginError(f"{doing}: {described(error)}") from error
+
+
+@contextmanager
+def inside_plugin(kind: str, name: str, doing: str) -> Iterator[None]:
+    """Tell whatever a block of a plugin's code raises with the plugin's kind and name, in one line.
+
+    A stop passes through, and so does what already names a plugin.
+
+    Args:
+        kind: ``backbone``, ``loss``, ``penalty`` ...
+        name: Name of the plugin's record.
+        doing: What the code does, e.g. ``its generator's forward pass``.
+
+    Raises:
+        ConfigError: The plugin refuses its options or sizes by a ConfigError of its own.
+        PluginError: The block raised anything else.
+    """
+    try:
+        yield
+    except (PluginError, TrainingStopped, GeneratorExit):
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"{kind} {name!r}: {error}") from error
+    except BaseException as error:  # SystemExit and the like are no reason to end, either
+        if is_stop(error):
+            raise
+        said = " ".join(str(error).split()) or "no reason given"
+        raise PluginError(
+            f"{kind} {name!r}: {doing} raised {type(error).__name__}: {said[:LONGEST]}; "
+            "LUSGAN_TRACEBACK=1 shows where"
+        ) from error
 
 
 def described(error: BaseException) -> str:

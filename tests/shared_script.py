@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
 import tiny
-from lusgan_core.registry import installed
+from lusgan_core.api import Loss, Step, Targets
 from lusgan_core.training.shared.process_group import ALONE, Group, joined
 
 PLAIN: dict[str, Any] = {
@@ -41,14 +43,38 @@ CASES: dict[str, dict[str, Any]] = {
     "spectral norm": {
         "backbone": "selu_sn", "backbone_options": {"width": 4, "max_width": 8, "dropout": 0.0},
     },
+    "loss that reads images and noise": {"loss": "reader", "pack": 2},
 }  # fmt: skip
 ITERATIONS = 8
+
+
+def judge(real: Tensor, fake: Tensor, targets: Targets, step: Step, options: Any) -> Tensor:
+    """SGAN's loss, larger where real images are bright."""
+    assert step.real is not None
+    return (softplus(-real).mean() + softplus(fake).mean()) * (1 + step.real.square().mean())
+
+
+def forge(real: Tensor, fake: Tensor, targets: Targets, step: Step, options: Any) -> Tensor:
+    """SGAN's loss, and images of the two halves of the whole batch apart, as their noise is."""
+    assert step.fake is not None
+    assert step.noise is not None
+    half = len(step.fake) // 2
+    apart = (step.fake[:half] - step.fake[half:]).square().mean()
+    noises = len(step.noise) // 2
+    return (
+        softplus(-fake).mean() - apart / (step.noise[:noises] - step.noise[noises:]).square().mean()
+    )
+
+
+READER = Loss(
+    "reader", "Reads images and noise", judge, forge, reads=frozenset({"images", "noise"})
+)
 
 
 def history(changes: dict[str, Any], group: Group) -> list[list[float]]:
     """Return the history of a training, a row an iteration, and at last sums over its weights."""
     chosen = tiny.options(tiny.PLAIN | PLAIN | changes)
-    trainer, state = tiny.begin_double(chosen, installed(), group=group)
+    trainer, state = tiny.begin_double(chosen, tiny.with_loss(READER), group=group)
     rows = [trainer.iterate(state).tolist() for _ in range(ITERATIONS)]
     weights = [
         sum(float(value.double().abs().sum()) for value in network.state_dict().values())

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from lusgan_core.api import Preset
-from lusgan_core.config import RunConfig, describe, flatten, preset_problem, resolve
+from lusgan_core.config import (
+    RunConfig,
+    completed,
+    describe,
+    flatten,
+    preset_problem,
+    resolve,
+)
 from lusgan_core.errors import ConfigError, UnknownNameError, UnknownPluginError
 from lusgan_core.registry import Provider, Registry, discover, installed
 
@@ -99,6 +106,69 @@ def test_a_section_given_whole_replaces(plugins: Registry, tmp_path: Path) -> No
     assert resolve("demo", plugins, files=[file]).training.penalties == {}
     mixed = ("training.penalties={}", "training.penalties.r2.weight=2")
     assert list(with_settings(plugins, *mixed).training.penalties) == ["r2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("one.toml", "[training.penalties.r2]\nweight = 2\n"),
+        ("one.toml", "[training]\npenalties = {r2 = {weight = 2}}\n"),
+        ("one.json", '{"training": {"penalties": {"r2": {"weight": 2}}}}'),
+    ],
+)
+def test_the_penalties_of_a_file_replace_the_presets(
+    plugins: Registry, tmp_path: Path, name: str, text: str
+) -> None:
+    """However a file writes them down, its penalties are all there are; a setting adds to them."""
+    file = tmp_path / name
+    file.write_text(text)
+    assert list(resolve("demo", plugins, files=[file]).training.penalties) == ["r2"]
+    added = resolve("demo", plugins, files=[file], settings=["training.penalties.gp.weight=3"])
+    assert {n: p["weight"] for n, p in added.training.penalties.items()} == {"r2": 2, "gp": 3}
+    whole = with_settings(plugins, 'training={"penalties": {"r2": {"weight": 2}}}')
+    assert list(whole.training.penalties) == ["r2"]
+
+
+def test_a_penalty_that_is_null_is_off(plugins: Registry) -> None:
+    """A form says null of a penalty that is not wanted; so may a setting, of the preset's."""
+    form = RunConfig.model_validate({"training": {"penalties": {"r1": None, "r2": {}}}})
+    assert list(completed(form, plugins).training.penalties) == ["r2"]
+    assert with_settings(plugins, "training.penalties.r1=null").training.penalties == {}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_options_given_beside_their_plugin_are_kept(
+    plugins: Registry, preset: str, turned: bool
+) -> None:
+    """Whether a backbone is named before its options or after them means nothing."""
+    settings = ["training.backbone=selu_sn", "training.backbone_options.dropout=0.25"]
+    chosen = with_settings(plugins, *settings[:: -1 if turned else 1], preset=preset).training
+    defaults = plugins.backbone("selu_sn").options()
+    assert chosen.backbone_options == defaults.model_dump(mode="json") | {"dropout": 0.25}
+
+
+def test_naming_the_usual_backbone_keeps_the_options_of_a_file(
+    plugins: Registry, tmp_path: Path
+) -> None:
+    """``paper`` names no backbone, and has one: a file's options are that one's."""
+    file = tmp_path / "one.toml"
+    file.write_text("[training.backbone_options]\ndropout = 0.25\n")
+    chosen = resolve("paper", plugins, files=[file], settings=["training.backbone=pacgan2"])
+    assert chosen.training.backbone_options["dropout"] == 0.25
+
+
+def test_a_form_with_another_backbone_starts_from_its_defaults(plugins: Registry) -> None:
+    """Options that a form still has from the preset's backbone are dropped where the chosen one
+    refuses them; those that a person has changed are not, and are refused by name."""
+    form = resolve("demo", plugins).model_dump(mode="json")
+    form["training"]["backbone"] = "selu_sn"
+    chosen = completed(RunConfig.model_validate(form), plugins, "demo").training
+    defaults = plugins.backbone("selu_sn").options()
+    assert chosen.backbone_options == defaults.model_dump(mode="json")
+    form["training"]["backbone_options"]["width"] = 8
+    with pytest.raises(ConfigError, match=r"training\.backbone_options\.generator_norm"):
+        completed(RunConfig.model_validate(form), plugins, "demo")
 
 
 ROUND_TRIPS: list[tuple[str, ...]] = [

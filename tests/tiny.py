@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lusgan_core.api import Loss, hookimpl
+from lusgan_core.api import Backbone, Loss, Penalty, hookimpl
 from lusgan_core.calls.interrupts import StopFlag
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.networks.value_range import ValueMap, value_map
@@ -78,14 +78,17 @@ def begin(
     registry: Registry,
     frames: NDArray[np.uint8] | None = None,
     group: Group = ALONE,
+    scores: NDArray[np.int64] | None = None,
 ) -> tuple[Trainer, TrainingState]:
     """Return the trainer and the fresh state of a training, to be iterated by hand."""
     given = torch.from_numpy(some_frames() if frames is None else frames)
     channels = 3 if given.ndim == 4 else 1
-    made = recipe(chosen, SIZE, channels, value_map(chosen, given), registry)
+    several = 0 if scores is None else int(scores.max()) + 1
+    made = recipe(chosen, SIZE, channels, value_map(chosen, given), registry, several)
     device = torch.device("cpu")
     state = fresh_state(chosen, made, device, registry, group)
-    return Trainer(chosen, made, given, group), state
+    labels = None if scores is None else torch.from_numpy(scores)
+    return Trainer(chosen, made, given, group, labels), state
 
 
 class DoubleMap(ValueMap):
@@ -121,11 +124,13 @@ def run(
     frames: NDArray[np.uint8] | None = None,
     stop: StopFlag | None = None,
     checkpoint_s: float = 1000.0,
+    scores: NDArray[np.int64] | None = None,
 ) -> Trained:
     """Train into a folder; what is there is gone on with."""
     given = some_frames() if frames is None else frames
     runtime = Runtime(device="cpu", checkpoint_s=checkpoint_s)
-    return train(given, chosen, job(folder), registry, runtime, stop or StopFlag())
+    flag = stop or StopFlag()
+    return train(given, chosen, job(folder), registry, runtime, flag, scores=scores)
 
 
 def stopped() -> StopFlag:
@@ -137,11 +142,24 @@ def stopped() -> StopFlag:
 
 def with_loss(loss: Loss) -> Registry:
     """Return the installed plugins and one more loss."""
+    return with_records(loss)
+
+
+def with_records(*records: Backbone | Loss | Penalty) -> Registry:
+    """Return the installed plugins and some more."""
 
     class Plugin:
         @hookimpl
+        def register_backbones(self) -> list[Backbone]:
+            return [record for record in records if isinstance(record, Backbone)]
+
+        @hookimpl
         def register_losses(self) -> list[Loss]:
-            return [loss]
+            return [record for record in records if isinstance(record, Loss)]
+
+        @hookimpl
+        def register_penalties(self) -> list[Penalty]:
+            return [record for record in records if isinstance(record, Penalty)]
 
     registry = discover()
     registry.add(Plugin(), Provider("tests"))

@@ -29,14 +29,20 @@ Store = Annotated[str, typer.Option(help=f"Folder for models, samples and report
 PresetName = Annotated[str, typer.Option(help="Where the options start from")]
 ConfigFile = Annotated[
     list[Path] | None,
-    typer.Option("--config", help="File of options, TOML or JSON, laid over the preset"),
+    typer.Option(
+        "--config",
+        help="File of options, TOML or JSON, laid over the preset; its penalties replace the "
+        "preset's",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="A.B=C",
-        help="One option, e.g. `--set training.batch_size=32`; may be repeated",
+        help="One option, e.g. `--set training.batch_size=32` or "
+        "`--set training.penalties.r1.weight=2`; may be repeated. A section given as one value "
+        "(`--set training.penalties={}`) is replaced",
     ),
 ]
 Scores = Annotated[

@@ -74,7 +74,7 @@ def run_flow(
         TrainingStopped: A training was cancelled; what is finished is kept.
     """
     registry = installed()
-    config = completed(config, registry)
+    config = completed(config, registry, preset)
     if not train_on:
         pick_device(config.runtime.device)
     place = Place(store=store, exams=exams, runtime=config.runtime)

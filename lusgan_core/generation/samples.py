@@ -17,6 +17,7 @@ from lusgan_core.generation.frames import generate
 from lusgan_core.generation.stage import GenerationOptions, SampleSet
 from lusgan_core.networks.device import pick_device
 from lusgan_core.networks.weights import load_network
+from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.progress import track
 from lusgan_core.registry import Registry
@@ -40,7 +41,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         MissingArtifactError: The model is not in the store.
         MissingError: The device is not available.
         UnknownPluginError: The model's backbone or an exporter is not installed.
-        PluginError: An exporter failed.
+        PluginError: The model's backbone or an exporter failed.
         TrainingError: The model's weights are damaged or do not fit its backbone.
     """
     options = GenerationOptions.model_validate(call.options)
@@ -58,6 +59,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         options.count,
         batch_size=options.batch_size,
     )
+    batches = _named(batches, model.generator.backbone)
     told = Samples(score=model.score, model=model.name, seed=options.seed, count=options.count)
     exports = Exports(context.store, folder, _exporters(options, context.registry), told)
     frames_key = f"{folder}/frames.h5"
@@ -87,6 +89,16 @@ def _exporters(options: GenerationOptions, registry: Registry) -> list[tuple[Exp
         (exporter, exporter.options.model_validate(options.format_options.get(exporter.name, {})))
         for exporter in chosen
     ]
+
+
+def _named(batches: Iterator[Frame], backbone: str) -> Iterator[Frame]:
+    """Pass on every batch; what the generator raises is told with its backbone's name."""
+    while True:
+        with inside_plugin("backbone", backbone, "its generator, in eval mode,"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _exported(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lusgan_core.api import NetworkSpec
 from lusgan_core.domain import Record
 from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ class GeneratorRecord(Record):
     latent_size: int
     pack: int
     values: ValueMap
+    scores: int = 0
+    """Number of scores of a conditional backbone, else 0."""
 
     @property
     def spec(self) -> NetworkSpec:
         """The sizes, in the form that backbones expect."""
-        return NetworkSpec(self.image_size, self.channels, self.latent_size, self.pack)
+        return NetworkSpec(self.image_size, self.channels, self.latent_size, self.pack, self.scores)
 
     def build(self, registry: Registry) -> nn.Module:
         """A generator with untrained weights."""
         backbone = registry.backbone(self.backbone)
         options = backbone.options.model_validate(self.backbone_options)
-        return backbone.generator(self.spec, options)
+        with inside_plugin("backbone", backbone.name, "building its generator"):
+            return backbone.generator(self.spec, options)

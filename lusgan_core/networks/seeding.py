@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lusgan_core.errors import TooFewFramesError
+
 
 def derive(seed: int, purpose: str, *counters: int) -> int:
     """Derive a seed for one purpose and step, from sha256, so that no two are correlated.
@@ -89,3 +91,46 @@ class Batches:
             rng = np.random.Generator(np.random.Philox(derive(self.seed, "epoch", epoch)))
             self._epoch, self._order = epoch, rng.permutation(self.count)
         return torch.from_numpy(self._order[position * self.size : (position + 1) * self.size])
+
+
+class ScoredBatches:
+    """The frames of each batch where frames have scores: neighbours that make a pack share one.
+
+    In every epoch the frames of each score are put in a new order and cut into packs, and the packs
+    of all scores are shuffled, so that scores come up as often as they have frames.
+
+    Args:
+        scores: Score of each frame, (N,) integers.
+        size: Frames in a batch, a multiple of ``pack``.
+        pack: Frames in a pack.
+        seed: Seed of the order.
+
+    Raises:
+        TooFewFramesError: There are fewer whole packs than a batch takes.
+    """
+
+    def __init__(self, scores: NDArray[np.int64], size: int, pack: int, seed: int) -> None:
+        self.scores, self.size, self.pack, self.seed = scores, size, pack, seed
+        counts = np.unique(scores, return_counts=True)[1]
+        self.per_epoch = int((counts // pack).sum()) * pack // size
+        if not self.per_epoch:
+            raise TooFewFramesError(
+                f"{len(scores)} frames of {len(counts)} scores do not fill a batch of {size} with "
+                f"packs of {pack} of one score: add exams, or lower training.batch_size"
+            )
+        self._epoch = -1
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def __getitem__(self, step: int) -> Tensor:
+        """Frame numbers of one step's batch: (size,) int64."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            rng = np.random.Generator(np.random.Philox(derive(self.seed, "epoch", epoch)))
+            packs = [self._packs(score, rng) for score in np.unique(self.scores)]
+            self._epoch, self._order = epoch, rng.permutation(np.concatenate(packs)).reshape(-1)
+        return torch.from_numpy(self._order[position * self.size : (position + 1) * self.size])
+
+    def _packs(self, score: np.int64, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The frames of one score in packs, (packs, P), in a new order; the rest is left out."""
+        numbers = rng.permutation(np.flatnonzero(self.scores == score))
+        return numbers[: len(numbers) // self.pack * self.pack].reshape(-1, self.pack)

@@ -18,6 +18,8 @@ HEADER = "lusgan"
 def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
     """Make a safetensors file; equal content gives equal bytes.
 
+    Tensors that share memory (tied weights) are written under each of their names.
+
     Args:
         tensors: Tensors by name, on any device.
         header: A JSON object kept beside them.
@@ -25,7 +27,13 @@ def to_bytes(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
     Returns:
         The file's content.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain: dict[str, Tensor] = {}
+    memory = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        plain[name] = value.clone() if place in memory else value
+        memory.add(place)
     return save(plain, {HEADER: json.dumps(header, sort_keys=True)})
 
 

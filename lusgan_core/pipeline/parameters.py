@@ -1,16 +1,19 @@
 """Types of a run's parameters, with choices, bounds and descriptions, as forms show them.
 
 The options are themselves a parameter. Only what pydantic cannot know is added to their schema:
-which plugins are installed. Descriptions of the other parameters are in each flow's docstring.
+which plugins are installed, and the options of each. Descriptions of the other parameters are in
+each flow's docstring.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from lusgan_core.api import Backbone
 from lusgan_core.config import RunConfig, preset_problem
 from lusgan_core.domain import SCORES
 from lusgan_core.registry import installed
@@ -73,9 +76,19 @@ class _Choices:
         }
         registry = installed()
         training = handler.resolve_ref_schema(run["training"])["properties"]
-        training["backbone"]["enum"] = sorted(registry.records["backbone"])
+        backbones = {
+            name: record
+            for name, record in registry.records["backbone"].items()
+            if isinstance(record, Backbone) and not record.conditional  # runs refuse those
+        }
+        training["backbone"]["enum"] = sorted(backbones)
         training["loss"]["enum"] = sorted(registry.records["loss"])
-        training["penalties"]["propertyNames"] = {"enum": sorted(registry.records["penalty"])}
+        for section, records in (
+            ("backbone_options", backbones),
+            ("loss_options", registry.records["loss"]),
+        ):
+            training[section] = _one_of(training[section], records)
+        training["penalties"] = _any_of(training["penalties"], registry.records["penalty"])
         ingestion = handler.resolve_ref_schema(run["ingestion"])["properties"]
         ingestion["readers"]["propertyNames"] = {"enum": sorted(registry.records["reader"])}
         generation = handler.resolve_ref_schema(run["generation"])["properties"]
@@ -85,6 +98,60 @@ class _Choices:
         promotion = handler.resolve_ref_schema(run["promotion"])["properties"]
         promotion["gates"]["propertyNames"] = {"enum": sorted(registry.gates())}
         return schema
+
+
+DEFAULTS = {"type": "object", "title": "defaults", "maxProperties": 0}
+"""The first choice of a form, which asks for nothing: a form fills in the defaults of the rest."""
+
+
+def _one_of(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of the options of one plugin, whichever is chosen: its defaults, or its fields."""
+    choices = [_options_of(record) for _, record in sorted(records.items())]
+    return _texts(field) | {"anyOf": [DEFAULTS, *(c for c in choices if c.get("properties"))]}
+
+
+def _any_of(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of plugins by name with their options; each is off unless it is chosen."""
+    properties = {
+        name: {
+            "title": name,
+            "description": record.description,
+            "anyOf": [{"type": "null", "title": "off"}, _options_of(record) | {"title": "on"}],
+        }
+        for name, record in sorted(records.items())
+    }
+    return _texts(field) | {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "default": {},
+    }
+
+
+def _texts(field: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: field[name] for name in ("title", "description") if name in field}
+
+
+def _options_of(record: Any) -> dict[str, Any]:
+    """The schema of a plugin's options, under its name, whole in itself."""
+    schema = record.options.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
+    return {**schema, "title": record.name}
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any], above: tuple[str, ...] = ()) -> Any:
+    """A schema with its definitions in the place of references; a model in itself is any object."""
+    if isinstance(part, list):
+        return [_inlined(item, definitions, above) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" not in part:
+        return {key: _inlined(value, definitions, above) for key, value in part.items()}
+    name = str(part["$ref"]).rpartition("/")[2]
+    if name in above:
+        return {"type": "object"}
+    found = _inlined(definitions[name], definitions, (*above, name))
+    return found | {key: value for key, value in part.items() if key != "$ref"}
 
 
 Config = Annotated[RunConfig, _Choices()]

@@ -1,17 +1,19 @@
 """The contract of an adversarial loss.
 
-Shapes: N inputs of the discriminator, L logits an input; logits and targets are (N, L).
+Shapes: N inputs of the discriminator, L logits an input; logits and targets are (N, L). A loss that
+reads images and noise is given N images (N, 1, 8, 8) and noise (N, 6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lusgan_core.api import Loss, Options, Targets
+from lusgan_core.api import Loss, Options, Step, Targets
 from lusgan_core.testing.records import RecordContract
 
 
@@ -26,7 +28,13 @@ class LossContract(RecordContract):
         """The losses of discriminator and generator."""
         return {"discriminator": self.record.discriminator, "generator": self.record.generator}
 
-    def both(self, real: Tensor, fake: Tensor, targets: Targets | None = None) -> list[Tensor]:
+    def both(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        targets: Targets | None = None,
+        step: Step | None = None,
+    ) -> list[Tensor]:
         """Compute the discriminator's and the generator's loss.
 
         Args:
@@ -34,15 +42,22 @@ class LossContract(RecordContract):
             fake: Logits of synthetic inputs, (N, L).
             targets: Targets of the discriminator, shaped as the logits; None for 1 and 0, which the
                 generator's loss is always given.
+            step: What the loss may read beside these, whole: it is given what it names in
+                ``reads``. None: that of ``whole_step``.
 
         Returns:
             Two scalars: the discriminator's loss, the generator's loss.
         """
         options = self.record_options or self.record.options()
         plain = plain_targets(real, fake)
+        whole = step or whole_step(real)
         return [
-            self.record.discriminator(real, fake, targets or plain, options),
-            self.record.generator(real, fake, plain, options),
+            self.record.discriminator(
+                real, fake, targets or plain, *given(self.record, whole), options
+            ),
+            self.record.generator(
+                real, fake, plain, *given(self.record, whole, generator=True), options
+            ),
         ]
 
     def test_value_is_a_finite_scalar(self) -> None:
@@ -84,7 +99,12 @@ class LossContract(RecordContract):
         assert told_apart[1] > fooled[1], "the generator is not rewarded for fooling it"
 
     def test_order_within_the_batch_is_nothing(self) -> None:
-        """Shuffling inputs, real and fake alike, changes neither value."""
+        """Shuffling inputs, real and fake alike, changes neither value.
+
+        One that reads images or noise may set neighbours against each other, and is left out.
+        """
+        if self.record.reads & {"images", "noise"}:
+            return
         real, fake = logits(7, 3)
         targets = smoothed(real, fake)
         order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
@@ -95,7 +115,12 @@ class LossContract(RecordContract):
             torch.testing.assert_close(one, two, msg="the order of the batch changes the loss")
 
     def test_batch_size_is_nothing(self) -> None:
-        """The same batch twice has the loss of the batch: losses are means, not sums."""
+        """The same batch twice has the loss of the batch: losses are means, not sums.
+
+        One that reads images or noise may set some against others, and is left out.
+        """
+        if self.record.reads & {"images", "noise"}:
+            return
         real, fake = logits(5, 2)
         once = self.both(real, fake)
         twice = self.both(real.repeat(2, 1), fake.repeat(2, 1))
@@ -126,6 +151,70 @@ class LossContract(RecordContract):
             f"{self.record.name}: the generator {'reads' if reads else 'ignores'} real logits, but "
             f"generator_needs_real is {self.record.generator_needs_real}"
         )
+
+    def test_equal_inputs_give_equal_values(self) -> None:
+        """A loss remembers nothing and draws nothing: a resumed training would not get it back."""
+        one, two = (self.both(*logits(6, 2)) for _ in range(2))
+        assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True)), (
+            f"{self.record.name}: the same inputs gave two values: a loss that changes in the "
+            "course of a training reads the iteration"
+        )
+
+    def test_reads_the_images_and_the_noise_that_it_names(self) -> None:
+        """Other images or noise, where named in ``reads``, change one of the two losses."""
+        real, fake = logits(6, 2)
+        whole, other = whole_step(real), whole_step(real, seed=3)
+        before = self.both(real, fake, step=whole)
+        for kind, step in (
+            ("images", replace(whole, real=other.real, fake=other.fake)),
+            ("noise", replace(whole, noise=other.noise)),
+        ):
+            after = self.both(real, fake, step=step)
+            changed = any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+            assert changed or kind not in self.record.reads, (
+                f"{self.record.name} names {kind} in `reads`, but other {kind} change no loss"
+            )
+
+
+def whole_step(like: Tensor, seed: int = 2) -> Step:
+    """Draw all that a loss may read of a step, the same for the same seed.
+
+    Args:
+        like: Logits (N, L), for number and type.
+        seed: Seed of images and noise.
+
+    Returns:
+        Images (N, 1, 8, 8) in -1..1, noise (N, 6), and iteration 3.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    shape = (2, len(like), 1, 8, 8)
+    real, fake = torch.rand(shape, generator=rng, dtype=like.dtype) * 2 - 1
+    noise = torch.randn(len(like), 6, generator=rng, dtype=like.dtype)
+    return Step(real=real, fake=fake, noise=noise, iteration=3)
+
+
+def given(loss: Loss, whole: Step, *, generator: bool = False) -> tuple[Step, ...]:
+    """What of a step a loss is given: no argument if it reads nothing.
+
+    Args:
+        loss: The loss, which names what it reads.
+        whole: All that there is to read.
+        generator: Whether it is a generator step.
+
+    Returns:
+        A tuple of no ``Step``, or of one.
+    """
+    if not loss.reads:
+        return ()
+    images = "images" in loss.reads
+    real = images and (loss.generator_needs_real or not generator)
+    step = Step(
+        real=whole.real if real else None,
+        fake=whole.fake if images else None,
+        noise=whole.noise if "noise" in loss.reads else None,
+        iteration=whole.iteration if "iteration" in loss.reads else None,
+    )
+    return (step,)
 
 
 def logits(inputs: int, logits_each: int) -> tuple[Tensor, Tensor]:

@@ -19,12 +19,17 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lusgan_core.calls.interrupts import StopFlag
 from lusgan_core.calls.runtime import Runtime
-from lusgan_core.errors import TooFewFramesError, TrainingError, TrainingStopped
+from lusgan_core.errors import (
+    TooFewFramesError,
+    TrainingError,
+    TrainingStopped,
+)
 from lusgan_core.networks.device import device_name, free_gpu, pick_device
 from lusgan_core.networks.seeding import latent
 from lusgan_core.networks.value_range import value_map
 from lusgan_core.networks.weights import network_bytes
 from lusgan_core.pictures import png_bytes
+from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
@@ -49,6 +54,7 @@ def train(
     runtime: Runtime,
     stop: StopFlag,
     group: Group = ALONE,
+    scores: NDArray[np.int64] | None = None,
 ) -> Trained:
     """Train a generator on the frames of one score, or resume from the last checkpoint.
 
@@ -62,6 +68,8 @@ def train(
         runtime: Device, threads and interval between checkpoints.
         stop: Read after each iteration; a request makes the training write a checkpoint and end.
         group: The processes that share each batch; ``ALONE`` if it is this process only.
+        scores: Score of each frame, (N,), numbered from 0 on, for a conditional backbone; None for
+            every other.
 
     Returns:
         The generator's record, the artifacts written and the values at the end.
@@ -70,12 +78,13 @@ def train(
         TooFewFramesError: The frames do not fill a batch.
         TrainingStopped: A stop was requested before the last iteration; a checkpoint is kept.
         TrainingError: A loss or weight became NaN or infinite, or a checkpoint does not fit.
+        PluginError: The backbone, the loss or a penalty fails, or breaks its contract.
         LeaseError: Another process trains this model.
     """
     asked = _prepare(frames, options, runtime)
     with Lease(job.store, job.lease_key) as lease, free_gpu(asked) as device:
         group.any(False)  # no process looks for a checkpoint before the lease is held
-        run = _Run(frames, options, job, registry, runtime, device, group)
+        run = _Run(frames, options, job, registry, runtime, device, group, scores)
         return run.to_the_end(stop, lease)
 
 
@@ -87,6 +96,7 @@ def follow(
     runtime: Runtime,
     stop: StopFlag,
     group: Group,
+    scores: NDArray[np.int64] | None = None,
 ) -> None:
     """Train along with the process that calls ``train``, without writing anything.
 
@@ -98,14 +108,16 @@ def follow(
         runtime: Device and threads of this process.
         stop: Read after each iteration; a request in any process ends the training in all.
         group: The processes that share each batch.
+        scores: The scores that ``train`` is given.
 
     Raises:
         TooFewFramesError: The frames do not fill a batch.
         TrainingError: The checkpoint does not fit.
+        PluginError: The backbone, the loss or a penalty fails, or breaks its contract.
     """
     device = _prepare(frames, options, runtime)
     group.any(False)
-    _Run(frames, options, job, registry, runtime, device, group).along(stop)
+    _Run(frames, options, job, registry, runtime, device, group, scores).along(stop)
 
 
 def _prepare(frames: NDArray[np.uint8], options: TrainingOptions, runtime: Runtime) -> torch.device:
@@ -130,6 +142,7 @@ class _Run:
     runtime: Runtime
     device: torch.device
     group: Group
+    scores: NDArray[np.int64] | None = None
     resumed_from: int = 0
     _pending: list[Tensor] = field(default_factory=list)
 
@@ -138,11 +151,17 @@ class _Run:
         channels = 3 if self.frames.ndim == 4 else 1
         frames = torch.from_numpy(self.frames)
         values = value_map(options, frames)
-        self.recipe = recipe(options, self.frames.shape[1], channels, values, self.registry)
-        self.trainer = Trainer(options, self.recipe, frames.to(self.device), self.group)
+        several = 0 if self.scores is None else int(self.scores.max()) + 1
+        size = self.frames.shape[1]
+        self.recipe = recipe(options, size, channels, values, self.registry, several)
+        scores = None if self.scores is None else torch.from_numpy(self.scores).to(self.device)
+        self.trainer = Trainer(options, self.recipe, frames.to(self.device), self.group, scores)
         self.state = fresh_state(options, self.recipe, self.device, self.registry, self.group)
         noise = latent(options.seed, 0, options.preview_frames, options.latent_size)
         self.preview_noise = noise.to(self.device)
+        self.preview_scores = (
+            torch.arange(len(noise), device=self.device) % several if several else None
+        )
         self.preview_at = set(previews.preview_iterations(options.iterations, options.previews))
 
     def along(self, stop: StopFlag) -> None:
@@ -225,7 +244,11 @@ class _Run:
 
     def _preview(self, board: SummaryWriter) -> None:
         generator = self.state.best_generator
-        frames = previews.preview_frames(generator, self.preview_noise, self.recipe.record.values)
+        record = self.recipe.record
+        with inside_plugin("backbone", record.backbone, "its generator, in eval mode,"):
+            frames = previews.preview_frames(
+                generator, self.preview_noise, record.values, self.preview_scores
+            )
         image = previews.tile(frames)
         done = self.state.iteration
         self.job.model.put_preview(done, png_bytes(image))

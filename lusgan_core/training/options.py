@@ -6,9 +6,10 @@ report departs from the reference it follows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lusgan_core.api import Options
 from lusgan_core.networks.value_range import ValueRange
@@ -35,7 +36,8 @@ class TrainingOptions(Options):
     loss_options: dict[str, Any] = Field(default_factory=dict, description="Options of that loss")
     penalties: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description='Gradient penalties by name with their options, e.g. {"r1": {"weight": 1}}',
+        description='Gradient penalties by name with their options, e.g. {"r1": {"weight": 1}}; a '
+        "section given whole, in a file or form, replaces the preset's",
     )
 
     latent_size: int = Field(128, ge=1, le=4096, description="Numbers in a noise vector")
@@ -104,6 +106,14 @@ class TrainingOptions(Options):
 
     previews: int = Field(40, ge=2, le=500, description="Pictures in the progress animation")
     preview_frames: int = Field(16, ge=1, le=64, description="Frames on each of them")
+
+    @field_validator("penalties", mode="before")
+    @classmethod
+    def _without_empty_ones(cls, given: Any) -> Any:
+        """A penalty that a form leaves empty (null) is not applied."""
+        if isinstance(given, Mapping):
+            return {name: options for name, options in given.items() if options is not None}
+        return given
 
     @model_validator(mode="after")
     def _intervals_rise(self) -> Self:

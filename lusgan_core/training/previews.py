@@ -35,22 +35,27 @@ def preview_iterations(iterations: int, count: int) -> tuple[int, ...]:
 
 
 @torch.no_grad()
-def preview_frames(generator: nn.Module, noise: Tensor, values: ValueMap) -> NDArray[np.uint8]:
+def preview_frames(
+    generator: nn.Module, noise: Tensor, values: ValueMap, scores: Tensor | None = None
+) -> NDArray[np.uint8]:
     """Generate frames from fixed noise, in eval mode as generation does.
 
     Args:
-        generator: Network from noise to images; its mode is restored afterwards.
+        generator: Network from noise to images; the mode of each of its modules is restored
+            afterwards, so that what a backbone keeps in eval mode stays so.
         noise: Noise vectors, (B, D), on the generator's device.
         values: The map between grey levels and network values.
+        scores: Scores of the frames, (B,) int64, for a conditional generator; else None.
 
     Returns:
         Frames (B, H, W) or (B, H, W, 3) uint8.
     """
-    was_training = generator.training
+    modes = [(module, module.training) for module in generator.modules()]
     generator.eval()
-    frames = values.to_uint8(generator(noise)).cpu().numpy()
-    generator.train(was_training)
-    return frames
+    images = generator(noise) if scores is None else generator(noise, scores)
+    for module, mode in modes:
+        module.training = mode
+    return values.to_uint8(images).cpu().numpy()
 
 
 def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lusgan_core.api import Loss, Penalty, PenaltyOptions
+from lusgan_core.api import Backbone, Loss, Penalty, PenaltyOptions
 from lusgan_core.errors import ConfigError
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
@@ -24,7 +24,12 @@ class Recipe:
 
 
 def recipe(
-    options: TrainingOptions, image_size: int, channels: int, values: ValueMap, registry: Registry
+    options: TrainingOptions,
+    image_size: int,
+    channels: int,
+    values: ValueMap,
+    registry: Registry,
+    scores: int = 0,
 ) -> Recipe:
     """Look up the plugins of a training and check that they fit together.
 
@@ -34,16 +39,19 @@ def recipe(
         channels: 1 for grey, 3 for RGB.
         values: The map between grey levels and network values, for the generator's record.
         registry: Registry in which the plugins are looked up.
+        scores: Number of scores that one training is given; 0: it has one score, and frames bring
+            none.
 
     Returns:
         The plugins with their validated options.
 
     Raises:
         UnknownPluginError: A plugin that the options name is not installed.
-        ConfigError: Labels are smoothed or flipped though the loss ignores them, or the pack does
-            not divide the batch size.
+        ConfigError: Labels are smoothed or flipped though the loss ignores them, the pack does
+            not divide the batch size, or the backbone is conditional and there are no scores.
     """
     backbone = registry.backbone(options.backbone)
+    _check_scores(backbone, scores, registry)
     loss = registry.loss(options.loss)
     pack = options.pack or backbone.pack
     if options.batch_size % pack:
@@ -66,12 +74,30 @@ def recipe(
         latent_size=options.latent_size,
         pack=pack,
         values=values,
+        scores=scores,
     )
     penalties = tuple(
         (registry.penalty(name), registry.penalty(name).options.model_validate(given))
         for name, given in options.penalties.items()
     )
     return Recipe(record, loss, loss.options.model_validate(options.loss_options), penalties)
+
+
+def _check_scores(backbone: Backbone, scores: int, registry: Registry) -> None:
+    """Check that a backbone takes scores exactly where there are some."""
+    if backbone.conditional == bool(scores):
+        return
+    records = registry.records["backbone"].values()
+    wanted = (r.name for r in records if isinstance(r, Backbone) and r.conditional == bool(scores))
+    reason = (
+        "does not take scores, and this training is given some"
+        if scores
+        else "is conditional: it learns several scores at once, and a run trains each by itself"
+    )
+    raise ConfigError(
+        f"training.backbone: {backbone.name} {reason}; choose another: "
+        f"{', '.join(sorted(wanted)) or 'none is installed'}"
+    )
 
 
 def check_parts(options: TrainingOptions, pack: int, processes: int) -> None:

@@ -11,8 +11,10 @@ from torch import nn
 from torch.optim import Adam
 
 from lusgan_core.networks.seeding import derive
+from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.registry import Registry
 from lusgan_core.training.ema import Average
+from lusgan_core.training.network_checks import built
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import Recipe
 from lusgan_core.training.shared.process_group import ALONE, Group
@@ -45,6 +47,8 @@ class TrainingState:
     averaging_generator: nn.Module
     averaging_discriminator: nn.Module
     """The same two networks; where several processes train, gradients are averaged over all."""
+    discriminator_weights: tuple[nn.Parameter, ...]
+    """The discriminator's weights that are trained: all but those its backbone has frozen."""
     torch_versions: tuple[str, ...] = field(default_factory=lambda: (str(torch.__version__),))
     """PyTorch's versions that trained it, in order: more than one if it was resumed by another."""
 
@@ -52,6 +56,11 @@ class TrainingState:
     def best_generator(self) -> nn.Module:
         """The network that generates: the average where there is one."""
         return self.average.network if self.average else self.generator
+
+    def train_discriminator(self, on: bool) -> None:
+        """Turn the gradients of the discriminator's trained weights on or off."""
+        for weight in self.discriminator_weights:
+            weight.requires_grad_(on)
 
     def networks(self) -> dict[str, nn.Module]:
         """Every network by the name it has in a checkpoint."""
@@ -77,23 +86,29 @@ def fresh_state(
 
     Returns:
         The state at iteration 0, its history all zero.
+
+    Raises:
+        ConfigError: The backbone refuses sizes or options.
+        PluginError: The backbone fails, or its networks could not be trained to the end.
     """
     backbone = registry.backbone(made.record.backbone)
     network_options = backbone.options.model_validate(made.record.backbone_options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(options.seed, "weights"))
-        generator = backbone.generator(made.record.spec, network_options)
-        discriminator = backbone.discriminator(made.record.spec, network_options)
-    generator, discriminator = group.networks(generator.to(device), discriminator.to(device))
+        networks = built(backbone, made.record.spec, network_options)
+    generator, discriminator = group.networks(*(n.to(device) for n in networks.values()))
     rate_G, rate_D = options.lr_generator, options.lr_discriminator
+    with inside_plugin("backbone", backbone.name, "copying its generator"):
+        average = Average(generator, options.ema_half_life) if options.ema_half_life else None
     return TrainingState(
         iteration=0,
         generator=generator,
         discriminator=discriminator,
         generator_optimiser=Adam(generator.parameters(), rate_G, options.betas),
         discriminator_optimiser=Adam(discriminator.parameters(), rate_D, options.betas),
-        average=Average(generator, options.ema_half_life) if options.ema_half_life else None,
+        average=average,
         history=np.zeros((options.iterations, len(HISTORY)), np.float32),
         averaging_generator=group.averaging(generator),
         averaging_discriminator=group.averaging(discriminator),
+        discriminator_weights=tuple(w for w in discriminator.parameters() if w.requires_grad),
     )

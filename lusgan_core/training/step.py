@@ -11,8 +11,16 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from lusgan_core.networks.seeding import Batches, derive, generator
+from lusgan_core.api import Step
+from lusgan_core.networks.seeding import Batches, ScoredBatches, derive, generator
 from lusgan_core.training import label_noise as labels
+from lusgan_core.training.network_calls import (
+    Bound,
+    NetworkCalls,
+    backward,
+    loss_of,
+    penalty_of,
+)
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import Recipe
 from lusgan_core.training.shared.process_group import ALONE, Group
@@ -39,7 +47,8 @@ def pack(images_BCHW: Tensor, count: int) -> Tensor:
 class Trainer:
     """Runs iterations; holds all that they need besides the state.
 
-    ``frames`` are (N, H, W) or (N, H, W, 3) uint8, on the device that trains.
+    ``frames`` are (N, H, W) or (N, H, W, 3) uint8, on the device that trains; ``scores``, which a
+    conditional backbone needs, are (N,) int64 beside them.
     """
 
     options: TrainingOptions
@@ -47,9 +56,16 @@ class Trainer:
     frames: Tensor
     group: Group = ALONE
     """The processes that share each batch."""
+    scores: Tensor | None = None
 
     def __post_init__(self) -> None:
-        self._batches = Batches(len(self.frames), self.options.batch_size, self.options.seed)
+        size, seed = self.options.batch_size, self.options.seed
+        self._batches = (
+            Batches(len(self.frames), size, seed)
+            if self.scores is None
+            else ScoredBatches(self.scores.cpu().numpy(), size, self.recipe.record.pack, seed)
+        )
+        self._calls = NetworkCalls.of(self.recipe.record)
         self._device = self.frames.device
 
     def iterate(self, state: TrainingState) -> Tensor:
@@ -61,12 +77,12 @@ class Trainer:
         lr_G = options.lr_generator * (1 - options.decay_generator) ** number
         _set_rate(state.discriminator_optimiser, lr_D)
         _set_rate(state.generator_optimiser, lr_G)
-        state.discriminator.requires_grad_(True)
+        state.train_discriminator(True)
         batch = number * (options.discriminator_steps + options.generator_steps)
         for within in range(options.discriminator_steps):
             step = number * options.discriminator_steps + within
             of_D = self._discriminator_step(state, step, batch + within)
-        state.discriminator.requires_grad_(False)
+        state.train_discriminator(False)
         batch += options.discriminator_steps
         for within in range(options.generator_steps):
             step = number * options.generator_steps + within
@@ -84,55 +100,110 @@ class Trainer:
     ) -> tuple[Tensor, ...]:
         options, made, group = self.options, self.recipe, self.group
         chance = generator(options.seed, "discriminator", step)
-        real = self._seen(self._real(batch), chance)
+        indices = self._indices(batch)
+        scores, of_packs = self._scores(indices)
+        real = self._seen(self._real(indices), chance)
+        noise = self._noise(chance)
         with torch.no_grad():
-            fake = self._seen(state.generator(self._noise(chance)), chance)
-        real_logits = group.gather(state.averaging_discriminator(real))
-        fake_logits = group.gather(state.averaging_discriminator(fake))
+            made_of_noise = self._calls.images(state.generator, group.part(noise), scores)
+            fake = self._seen(made_of_noise, chance)
+        judge = state.averaging_discriminator
+        real_logits = group.gather(self._calls.logits(judge, real, of_packs))
+        fake_logits = group.gather(self._calls.logits(judge, fake, of_packs))
         targets = labels.drawn(real_logits, fake_logits, options, chance)
-        loss = made.loss.discriminator(real_logits, fake_logits, targets, made.loss_options)
-        penalty = torch.zeros((), device=self._device)
-        for kind, given in made.penalties:
-            if step % given.every == 0:
-                rng = generator(
-                    options.seed, kind.name, step, *group.counters, device=self._device.type
-                )
-                value = kind.value(state.discriminator, real, fake, rng, given)
-                penalty = penalty + given.weight * given.every * value
+        read = self._read(real, fake, noise, state.iteration)
+        loss = loss_of("discriminator", made, real_logits, fake_logits, targets, read)
+        penalty = self._penalties(state, step, (real, fake), of_packs)
         state.discriminator_optimiser.zero_grad(set_to_none=True)
-        (group.size * loss + penalty).backward()  # type: ignore[no-untyped-call]
+        backward(made, group.size * loss + penalty)
         state.discriminator_optimiser.step()
         penalty = group.mean(penalty.detach()) if made.penalties else penalty
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
         return loss.detach(), penalty, real_logits.mean(), fake_logits.mean(), sign
 
+    def _penalties(
+        self,
+        state: TrainingState,
+        step: int,
+        images: tuple[Tensor, Tensor],
+        of_packs: Tensor | None,
+    ) -> Tensor:
+        """The sum of the penalties that this step has, weighted."""
+        total = torch.zeros((), device=self._device)
+        judge = state.discriminator
+        if of_packs is not None:
+            judge = Bound(judge, of_packs)
+        for kind, given in self.recipe.penalties:
+            if step % given.every == 0:
+                counters = (step, *self.group.counters)
+                device = self._device.type
+                rng = generator(self.options.seed, kind.name, *counters, device=device)
+                value = penalty_of(kind, judge, images, rng, given)
+                total = total + given.weight * given.every * value
+        return total
+
     def _generator_step(self, state: TrainingState, step: int, batch: int) -> Tensor:
         options, made, group = self.options, self.recipe, self.group
         chance = generator(options.seed, "generator", step)
-        fake = self._seen(state.averaging_generator(self._noise(chance)), chance)
-        fake_logits = group.gather(state.discriminator(fake))
+        indices = self._indices(batch)
+        scores, of_packs = self._scores(indices)
+        noise = self._noise(chance)
+        made_of_noise = self._calls.images(state.averaging_generator, group.part(noise), scores)
+        fake = self._seen(made_of_noise, chance)
+        judge = state.discriminator
+        fake_logits = group.gather(self._calls.logits(judge, fake, of_packs))
+        real = None
         if made.loss.generator_needs_real:
             with torch.no_grad():
-                real = self._seen(self._real(batch), chance)
-                real_logits = group.gather(state.discriminator(real))
+                real = self._seen(self._real(indices), chance)
+                real_logits = group.gather(self._calls.logits(judge, real, of_packs))
         else:
             real_logits = torch.zeros_like(fake_logits)
         targets = labels.plain(real_logits, fake_logits)
-        loss = made.loss.generator(real_logits, fake_logits, targets, made.loss_options)
+        read = self._read(real, fake, noise, state.iteration)
+        loss = loss_of("generator", made, real_logits, fake_logits, targets, read)
         state.generator_optimiser.zero_grad(set_to_none=True)
-        (group.size * loss).backward()  # type: ignore[no-untyped-call]
+        backward(made, group.size * loss)
         state.generator_optimiser.step()
         return loss.detach()
 
-    def _real(self, batch: int) -> Tensor:
-        """This process's real images; steps of both networks share one sequence of batches."""
-        indices = self.group.part(self._batches[batch]).to(self._device)
+    def _read(
+        self, real: Tensor | None, fake: Tensor, noise: Tensor, iteration: int
+    ) -> Step | None:
+        """What the loss reads beside logits, of the whole batch; None if it reads nothing."""
+        reads, group = self.recipe.loss.reads, self.group
+        if not reads:
+            return None
+        images = "images" in reads
+        return Step(
+            real=group.gather(real) if images and real is not None else None,
+            fake=group.gather(fake) if images else None,
+            noise=noise if "noise" in reads else None,
+            iteration=iteration if "iteration" in reads else None,
+        )
+
+    def _indices(self, batch: int) -> Tensor:
+        """Numbers of this process's frames; steps of both networks share one row of batches."""
+        return self.group.part(self._batches[batch]).to(self._device)
+
+    def _scores(self, indices: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Scores of frames and of the packs they make, (B,) and (B / P,); None without scores.
+
+        Synthetic images get the scores of the real ones beside them.
+        """
+        if self.scores is None:
+            return None, None
+        scores = self.scores[indices]
+        return scores, scores[:: self.recipe.record.pack]
+
+    def _real(self, indices: Tensor) -> Tensor:
         return self.recipe.record.values.to_model(self.frames[indices])
 
     def _noise(self, chance: torch.Generator) -> Tensor:
+        """Noise for the whole batch, (B, D)."""
         shape = (self.options.batch_size, self.options.latent_size)
-        return self.group.part(torch.randn(shape, generator=chance)).to(self._device)
+        return torch.randn(shape, generator=chance).to(self._device)
 
     def _seen(self, images_BCHW: Tensor, chance: torch.Generator) -> Tensor:
         """Inputs of the discriminator: images with white noise added if asked for, then packed."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lusgan_core.errors import PluginError
+from lusgan_core.plugin_guard import inside_plugin
 from tiny_runs import write_exams
 
 
@@ -100,6 +102,23 @@ def test_unexpected_errors_are_one_line_too(lusgan, exams: Path, monkeypatch) ->
     assert "9001" not in result.err
     monkeypatch.setenv("LUSGAN_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
+        lusgan("run", "--exams", exams, "--store", exams.parent / "store")
+
+
+def test_what_goes_wrong_in_a_plugin_is_told_by_its_name(lusgan, exams: Path, monkeypatch) -> None:
+    """It ends with 1 and a line that names the plugin, and is no bug of lusgan's; a traceback is
+    there for who asks."""
+
+    def fault(*_: object, **__: object) -> None:
+        with inside_plugin("loss", "odd", "its generator loss"):
+            raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("lusgan_core.pipeline.exam_digests.find_exams", fault)
+    result = lusgan("run", "--exams", exams, "--store", exams.parent / "store")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "loss 'odd': its generator loss raised ZeroDivisionError: division by" in result.last
+    monkeypatch.setenv("LUSGAN_TRACEBACK", "1")
+    with pytest.raises(PluginError):
         lusgan("run", "--exams", exams, "--store", exams.parent / "store")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lusgan_core.config import preset_values
+from lusgan_core.config import RunConfig, completed, preset_values, resolve
 from lusgan_core.pipeline.events import exam_event, resource_id
 from lusgan_core.registry import installed
 from lusgan_ops.deploy import DEPLOYMENTS, prefect_file
@@ -129,6 +129,71 @@ def test_the_form_offers_what_is_installed(schema: dict[str, Any]) -> None:
     assert training["loss"]["enum"] == sorted(registry.records["loss"])
     scores = schema["definitions"]["RunConfig"]["properties"]["scores"]
     assert scores["items"]["enum"] == [0, 1, 2, 3]
+
+
+def choices(field: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {choice["title"]: choice for choice in field["anyOf"]}
+
+
+def test_the_form_has_the_options_of_every_plugin(schema: dict[str, Any]) -> None:
+    """Each backbone's options are fields with bounds and descriptions; a penalty is off unless it
+    is chosen, since a form fills in the defaults of all that it shows."""
+    training = schema["definitions"]["TrainingOptions"]["properties"]
+    registry = installed()
+    backbones = choices(training["backbone_options"])
+    assert next(iter(backbones)) == "defaults"
+    assert backbones["defaults"]["maxProperties"] == 0
+    assert set(backbones) == {"defaults", *registry.records["backbone"]}
+    width = backbones["dcgan"]["properties"]["width"]
+    assert (width["minimum"], width["maximum"], width["default"]) == (4, 256, 32)
+    assert width["description"].startswith("Channels next to the image")
+    penalties = training["penalties"]["properties"]
+    assert set(penalties) == set(registry.records["penalty"])
+    for name, field in penalties.items():
+        assert list(choices(field)) == ["off", "on"]
+        assert "default" not in field
+        assert field["description"] == registry.penalty(name).description
+        weight = choices(field)["on"]["properties"]["weight"]
+        assert weight["description"]
+        assert weight["minimum"] == 0
+    assert training["penalties"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("preset", installed().presets())
+def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -> None:
+    """A preset's options, as a form sends them, pass the server's check against the schema and
+    come back from the manifest's JSON as they were."""
+    from prefect.utilities.schema_tools.validation import validate
+
+    registry = installed()
+    usual = resolve(preset, registry)
+    sent = usual.model_dump(mode="json")
+    penalties = sent["training"]["penalties"]
+    for name in registry.records["penalty"]:
+        penalties.setdefault(name, None)
+    whole = {"exams": "e", "store": "s", "config": sent, "preset": preset}
+    assert [error.message for error in validate(whole, schema)] == []
+    taken = completed(RunConfig.model_validate(sent), registry, preset)
+    assert RunConfig.model_validate_json(taken.model_dump_json()) == usual
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("backbone_options", {"width": 4, "depth": 2}),
+        ("backbone_options", {"width": 1}),
+        ("penalties", {"r1": {"weight": -1}}),
+        ("penalties", {"r7": {}}),
+    ],
+)
+def test_a_form_refuses_options_that_no_plugin_takes(
+    schema: dict[str, Any], section: str, value: object
+) -> None:
+    """The server says no before a run is made, as it does of the other options."""
+    from prefect.utilities.schema_tools.validation import is_valid
+
+    sent = {"exams": "e", "store": "s", "config": {"training": {section: value}}}
+    assert not is_valid(sent, schema)
 
 
 def test_every_field_of_the_form_has_a_description(schema: dict[str, Any]) -> None:

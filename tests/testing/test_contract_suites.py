@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+import tiny_backbones as nets
 from lusgan_core.api import (
     Backbone,
     Exporter,
@@ -44,6 +45,7 @@ from lusgan_core.testing import (
     PresetContract,
     SetMetricContract,
 )
+from lusgan_core.testing.backbones import SPECS
 from lusgan_core.testing.records import RecordContract
 
 # --- good records, as small as can be ------------------------------------------------------------
@@ -188,9 +190,9 @@ def names_of(suite: type[RecordContract]) -> list[str]:
     return [name for name in dir(suite) if name.startswith("test_")]
 
 
-def run(suite: type[RecordContract], record: Any, name: str) -> None:
+def run(suite: type[RecordContract], record: Any, name: str, **attributes: Any) -> None:
     """Run one test of a suite on a record, as pytest would."""
-    test_class = type("TestIt", (suite,), {"record": record})
+    test_class = type("TestIt", (suite,), {"record": record, **attributes})
     getattr(test_class(), name)()
 
 
@@ -200,6 +202,43 @@ def run(suite: type[RecordContract], record: Any, name: str) -> None:
 def test_good_records_pass(suite: type[RecordContract], name: str) -> None:
     """A small record that keeps the contract passes every test of its suite."""
     run(suite, GOOD[suite], name)
+
+
+def diverse(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> Tensor:
+    half = len(fake) // 2
+    apart = (step.fake[:half] - step.fake[half : 2 * half]).abs().mean()
+    return forger(real, fake, targets, options) - apart / step.noise.abs().mean()
+
+
+def warm(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> Tensor:
+    return min(1.0, 0.1 + step.iteration / 100) * critic(real, fake, targets, options)
+
+
+READER = Loss(
+    "reader", "Wants images apart", warm, diverse, targets=frozenset(),
+    reads=frozenset({"images", "noise", "iteration"}),
+)  # fmt: skip
+UNUSUAL = [
+    (BackboneContract, nets.CONDITIONAL),
+    (BackboneContract, nets.dense(generator=lambda spec, options: nets.Tied(spec))),
+    (BackboneContract, nets.dense(discriminator=lambda s, o: thawed(discriminator(s, o)))),
+    (LossContract, READER),
+]
+
+
+def thawed(network: nn.Module) -> nn.Module:
+    network.get_parameter("1.bias").requires_grad_(False)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("suite", "record"), UNUSUAL, ids=["conditional", "tied", "frozen", "reading"]
+)
+def test_unusual_records_pass(suite: type[RecordContract], record: Any) -> None:
+    """Conditional backbones, tied and frozen weights, and a loss that reads all there is, pass
+    every test of their suite."""
+    for name in names_of(suite):
+        run(suite, record, name, specs=SPECS[:2])
 
 
 # --- broken records: each with the test that must catch it ---------------------------------------
@@ -276,6 +315,29 @@ class Detached(nn.Sequential):
         return super().forward(x.detach()) + x.sum(dim=(1, 2, 3))[:, None]
 
 
+class Smoothing(nn.Sequential):
+    """Sets each batch against a mean of those before, which it keeps as a plain attribute."""
+
+    mean: Any = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+        return super().forward(x - self.mean)
+
+
+class Deaf(nn.Module):
+    """Takes scores and ignores them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, scores: Tensor) -> Tensor:
+        made: Tensor = self.network(x)
+        return made
+
+
+RESUMES = "a_training_resumes_exactly"
 BROKEN_BACKBONES = [
     (replace(BACKBONE, name="den-se"), "name_and_description_can_be_shown"),
     (replace(BACKBONE, description=" "), "name_and_description_can_be_shown"),
@@ -325,6 +387,28 @@ BROKEN_BACKBONES = [
         networks(generator=lambda s, o: nn.Sequential(Hidden(), *generator(s, o))),
         "weights_can_be_saved_and_copied",
     ),
+    (
+        networks(generator=lambda s, o: nets.Extra(*generator(s, o))),
+        "weights_can_be_saved_and_copied",
+    ),
+    (
+        networks(discriminator=lambda s, o: nets.sparse(discriminator(s, o))),
+        "weights_can_be_saved_and_copied",
+    ),
+    (
+        networks(generator=lambda s, o: nets.expanded(generator(s, o))),
+        "weights_can_be_saved_and_copied",
+    ),
+    (networks(generator=lambda s, o: nets.Counting(s)), "a_training_resumes_exactly"),
+    (networks(discriminator=lambda s, o: Smoothing(*discriminator(s, o))), RESUMES),
+    (
+        replace(nets.CONDITIONAL, generator=lambda s, o: Deaf(generator(s, o))),
+        "scores_decide_image_and_logits",
+    ),
+    (
+        replace(nets.CONDITIONAL, discriminator=lambda s, o: Deaf(discriminator(s, o))),
+        "scores_decide_image_and_logits",
+    ),
 ]
 
 
@@ -340,7 +424,35 @@ def reads_real_targets(real: Tensor, fake: Tensor, targets: Any, options: Any) -
     return nn.functional.softplus(fake - targets.real * real).mean()
 
 
+class Rising:
+    """A loss that grows from call to call."""
+
+    calls = 0
+
+    def __call__(self, real: Tensor, fake: Tensor, targets: Any, options: Any) -> Tensor:
+        self.calls += 1
+        return self.calls * critic(real, fake, targets, options)
+
+
+def reads_none(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> Tensor:
+    return critic(real, fake, targets, options)
+
+
+def reads_none_back(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> Tensor:
+    return forger(real, fake, targets, options)
+
+
 BROKEN_LOSSES = [
+    (replace(LOSS, discriminator=Rising()), "equal_inputs_give_equal_values"),
+    *(
+        (
+            replace(
+                LOSS, discriminator=reads_none, generator=reads_none_back, reads=frozenset({named})
+            ),
+            "reads_the_images_and_the_noise_that_it_names",
+        )
+        for named in ("images", "noise")
+    ),
     (
         replace(LOSS, discriminator=lambda a, b, t, o: (b - a).mean(1)),
         "value_is_a_finite_scalar",
@@ -687,7 +799,7 @@ class Overwrites(Raw):
         super().add(frame)
 
 
-class Deaf(Raw):
+class Unswitched(Raw):
     def add(self, frame: Any) -> None:
         self.data += frame.tobytes()
 
@@ -701,7 +813,7 @@ BROKEN_EXPORTERS = [
     (exporter(Stamped), "the_same_frames_give_the_same_bytes"),
     (exporter(Shared), "exports_know_nothing_of_each_other"),
     (exporter(FirstFrame), "every_frame_counts"),
-    (exporter(Deaf), "every_option_counts"),
+    (exporter(Unswitched), "every_option_counts"),
 ]
 
 

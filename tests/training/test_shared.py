@@ -113,7 +113,8 @@ def stopped_at(iteration: int) -> tuple[StopFlag, Any]:
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     """Every column of the history and the weights agree to nine digits in double precision, with
-    and without packing, R1, spectral norm; both processes end in the same weights."""
+    and without packing, R1, spectral norm, a loss that reads the images of the whole batch; both
+    processes end in the same weights."""
     file = tmp_path / "losses.json"
     for command in ([sys.executable], TORCHRUN):
         done = subprocess.run(
