@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import json
 import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from lusgan_core.api import NoOptions, Options
+from lusgan_core.api import Options
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError, LusganError, UnknownNameError
-from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
-from lusgan_core.measures.pairs.results import LIKENESS
-from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.layered_options import flatten, merge, read_file, setting
+from lusgan_core.plugin_options import (
+    one_line,
+    with_exporters,
+    with_gates,
+    with_metrics,
+    with_parts,
+    with_readers,
+)
 from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.presets import deviations, preset_and_bases
 from lusgan_core.promotion.stage import PromotionOptions
@@ -33,7 +37,6 @@ from lusgan_core.registry import Registry
 from lusgan_core.reporting.stage import ReportOptions, RunDescription
 from lusgan_core.selection.stage import SelectionOptions
 from lusgan_core.training.options import TrainingOptions
-from lusgan_core.training.recipe import check_parts, recipe
 
 
 class RunConfig(Options):
@@ -97,16 +100,11 @@ def resolve(
     """
     values = preset_values(preset, registry)
     for path in files:
-        _merge(values, _read(path))
+        merge(values, read_file(path))
     together: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(
-                f"--set {setting!r}: expected NAME=VALUE, e.g. training.batch_size=32"
-            )
-        _merge(together, _nested(name.strip(), _literal(text.strip())), lays_over=False)
-    _merge(values, together)
+    for text in settings:
+        merge(together, setting(text), lays_over=False)
+    merge(values, together)
     if scores is not None:
         values["scores"] = tuple(dict.fromkeys(scores))
     try:
@@ -256,7 +254,7 @@ def preset_values(name: str, registry: Registry) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for preset in preset_and_bases(name, registry):
         try:
-            _merge(values, json.loads(json.dumps(dict(preset.settings))))
+            merge(values, json.loads(json.dumps(dict(preset.settings))))
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"the settings of preset {preset.name} are no JSON: {error}"
@@ -264,65 +262,12 @@ def preset_values(name: str, registry: Registry) -> dict[str, Any]:
     return values
 
 
-def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested options to ``{"training.batch_size": 32}``.
-
-    Args:
-        values: Options, nested by section. Sections that belong to plugins (``OPEN``) stay whole.
-        above: What to put before every name, ending in a dot.
-
-    Returns:
-        Values by dotted name.
-    """
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        path = f"{above}{name}"
-        if isinstance(value, Mapping) and name not in OPEN:
-            flat |= flatten(value, f"{path}.")
-        else:
-            flat[path] = value
-    return flat
-
-
-OPEN = {
-    "readers",
-    "backbone_options",
-    "loss_options",
-    "penalties",
-    "format_options",
-    "metric_options",
-    "feature_options",
-    "gates",
-}
-"""Sections whose names belong to plugins."""
-
-
-LISTED = {"penalties"}
-"""Those of them that say which plugins there are: a file that gives one gives all of it."""
-
-
-class _Whole(dict[str, Any]):
-    """A section given as one value (``--set training.penalties={...}``), not a name at a time."""
-
-
-def _wholes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mark sections that name all plugins there are as given whole, at any depth."""
-    return {
-        name: _Whole(value)
-        if name in LISTED and isinstance(value, Mapping)
-        else _wholes(value)
-        if isinstance(value, Mapping) and name not in OPEN
-        else value
-        for name, value in values.items()
-    }
-
-
 def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
     _empty_nones(values, RunConfig)
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_one_line(error, RunConfig)) from error
+        raise ConfigError(one_line(error, RunConfig)) from error
     unknown = [score for score in config.scores if score not in SCORES]
     if unknown:
         raise UnknownNameError("score", str(unknown[0]), map(str, SCORES))
@@ -344,188 +289,13 @@ def _empty_nones(values: dict[str, Any], model: type[BaseModel]) -> None:
 
 def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     """Check the options of the plugins named, and fill in their defaults."""
-    training = config.training
-    backbone, loss = registry.backbone(training.backbone), registry.loss(training.loss)
-    section = "training"
-    filled = training.model_copy(
-        update={
-            "backbone_options": _fill(
-                backbone.options, training.backbone_options, f"{section}.backbone_options"
-            ),
-            "pack": training.pack or backbone.pack,
-            "loss_options": _fill(loss.options, training.loss_options, f"{section}.loss_options"),
-            "penalties": {
-                name: _fill(registry.penalty(name).options, given, f"{section}.penalties.{name}")
-                for name, given in training.penalties.items()
-            },
-        }
-    )
-    size = config.preprocessing
-    recipe(filled, size.image_size, size.channels, ValueMap(scale=1, offset=0), registry)
-    check_parts(filled, filled.pack or backbone.pack, config.runtime.processes)
-    readers = {
-        name: _fill(registry.reader(name).options, given, f"ingestion.readers.{name}")
-        for name, given in config.ingestion.readers.items()
-    }
+    frames = config.preprocessing
     return config.model_copy(
         update={
-            "ingestion": config.ingestion.model_copy(update={"readers": readers}),
-            "training": filled,
+            "ingestion": with_readers(config.ingestion, registry),
+            "training": with_parts(config.training, frames, config.runtime.processes, registry),
             "generation": with_exporters(config.generation, registry),
-            "evaluation": _with_metric_options(config.evaluation, registry),
-            "promotion": _with_gates(config, registry),
+            "evaluation": with_metrics(config.evaluation, registry),
+            "promotion": with_gates(config.promotion, config.evaluation, frames, registry),
         }
     )
-
-
-def with_exporters(options: GenerationOptions, registry: Registry) -> GenerationOptions:
-    """Look exporters up, and fill in their options.
-
-    Args:
-        options: Options of the generation, which name exporters.
-        registry: Installed plugins.
-
-    Returns:
-        The options with those of every exporter that they name.
-
-    Raises:
-        UnknownPluginError: An exporter is not installed.
-        ConfigError: One refuses its options.
-    """
-    given, where = options.format_options, "generation.format_options"
-    filled = {
-        name: _fill(registry.exporter(name).options, given.get(name, {}), f"{where}.{name}")
-        for name in options.formats
-    }
-    return options.model_copy(update={"format_options": filled})
-
-
-def _with_gates(config: RunConfig, registry: Registry) -> PromotionOptions:
-    """Fill in the options of the gates that are named; refuse what has nothing to measure."""
-    size, evaluation = config.preprocessing, config.evaluation
-    chosen = choose(evaluation, registry)
-    measured = {metric.name for metric in chosen.sets} | {
-        metric.name
-        for metric in chosen.pairs
-        if metric.min_size <= size.image_size and size.channels in metric.channels
-    }
-    likeness = (evaluation.likeness,) if evaluation.likeness else LIKENESS
-    filled = {}
-    for name, given in config.promotion.gates.items():
-        gate = registry.gate(name)
-        needs = [n for need in gate.needs for n in (likeness if need == "likeness" else (need,))]
-        if needs and not measured & set(needs):
-            raise ConfigError(
-                f"promotion.gates.{name} has nothing to measure: add {' or '.join(needs)} to "
-                f"evaluation.metrics (frames of {size.image_size} pixels must suffice for it), or "
-                "leave the gate out"
-            )
-        filled[name] = _fill(gate.options, given, f"promotion.gates.{name}")
-    return config.promotion.model_copy(update={"gates": filled})
-
-
-def _with_metric_options(chosen: EvaluationOptions, registry: Registry) -> EvaluationOptions:
-    """Check the metrics and extractors that are named, and fill in the options of all."""
-    choice = choose(chosen, registry)
-    metrics = {metric.name: metric.options for metric in choice.metrics}
-    features = {name: registry.feature(name).options for name in choice.features}
-    return chosen.model_copy(
-        update={
-            "metric_options": _fill_named(metrics, chosen.metric_options, "metric_options"),
-            "feature_options": _fill_named(features, chosen.feature_options, "feature_options"),
-        }
-    )
-
-
-def _fill_named(
-    models: Mapping[str, type[Options]], given: Mapping[str, Mapping[str, Any]], section: str
-) -> dict[str, dict[str, Any]]:
-    """Options by plugin's name, for those plugins that have some."""
-    where = f"evaluation.{section}"
-    for name in given:
-        if name not in models:
-            used = ", ".join(sorted(models)) or "none"
-            raise ConfigError(f"option {where}.{name}: {name} is not used; used are {used}")
-    filled = {name: _fill(m, given.get(name, {}), f"{where}.{name}") for name, m in models.items()}
-    return {name: values for name, values in filled.items() if values}
-
-
-def _fill(model: type[Options], given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    try:
-        return model.model_validate(given).model_dump(mode="json")
-    except ValidationError as error:
-        raise ConfigError(_one_line(error, model, f"{where}.")) from error
-
-
-def _one_line(error: ValidationError, model: type[BaseModel], above: str = "") -> str:
-    """Describe the first validation error in one line."""
-    first = error.errors()[0]
-    path = above + ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = _known(model, first["loc"][:-1])
-        near = get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
-        choices = ", ".join(known) or "none" if model is not NoOptions else "none"
-        return f"unknown option {path}{hint} choices: {choices}"
-    message = first["msg"].removeprefix("Value error, ")
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"option {path}: {message}, got {first['input']!r}{more}"
-
-
-def _known(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """Names of the options of the section at that path."""
-    for part in path:
-        inner = model.model_fields[str(part)].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _merge(values: dict[str, Any], more: Mapping[str, Any], *, lays_over: bool = True) -> None:
-    """Lay options over others, in place; another backbone or loss starts from its own defaults.
-
-    An open section that is given as a whole, or empty, replaces the one that was there. Settings
-    that are given together are merged with ``lays_over`` off: their order means nothing, and a
-    backbone that is named after its options keeps them.
-    """
-    for name, value in sorted(more.items()):  # a plugin's name comes before its options
-        below = values.get(name)
-        if name in OPEN and (isinstance(value, _Whole) or value == {}):
-            values[name] = _Whole(value)
-        elif isinstance(value, Mapping):
-            values[name] = below = below if isinstance(below, dict) else {}
-            _merge(below, value, lays_over=lays_over)
-        else:
-            if lays_over and name in ("backbone", "loss"):
-                usual = TrainingOptions.model_fields[name].default
-                if (usual if below is None else below) != value:
-                    values.pop(f"{name}_options", None)
-            values[name] = value
-
-
-def _nested(name: str, value: Any) -> dict[str, Any]:
-    first, dot, rest = name.partition(".")
-    return {first: _nested(rest, value)} if dot else {first: value}
-
-
-def _literal(text: str) -> Any:
-    """Read a value as JSON; anything that is not JSON is text, and empty text is None."""
-    try:
-        value = json.loads(text)
-        return _Whole(_wholes(value)) if isinstance(value, dict) else value
-    except ValueError:
-        return text or None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"--config {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"--config {path} is not {path.suffix or 'TOML'}: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"--config {path}: expected sections such as [training]")
-    return _wholes(values)

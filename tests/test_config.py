@@ -13,11 +13,11 @@ from lusgan_core.config import (
     RunConfig,
     completed,
     describe,
-    flatten,
     preset_problem,
     resolve,
 )
 from lusgan_core.errors import ConfigError, UnknownNameError, UnknownPluginError
+from lusgan_core.layered_options import flatten
 from lusgan_core.registry import Provider, Registry, discover, installed
 
 PRESETS = installed().presets()

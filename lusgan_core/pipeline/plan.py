@@ -18,11 +18,12 @@ from pydantic import BaseModel, Field
 
 from lusgan_core.calls.call import StageCall, StageContext, damaged, left_by
 from lusgan_core.calls.provenance import ArtifactRef, Manifest
-from lusgan_core.config import RunConfig, flatten
+from lusgan_core.config import RunConfig
 from lusgan_core.domain import ExamRecord, Record, ScoreCount, ShardRecord
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.ingestion.discover import Discovery
+from lusgan_core.layered_options import flatten
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.pipeline import index

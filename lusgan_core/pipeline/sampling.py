@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
-from lusgan_core.config import with_exporters
 from lusgan_core.errors import ConfigError
 from lusgan_core.generation import stage as generate
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.pipeline.models import ListedModel, find_model, known_score, list_models
 from lusgan_core.pipeline.runner import Runner
+from lusgan_core.plugin_options import with_exporters
 from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.registry import Registry
