@@ -182,7 +182,7 @@ ROUND_TRIPS: list[tuple[str, ...]] = [
     ('evaluation.metrics=["mse"]', "training.pack=2", "selection.held_out=0"),
     ("promotion.gates.collapse.min_diversity=0.2", "promotion.automatic=false"),
     ("promotion.min_diversity=0.2",),
-    ("generation.format_options.png.say_synthetic=true",),
+    ("generation.format_options.png.say_synthetic=false",),
 ]
 
 

@@ -36,7 +36,7 @@ class GenerationOptions(Options):
     )
     format_options: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description='Options of these by name, e.g. {"png": {"say_synthetic": true}}',
+        description='Options of these by name, e.g. {"png": {"say_synthetic": false}}',
     )
     batch_size: int = Field(
         32, ge=1, le=4096, description="Frames held in memory at once; changes no frame"

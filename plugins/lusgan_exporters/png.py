@@ -17,7 +17,7 @@ class PngOptions(Options):
     """Options of PNG files."""
 
     say_synthetic: bool = Field(
-        False,
+        True,
         description="Write into each file, as a text chunk, that its frame is synthetic, and of "
         "which score, model and seed",
     )
@@ -56,7 +56,7 @@ class PngExport:
 
 EXPORTER = Exporter(
     name="png",
-    version="1",
+    version="2",
     description="PNG, a file a frame, with a list of their digests",
     open=PngExport,
     options=PngOptions,

@@ -68,7 +68,7 @@ GENERATION: dict[str, dict[str, Any]] = {
     "count": {"count": 2},
     "seed": {"seed": 8},
     "formats": {"formats": ("png", "mat")},
-    "format_options": {"format_options": {"png": {"say_synthetic": True}}},
+    "format_options": {"format_options": {"png": {"say_synthetic": False}}},
     "batch_size": {"batch_size": 3},
 }
 METRICS = (

@@ -18,12 +18,11 @@ class TestMat(ExporterContract):
 
 class TestPng(ExporterContract):
     record = png.EXPORTER
-    record_options = png.PngOptions(say_synthetic=True)
 
 
 @pytest.mark.parametrize("says", [False, True])
-def test_a_png_says_whose_frame_it_is_where_that_is_asked_for(says: bool) -> None:
-    """Its text names score, model and seed; without the option there is no text, as ever."""
+def test_a_png_says_whose_frame_it_is_unless_told_not_to(says: bool) -> None:
+    """Its text names score, model and seed; with the option off there is no text."""
     files = TestPng().export(some_frames(1), png.PngOptions(say_synthetic=says))
     image = Image.open(io.BytesIO(files["frame-000000.png"]))
     wanted = {"Description": samples(1).statement} if says else {}
