@@ -133,7 +133,6 @@ def main() -> None:
         ConfigError,
         ExamError,
         LusganError,
-        PluginError,
         StoreError,
         TrainingStopped,
     )
@@ -147,7 +146,7 @@ def main() -> None:
     except (ConfigError, ExamError, StoreError) as error:
         _fail(str(error), 2)
     except LusganError as error:
-        if isinstance(error, PluginError) and os.environ.get("LUSGAN_TRACEBACK"):
+        if os.environ.get("LUSGAN_TRACEBACK"):
             raise
         _fail(str(error), 1)
     except Exception as error:

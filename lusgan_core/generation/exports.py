@@ -18,6 +18,7 @@ from lusgan_core.api import Export, Exporter, Samples
 from lusgan_core.calls.call import stored
 from lusgan_core.calls.provenance import ArtifactRef, digest_bytes
 from lusgan_core.errors import LusganError, PluginError, StoreError
+from lusgan_core.plugin_guard import described, is_stop
 from lusgan_core.store import Store
 from lusgan_core.store.base import check_key
 
@@ -136,13 +137,12 @@ class Exports:
         """Name the exporter in whatever goes wrong in it, and delete what all have written."""
         try:
             yield
-        except Exception as error:
+        except BaseException as error:  # whatever a stranger's code raises, SystemExit too
             for folder in self._folders:
                 folder.empty()
-            if isinstance(error, StoreError):
+            if isinstance(error, StoreError) or is_stop(error):
                 raise
-            plain = isinstance(error, LusganError)
-            text = str(error) if plain else f"{type(error).__name__}: {error}"
+            text = str(error) if isinstance(error, LusganError) else described(error)
             raise PluginError(f"the exporter {exporter.name} failed: {text}") from error
 
 

@@ -28,6 +28,7 @@ from lusgan_core.domain import SCORES, UNLABELLED, ClipFiles
 from lusgan_core.errors import ClipError, ExamError, StoreError
 from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.ingestion.readers import ChosenReader, Readers, failure
+from lusgan_core.plugin_guard import is_stop
 from lusgan_core.store.source import GONE, ExamSource, FolderSource
 
 COLOUR_TOLERANCE = 8
@@ -231,7 +232,9 @@ def reader_errors(reader: ChosenReader, objects: FilesOfClip) -> Iterator[None]:
             yield
         except (ClipError, ExamError, MemoryError):
             raise
-        except Exception as error:
+        except BaseException as error:  # whatever a stranger's code raises, SystemExit too
+            if is_stop(error):
+                raise
             # what it misses while its own files are there is no file of the source
             own = not isinstance(error, OSError) or (error.errno in GONE and objects.are_there())
             if not own:

@@ -15,6 +15,7 @@ from lusgan_core.errors import ExamError, PluginError
 from lusgan_core.ingestion.drafts import NOT_UNICODE, Drafts, exam_files, sort_findings
 from lusgan_core.ingestion.listing import Digester, Progress, SourceListing, listed
 from lusgan_core.ingestion.readers import Finding, Readers, choose_readers, failure, objects_of
+from lusgan_core.plugin_guard import is_stop
 from lusgan_core.store.source import ExamSource
 
 
@@ -121,7 +122,9 @@ def _ask(
             findings[name] = reader.find(listings[name])
         except ExamError:  # the source cannot be used, whatever reads it
             raise
-        except Exception as error:  # whatever a stranger's function raises
+        except BaseException as error:  # whatever a stranger's function raises, SystemExit too
+            if is_stop(error):
+                raise
             what = f"{reader} failed while it looked for clips: {failure(error)}"
             if reader.named:
                 raise PluginError(what) from error

@@ -132,7 +132,7 @@ def objects_of(found: Finding) -> tuple[SourceStat, ...]:
     return tuple(stat for stat in stats if stat is not None)
 
 
-def failure(error: Exception) -> str:
+def failure(error: BaseException) -> str:
     """Describe what a plugin raised, and where.
 
     The text of a stranger's error is left out, since it may name a patient.

@@ -52,14 +52,22 @@ class Outcome:
     """Score -> stage -> manifest."""
     failures: dict[int, str] = field(default_factory=dict)
     """Score -> why it has no model."""
+    errors: dict[int, LusganError] = field(default_factory=dict)
+    """The errors themselves, for who wants to see where they came from."""
     report: Manifest | None = None
+
+    def fail(self, score: int, error: LusganError) -> None:
+        """Note that a score ended with an error."""
+        self.failures[score], self.errors[score] = str(error), error
 
     def check(self) -> None:
         """Raise ScoresFailedError if a score has no model."""
         if self.failures:
             first, reason = next(iter(self.failures.items()))
             also = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
-            raise ScoresFailedError(f"score {first} failed: {reason}{also}")
+            raise ScoresFailedError(f"score {first} failed: {reason}{also}") from self.errors.get(
+                first
+            )
 
 
 def run_chain(
@@ -119,7 +127,7 @@ def run_chain(
             try:
                 _judge(runner, outcome.scores[score], config, registry, until)
             except OF_ONE_SCORE as error:
-                outcome.failures[score] = str(error)
+                outcome.fail(score, error)
     if until == "report":
         call = report.call(
             config.report,
@@ -154,11 +162,11 @@ def _train(
                 done["select"], config.training, sizes.image_size, sizes.channels, registry
             )
         except OF_ONE_SCORE as error:
-            outcome.failures[score] = str(error)
+            outcome.fail(score, error)
     trained = []
     for score, made in runner.trainings(calls).items():
         if isinstance(made, LusganError):
-            outcome.failures[score] = str(made)
+            outcome.fail(score, made)
         else:
             outcome.scores[score]["train"] = made
             trained.append(score)

@@ -16,6 +16,7 @@ from lusgan_core.errors import (
     ConfigError,
     LeaseError,
     LusganError,
+    PluginError,
     TooFewFramesError,
     TrainingError,
 )
@@ -98,8 +99,9 @@ def check_here(call: StageCall, registry: Registry) -> None:
         )
 
 
-OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError)
-"""Errors that concern one score, so that the others can go on."""
+OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError, PluginError)
+"""Errors that concern one score, so that the others can go on: what a plugin does to the frames or
+the model of one need not happen with those of another."""
 
 
 class Runner(ABC):

@@ -7,14 +7,17 @@ import re
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
 
+from lusgan_core.api import Exporter, hookimpl
 from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.provenance import Manifest, digest_bytes
+from lusgan_core.config import resolve
 from lusgan_core.domain import SCORES
-from lusgan_core.errors import UnknownPluginError
+from lusgan_core.errors import PluginError, UnknownPluginError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.chain import (
     Outcome,
@@ -24,9 +27,10 @@ from lusgan_core.pipeline.chain import (
     run_chain,
 )
 from lusgan_core.pipeline.runner import Inline
-from lusgan_core.registry import installed
+from lusgan_core.registry import Provider, installed
+from lusgan_core.registry import discover as discover_plugins
 from lusgan_readers.mat_file import read_array
-from tiny_runs import CODES, Pipeline, tiny_config, write_exams
+from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +286,41 @@ def test_a_score_with_too_few_frames_does_not_stop_the_others(pipeline: Pipeline
         outcome.check()
     pipeline.run(tiny_config("training.batch_size=10"))
     assert pipeline.made == []
+
+
+def test_an_exporter_that_fails_ends_its_score_alone(pipeline: Pipeline) -> None:
+    """The others are done, the report tells of it, and the error that it was is kept."""
+
+    class Words:
+        def __init__(self, folder: Any, told: Any, options: Any) -> None:
+            if told.score == 1:
+                raise ZeroDivisionError("no luck")
+            self.folder = folder
+
+        def add(self, frame: Any) -> None:
+            pass
+
+        def finish(self) -> list[str]:
+            self.folder.put("synthetic.txt", b"synthetic")
+            return ["synthetic.txt"]
+
+    class Plugin:
+        @hookimpl
+        def register_exporters(self) -> list[Exporter]:
+            return [Exporter("theirs", "An exporter of somebody else", Words, version="1")]
+
+    registry = discover_plugins()
+    registry.add(Plugin(), Provider("tests"))
+    config = resolve("demo", registry, settings=(*SETTINGS, 'generation.formats=["theirs"]'))
+    runner = Inline(StageContext(pipeline.store, pipeline.source, registry=registry))
+    outcome = run_chain(runner, discover(pipeline.source), config, registry, preset="demo")
+    said = "the exporter theirs failed: ZeroDivisionError: no luck"
+    assert outcome.failures == {1: said}
+    assert [score for score, of in outcome.scores.items() if "evaluate" in of] == [0, 2, 3]
+    assert said in pipeline.store.get(outcome.report.artifacts["page"].key).decode()
+    with pytest.raises(ScoresFailedError, match=said) as error:
+        outcome.check()
+    assert isinstance(error.value.__cause__, PluginError)
 
 
 def test_strict_refuses_before_training(pipeline: Pipeline) -> None:
