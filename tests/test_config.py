@@ -129,6 +129,15 @@ def test_the_penalties_of_a_file_replace_the_presets(
     assert list(whole.training.penalties) == ["r2"]
 
 
+def test_the_gates_of_a_file_replace_those_below(plugins: Registry, tmp_path: Path) -> None:
+    """As penalties do: which gates are asked is said by their names."""
+    below, above = tmp_path / "below.toml", tmp_path / "above.toml"
+    below.write_text("[promotion.gates.collapse]\n[promotion.gates.near_copies]\n")
+    above.write_text("[promotion.gates.divergence]\nmax_generator_loss = 9.0\n")
+    asked = resolve("demo", plugins, files=[below, above]).promotion.gates
+    assert {name: given["max_generator_loss"] for name, given in asked.items()} == {"divergence": 9}
+
+
 def test_a_penalty_that_is_null_is_off(plugins: Registry) -> None:
     """A form says null of a penalty that is not wanted; so may a setting, of the preset's."""
     form = RunConfig.model_validate({"training": {"penalties": {"r1": None, "r2": {}}}})
@@ -286,12 +295,14 @@ def test_unknown_preset_lists_the_choices(plugins: Registry) -> None:
 
 
 def test_a_gate_that_is_named_must_have_something_to_measure(plugins: Registry) -> None:
-    """Without a metric of likeness, or with none that suits small frames, naming is refused."""
+    """Without a metric of likeness, or with none that suits small frames, naming is refused; any
+    metric will do that the options name as likeness."""
     named = "promotion.gates.collapse.min_diversity=0.2"
     for metrics in ('["mse"]', '["mse", "msssim"]'):  # MS-SSIM needs 176 pixels, the demo has 64
         with pytest.raises(ConfigError, match=r"gates\.collapse has nothing .* msssim or ssim"):
             with_settings(plugins, f"evaluation.metrics={metrics}", named)
     with_settings(plugins, 'evaluation.metrics=["mse", "ssim"]', named)
+    with_settings(plugins, 'evaluation.metrics=["mse"]', "evaluation.likeness=mse", named)
     with_settings(plugins, 'evaluation.metrics=["mse"]', "promotion.gates.divergence={}")
     assert with_settings(plugins, 'evaluation.metrics=["mse"]').promotion.gates == {}
 

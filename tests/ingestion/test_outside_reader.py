@@ -24,7 +24,7 @@ import numpy as np
 
 from lusgan_core.api import Belonging, Clip, ClipError, FoundClip, Reader, Refused, hookimpl
 
-LUSGAN_API = 1
+LUSGAN_API = 2
 
 
 def read_table(file):

@@ -81,6 +81,19 @@ def test_a_clip_alone_has_no_scores(exams: Path, tmp_path: Path) -> None:
     assert clip.mask is None
 
 
+def test_readers_can_be_named(exams: Path) -> None:
+    """A reader that is named finds and reads as all of them do; one that is not installed, or an
+    option that it does not have, is told."""
+    named = lusgan.find_exams(exams, readers={"mat": {}}, progress=False)
+    every = lusgan.find_exams(exams, progress=False)
+    assert named.clips == every.clips
+    clip, other = lusgan.read_clip(named.clips[0]), lusgan.read_clip(every.clips[0])
+    assert np.array_equal(clip.frames, other.frames)
+    for readers, said in (({"mats": {}}, "unknown reader 'mats'"), ({"mat": {"x": 1}}, "mat.x")):
+        with pytest.raises(lusgan.LusganError, match=said):
+            lusgan.find_exams(exams, readers=readers, progress=False)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("nothing.mat", "there is no file"), ("s3://bucket/a.mat", "find_exams lists the clips")],

@@ -7,7 +7,7 @@ from lusgan_example.mirror import MIRROR
 from lusgan_example.mutual_information import NMI
 from lusgan_example.wasserstein import WASSERSTEIN
 
-LUSGAN_API = 1
+LUSGAN_API = 2
 """The version of lusgan's plugin boundary that this was written for."""
 
 
