@@ -52,7 +52,7 @@ def weights_identity(files: Iterable[Path]) -> str:
 
     Raises OSError for a file that cannot be read.
     """
-    lines = [f"{path.name} {file_digest(path)}" for path in files]
+    lines = [f"{path.name} {_file_digest(path)}" for path in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -24,11 +24,13 @@ from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationE
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, core_schema
 
-from lusgan_core.api import Options
+from lusgan_core.api import Exporter, FeatureExtractor, Gate, Options, PairMetric, Reader, SetMetric
 from lusgan_core.plugin_guard import described
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 """What a record may be called: names are parts of file names and arguments of commands."""
+USED_UNNAMED = (Exporter, FeatureExtractor, Gate, PairMetric, Reader, SetMetric)
+"""Records that are used without their options, or without being named at all."""
 LONGEST = 1000
 """Characters that a text of a record has at most."""
 NOT_JSON = (bytes, bytearray, set, frozenset, SecretStr, SecretBytes, Callable, type)
@@ -91,6 +93,11 @@ def _text_faults(name: str, text: str, *, empty: bool) -> Iterator[str]:
 
 def _faults_between(record: Any) -> Iterator[str]:
     """Faults of fields that are right each for itself."""
+    if isinstance(record, USED_UNNAMED):
+        for name, field in record.options.model_fields.items():
+            if field.is_required():
+                model = record.options.__name__
+                yield f"{model}.{name} has no default: it is used where nobody gives its options"
     if (bounds := getattr(record, "bounds", None)) is None:
         return
     low, high = bounds

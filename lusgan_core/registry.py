@@ -294,10 +294,8 @@ class Registry:
 
         Returns:
             Distribution and the record's version; where it states none, a sha256 in hex over the
-            files of its distribution. A feature extractor's files of weights count as well.
-
-        Raises:
-            PluginError: A file of weights cannot be read.
+            files of its distribution. A feature extractor's files of weights count as well; where
+            they cannot be read that is what counts, and whoever uses the extractor is told.
         """
         record, provider = self.records[kind][name], self.providers[kind, name]
         if record.version:
@@ -306,9 +304,11 @@ class Registry:
             code = files_identity(provider.distribution, provider.module)
         if not isinstance(record, FeatureExtractor) or record.weights is None:
             return code
-        weights, wrong = record.weights, f"weights of the feature extractor {name!r}"
-        wrong = f"{provider}: the {wrong} cannot be read"
-        return f"{code} {attempt(wrong, lambda: weights_identity(weights()))}"
+        weights = record.weights
+        try:
+            return f"{code} {attempt('weights', lambda: weights_identity(weights()))}"
+        except PluginError:
+            return f"{code} without its weights"
 
     def _get(self, kind: str, name: str, kind_type: type[R]) -> R:
         record = self.records[kind].get(name)

@@ -14,7 +14,8 @@ from distributions import install
 HEAD = """
 from pydantic import ConfigDict, Field, SecretStr
 from lusgan_core.api import (
-    Backbone, Loss, Options, PairMetric, Penalty, PenaltyOptions, SetMetric, hookimpl
+    Backbone, Exporter, FeatureExtractor, Gate, Loss, Options, PairMetric, Penalty, PenaltyOptions,
+    Preset, Reader, SetMetric, hookimpl
 )
 
 def function(*arguments):
@@ -33,6 +34,11 @@ FIELDS = {
     "Penalty": COMMON | {"value": "function"},
     "PairMetric": METRIC,
     "SetMetric": METRIC,
+    "FeatureExtractor": COMMON | {"build": "function", "licence": "'none'", "size": "3"},
+    "Reader": COMMON | {"layout": "'clips'", "find": "function", "open": "function"},
+    "Gate": COMMON | {"check": "function"},
+    "Preset": COMMON | {"settings": "{}"},
+    "Exporter": COMMON | {"open": "function"},
 }
 HOOKS = {
     "Backbone": "register_backbones",
@@ -40,6 +46,11 @@ HOOKS = {
     "Penalty": "register_penalties",
     "PairMetric": "register_metrics",
     "SetMetric": "register_metrics",
+    "FeatureExtractor": "register_features",
+    "Reader": "register_readers",
+    "Gate": "register_gates",
+    "Preset": "register_presets",
+    "Exporter": "register_exporters",
 }
 
 
@@ -62,10 +73,10 @@ def record(kind: str, before: str = "", **fields: str) -> str:
     return f"{HEAD}{before}\n@hookimpl\ndef {HOOKS[kind]}():\n    return [{kind}({given})]\n"
 
 
-def options(field: str, before: str = "", config: str = "") -> str:
-    """Source of a plugin that offers a loss with one option."""
+def options(field: str, before: str = "", config: str = "", kind: str = "Loss") -> str:
+    """Source of a plugin that offers a loss, or another kind of record, with one option."""
     model = f"{before}\nclass OddOptions(Options):\n    {config or '...'}\n    odd: {field}\n"
-    return record("Loss", model, options="OddOptions")
+    return record(kind, model, options="OddOptions")
 
 
 def hook(body: str) -> str:
@@ -111,6 +122,27 @@ OF_RECORDS = {
     "targets_list": Defect(record("Loss", targets="['real']"), "targets is ['real']"),
     "targets_unknown": Defect(record("Loss", targets="frozenset({'reel'})"), "'real' or 'fake'"),
     "real_none": Defect(record("Loss", generator_needs_real="None"), "generator_needs_real is"),
+    "reads_unknown": Defect(
+        record("Loss", reads="frozenset({'pixels'})"), "'noise' or 'iteration'"
+    ),
+    "conditional_text": Defect(record("Backbone", conditional="'yes'"), "conditional is 'yes'"),
+    "device_text": Defect(record("PairMetric", uses_device="'cpu'"), "uses_device is 'cpu'"),
+    "features_list": Defect(record("SetMetric", features="['random']"), "features is ['random']"),
+    "min_frames_zero": Defect(record("SetMetric", min_frames="0"), "min_frames is 0"),
+    "build_none": Defect(record("FeatureExtractor", build="None"), "build is None"),
+    "size_zero": Defect(record("FeatureExtractor", size="0"), "size is 0"),
+    "licence_empty": Defect(record("FeatureExtractor", licence="''"), "licence is ''"),
+    "weights_list": Defect(record("FeatureExtractor", weights="['a']"), "weights is ['a']"),
+    "layout_two_lines": Defect(record("Reader", layout=r"'a\nb'"), "layout is"),
+    "find_none": Defect(record("Reader", find="None"), "find is None: expected callable"),
+    "open_text": Defect(record("Reader", open="'f'"), "open is 'f': expected callable"),
+    "check_none": Defect(record("Gate", check="None"), "check is None: expected callable"),
+    "needs_text": Defect(record("Gate", needs="'ssim'"), "needs is 'ssim'"),
+    "settings_list": Defect(record("Preset", settings="[]"), "settings is []"),
+    "deviations_text": Defect(record("Preset", deviations="'x'"), "deviations is 'x'"),
+    "based_on_number": Defect(record("Preset", based_on="3"), "based_on is 3"),
+    "open_none": Defect(record("Exporter", open="None"), "open is None: expected callable"),
+    "per_frame_text": Defect(record("Exporter", file_per_frame="'a'"), "file_per_frame is 'a'"),
     "attribute_unknown": Defect(
         HEAD
         + "odd = Penalty(__name__, 'Odd', function)\n"
@@ -163,6 +195,9 @@ OF_OPTIONS = {
     "option_schema": Defect(
         options("int = Field(description='Odd', default=1, json_schema_extra={'x': object()})"),
         "OddOptions cannot be used",
+    ),
+    "option_required": Defect(
+        options("int = Field(description='Odd')", kind="Reader"), "OddOptions.odd has no default"
     ),
     "options_open": Defect(
         options("int = " + SAID.format("1"), config="model_config = ConfigDict(extra='allow')"),

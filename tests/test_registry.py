@@ -318,8 +318,8 @@ def test_a_metric_is_found_whichever_kind_it_is(plugins: Registry) -> None:
 
 
 def test_weights_are_part_of_what_an_extractor_is(tmp_path: Path) -> None:
-    """Other weights are another identity, under the same version; weights that are gone are told
-    with the extractor's name."""
+    """Other weights are another identity, under the same version; so are weights that are gone, for
+    an extractor that nobody named must not end the call that asks for identities."""
     weights = tmp_path / "weights.bin"
     record = FeatureExtractor(
         "net", "A network", lambda device: None, "none", 4, weights=lambda: [weights], version="1"
@@ -336,7 +336,6 @@ def test_weights_are_part_of_what_an_extractor_is(tmp_path: Path) -> None:
     weights.write_bytes(b"one")
     first = registry.identity("feature", "net")
     weights.write_bytes(b"two")
-    assert registry.identity("feature", "net") != first
+    second = registry.identity("feature", "net")
     weights.unlink()
-    with pytest.raises(PluginError, match="weights of the feature extractor 'net' cannot be read"):
-        registry.identity("feature", "net")
+    assert len({first, second, registry.identity("feature", "net")}) == 3

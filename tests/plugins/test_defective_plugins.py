@@ -78,7 +78,7 @@ def test_there_are_enough() -> None:
     """Every kind of record is among them, and more than forty plugins in all."""
     assert len(DEFECTIVE) > 40
     sources = "".join(defect.source for defect in DEFECTIVE.values())
-    for hook, types in list(KINDS.values())[:4]:
+    for hook, types in KINDS.values():
         assert f"def {hook}()" in sources
         assert all(f"[{kind.__name__}(" in sources for kind in types)
 
