@@ -141,6 +141,9 @@ OF_RECORDS = {
     "settings_list": Defect(record("Preset", settings="[]"), "settings is []"),
     "deviations_text": Defect(record("Preset", deviations="'x'"), "deviations is 'x'"),
     "based_on_number": Defect(record("Preset", based_on="3"), "based_on is 3"),
+    "settings_unknown": Defect(
+        record("Preset", settings="{'trainin': {}}"), "cannot be used: unknown option trainin"
+    ),
     "open_none": Defect(record("Exporter", open="None"), "open is None: expected callable"),
     "per_frame_text": Defect(record("Exporter", file_per_frame="'a'"), "file_per_frame is 'a'"),
     "attribute_unknown": Defect(

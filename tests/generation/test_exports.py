@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from lusgan_core.api import Exporter, NoOptions, Samples
+from lusgan_core.calls.call import Product, StageContext, execute, new_call, reference_to
 from lusgan_core.errors import PluginError
+from lusgan_core.generation.copy_out import copy_out
 from lusgan_core.generation.exports import Exports
+from lusgan_core.generation.stage import SampleSet
 from lusgan_core.store import LocalStore
 
 TOLD = Samples(score=1, model="m", seed=7, count=2)
@@ -141,3 +144,46 @@ def test_an_exporter_gets_nothing_of_the_store_but_put(tmp_path: Path) -> None:
 
     export(LocalStore(tmp_path), exporter(Keeps))
     assert [name for name in dir(given[0]) if not name.startswith("_")] == ["put"]
+
+
+class Whole(Plain):
+    def add(self, frame: Any) -> None:
+        self.names = ["all.raw"]
+
+    def finish(self) -> Any:
+        self.folder.put("all.raw", b"all")
+        return self.names
+
+
+def test_files_of_any_exporter_are_copied_out_below_its_name(tmp_path: Path) -> None:
+    """As they are in the store, with the list of their digests where there is one."""
+    store, folder = LocalStore(tmp_path / "store"), "samples/score-1/m/seed-7"
+    exporters = [
+        (Exporter("theirs", "A file a frame", Plain, file_per_frame=True), NoOptions()),
+        (Exporter("whole", "One file", Whole), NoOptions()),
+    ]
+
+    def run(*_: object) -> Product:
+        exports = Exports(store, folder, exporters, TOLD)
+        for frame in FRAMES:
+            exports.add(frame)
+        key = f"{folder}/frames.h5"
+        store.put(key, b"frames")
+        samples = SampleSet(
+            score=1, model="m", folder=folder, frames_key=key, count=len(FRAMES), seed=7
+        )
+        return Product(samples, exports.finish() | {"frames": reference_to(store, key)})
+
+    call = new_call(
+        "generate", 1, label="generate", inputs={}, options=None, arguments={},
+        manifest=lambda key: f"{folder}/manifest.json",
+    )  # fmt: skip
+    made, out = execute(call, StageContext(store), run), tmp_path / "out"
+    assert copy_out(store, made, out) == 3
+    files = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    assert set(files) == {
+        "manifest.json", "theirs/SHA256SUMS", "theirs/sub/0.raw", "theirs/sub/1.raw",
+        "whole/all.raw",
+    }  # fmt: skip
+    for name in files.keys() - {"manifest.json"}:
+        assert files[name].read_bytes() == store.get(f"{folder}/{name}")
