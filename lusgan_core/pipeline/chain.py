@@ -57,7 +57,12 @@ class Outcome:
     report: Manifest | None = None
 
     def fail(self, score: int, error: LusganError) -> None:
-        """Note that a score ended with an error."""
+        """Note that a score ended with an error.
+
+        Args:
+            score: The score.
+            error: Why it has no model, or its work ended.
+        """
         self.failures[score], self.errors[score] = str(error), error
 
     def check(self) -> None:

@@ -266,6 +266,10 @@ def broken(_: Any, *__: Any) -> Any:
     raise ZeroDivisionError("one of theirs")
 
 
+def leaves(_: Any, *__: Any) -> Any:
+    raise SystemExit(3)
+
+
 def writes(frames: np.ndarray) -> Any:
     frames[0] = 0
 
@@ -274,6 +278,7 @@ def writes(frames: np.ndarray) -> Any:
     ("changes", "match"),
     [
         ({"build": broken}, "extractor 'levels' cannot be built: ZeroDivisionError: one of theirs"),
+        ({"build": leaves}, "extractor 'levels' cannot be built: SystemExit: 3"),
         ({"build": lambda d, o: broken}, r"extractor 'levels' failed on frames shaped \(16, 16\)"),
         ({"build": lambda d, o: writes}, "extractor 'levels' failed .*read-only"),
         ({"size": 3}, r"'levels' gave float32 shaped \(3, 2\): expected float32 shaped \(3, 3\)"),
@@ -297,7 +302,11 @@ def test_what_goes_wrong_in_a_metric_is_told_with_its_name(evaluate: Evaluations
         a[0] = 0
         return 0.0
 
-    for value, said in ((broken, "one of theirs"), (overwrites, "read-only")):
+    for value, said in (
+        (broken, "one of theirs"),
+        (leaves, "SystemExit: 3"),
+        (overwrites, "read-only"),
+    ):
         evaluate.metrics = [replace(GAP, value=value)]
         with pytest.raises(PluginError, match=rf"'gap' failed on features shaped \(3, 2\).*{said}"):
             evaluate([0, 50, 90], {"A1": [10, 20, 30]})

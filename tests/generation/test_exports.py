@@ -40,6 +40,11 @@ class LastFails(Plain):
         raise ZeroDivisionError("at the end")
 
 
+class Leaves(Plain):
+    def finish(self) -> Any:
+        raise SystemExit("enough")
+
+
 class Climbs(Plain):
     def add(self, frame: Any) -> None:
         self.folder.put("../frames.h5", b"")
@@ -110,6 +115,7 @@ def test_of_a_file_a_frame_the_list_is_recorded(tmp_path: Path) -> None:
     ("opened", "said"),
     [
         (LastFails, "the exporter theirs failed: ZeroDivisionError: at the end"),
+        (Leaves, "the exporter theirs failed: SystemExit: enough"),
         (Climbs, "cannot write '../frames.h5': a name is a path below the exporter's own folder"),
         (Repeats, "wrote 'one.raw' twice"),
         (Lists, "wrote SHA256SUMS, which lusgan writes"),

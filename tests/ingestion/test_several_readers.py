@@ -140,6 +140,18 @@ def test_a_reader_that_fails_is_told_and_the_others_go_on() -> None:
     assert found.readers == ("mat",)
 
 
+def test_a_reader_that_leaves_the_process_is_one_that_fails() -> None:
+    """While it looks for clips, and while it opens one, which is rejected."""
+
+    def leave(_: object) -> Any:
+        raise SystemExit(3)
+
+    assert look(TREE, replace(RAW, find=leave)).readers == ("mat",)
+    source, files, readers = raw_clip(replace(RAW, open=leave))
+    with pytest.raises(ClipError, match=r"reader raw .*failed: SystemExit"):
+        open_clip(source, files, readers)
+
+
 def test_a_named_reader_that_fails_ends_the_look() -> None:
     """Who asks for a reader by name gets its exams, or an error with its name."""
     broken = replace(RAW, find=lambda listing: 1 / 0)

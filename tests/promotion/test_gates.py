@@ -257,6 +257,10 @@ def raises(candidate: Candidate, current: Candidate | None, options: Any) -> Ver
     raise ZeroDivisionError("no frames\nat all")
 
 
+def leaves(candidate: Candidate, current: Candidate | None, options: Any) -> Verdict:
+    raise SystemExit(3)
+
+
 def says_yes(candidate: Candidate, current: Candidate | None, options: Any) -> Any:
     return True
 
@@ -278,6 +282,7 @@ def with_gate(check: Callable[..., Any]) -> Registry:
     ("check", "said"),
     [
         (raises, "failed: ZeroDivisionError: no frames at all"),
+        (leaves, "failed: SystemExit: 3"),
         (says_yes, "returned bool, expected a Verdict"),
     ],
 )
