@@ -57,6 +57,6 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_lists_the_choices(tmp_path: Path) -> None:
     """Nothing is written for a kind that there is not."""
-    with pytest.raises(UnknownNameError, match="backbone, loss"):
+    with pytest.raises(UnknownNameError, match="choices: backbone, exporter, feature"):
         new_package(tmp_path / "mine", "lost")
     assert list(tmp_path.iterdir()) == []
