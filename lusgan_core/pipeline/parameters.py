@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 from lusgan_core.api import Backbone
 from lusgan_core.config import RunConfig, preset_problem
 from lusgan_core.domain import SCORES
-from lusgan_core.registry import installed
+from lusgan_core.registry import Registry, installed
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
@@ -50,16 +50,13 @@ class _Formats:
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return handler(core_schema) | _exporters(sorted(installed().exporters()))
-
-
-def _exporters(names: list[str]) -> dict[str, Any]:
-    """What a form offers where exporters are chosen."""
-    return {"items": {"type": "string", "enum": names}, "uniqueItems": True}
+        return handler(core_schema) | _several(installed().exporters())
 
 
 Preset = Annotated[str, _Presets()]
 Formats = Annotated[tuple[str, ...], _Formats()]
+Fields = dict[str, Any]
+"""Schemas of a section's options by name."""
 
 
 class _Choices:
@@ -68,36 +65,67 @@ class _Choices:
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        schema = handler(core_schema)
+        schema, registry = handler(core_schema), installed()
         run = handler.resolve_ref_schema(schema)["properties"]
         run["scores"] |= {
             "items": {"type": "integer", "enum": list(SCORES)},
             "uniqueItems": True,
         }
-        registry = installed()
-        training = handler.resolve_ref_schema(run["training"])["properties"]
-        backbones = {
-            name: record
-            for name, record in registry.records["backbone"].items()
-            if isinstance(record, Backbone) and not record.conditional  # runs refuse those
-        }
-        training["backbone"]["enum"] = sorted(backbones)
-        training["loss"]["enum"] = sorted(registry.records["loss"])
-        for section, records in (
-            ("backbone_options", backbones),
-            ("loss_options", registry.records["loss"]),
+        for section, offer in (
+            ("ingestion", _offer_readers),
+            ("training", _offer_parts),
+            ("generation", _offer_exporters),
+            ("evaluation", _offer_metrics),
+            ("promotion", _offer_gates),
         ):
-            training[section] = _one_of(training[section], records)
-        training["penalties"] = _any_of(training["penalties"], registry.records["penalty"])
-        ingestion = handler.resolve_ref_schema(run["ingestion"])["properties"]
-        ingestion["readers"]["propertyNames"] = {"enum": sorted(registry.records["reader"])}
-        generation = handler.resolve_ref_schema(run["generation"])["properties"]
-        exporters = sorted(registry.exporters())
-        generation["formats"] |= _exporters(exporters)
-        generation["format_options"]["propertyNames"] = {"enum": exporters}
-        promotion = handler.resolve_ref_schema(run["promotion"])["properties"]
-        promotion["gates"]["propertyNames"] = {"enum": sorted(registry.gates())}
+            offer(handler.resolve_ref_schema(run[section])["properties"], registry)
         return schema
+
+
+def _offer_readers(fields: Fields, registry: Registry) -> None:
+    fields["readers"]["propertyNames"] = _one(registry.readers())
+
+
+def _offer_parts(fields: Fields, registry: Registry) -> None:
+    losses = registry.records["loss"]
+    backbones = {
+        name: record
+        for name, record in registry.records["backbone"].items()
+        if isinstance(record, Backbone) and not record.conditional  # runs refuse those
+    }
+    fields["backbone"] |= _one(backbones)
+    fields["loss"] |= _one(losses)
+    fields["backbone_options"] = _one_of(fields["backbone_options"], backbones)
+    fields["loss_options"] = _one_of(fields["loss_options"], losses)
+    fields["penalties"] = _any_of(fields["penalties"], registry.records["penalty"])
+
+
+def _offer_exporters(fields: Fields, registry: Registry) -> None:
+    fields["formats"] |= _several(registry.exporters())
+    fields["format_options"]["propertyNames"] = _one(registry.exporters())
+
+
+def _offer_metrics(fields: Fields, registry: Registry) -> None:
+    metrics, features = registry.records["metric"], registry.features()
+    fields["metrics"] |= _several(metrics)
+    fields["metric_options"]["propertyNames"] = _one(metrics)
+    fields["likeness"]["anyOf"][0] |= _one(registry.pair_metrics())
+    fields["features"] |= _several(features)
+    fields["feature_options"]["propertyNames"] = _one(features)
+
+
+def _offer_gates(fields: Fields, registry: Registry) -> None:
+    fields["gates"]["propertyNames"] = _one(registry.gates())
+
+
+def _one(records: Mapping[str, Any]) -> dict[str, Any]:
+    """One name among those of plugins."""
+    return {"enum": sorted(records)}
+
+
+def _several(records: Mapping[str, Any]) -> dict[str, Any]:
+    """Several names of plugins, each once."""
+    return {"items": {"type": "string", "enum": sorted(records)}, "uniqueItems": True}
 
 
 DEFAULTS = {"type": "object", "title": "defaults", "maxProperties": 0}

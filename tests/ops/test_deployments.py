@@ -127,6 +127,12 @@ def test_the_form_offers_what_is_installed(schema: dict[str, Any]) -> None:
     registry = installed()
     assert training["backbone"]["enum"] == sorted(registry.records["backbone"])
     assert training["loss"]["enum"] == sorted(registry.records["loss"])
+    evaluation = schema["definitions"]["EvaluationOptions"]["properties"]
+    assert evaluation["metrics"]["items"]["enum"] == sorted(registry.records["metric"])
+    assert evaluation["features"]["items"]["enum"] == sorted(registry.features())
+    assert evaluation["likeness"]["anyOf"][0]["enum"] == sorted(registry.pair_metrics())
+    generation = schema["definitions"]["GenerationOptions"]["properties"]
+    assert generation["formats"]["items"]["enum"] == sorted(registry.exporters())
     scores = schema["definitions"]["RunConfig"]["properties"]["scores"]
     assert scores["items"]["enum"] == [0, 1, 2, 3]
 
