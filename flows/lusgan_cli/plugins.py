@@ -123,13 +123,14 @@ def _show(registry: Registry, broken: list[Broken]) -> None:
 def _broken(registry: Registry) -> list[Broken]:
     """Plugins that cannot be used, and those whose presets set what no run takes."""
     from lusgan_core.config import preset_problem
+    from lusgan_core.plugin_guard import guarded
     from lusgan_core.registry import Broken
 
     found = list(registry.broken)
-    for name in registry.presets():
-        problem = preset_problem(name, registry)
-        if problem:
-            found.append(Broken(registry.providers["preset", name], problem))
+    with guarded("the plugins", watched=False):  # options models are a plugin's own code
+        for name in registry.presets():
+            if problem := preset_problem(name, registry):
+                found.append(Broken(registry.providers["preset", name], problem))
     return found
 
 
