@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Record
+    pass
 
 
 plugins = typer.Typer(
@@ -41,7 +41,7 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
                         "name": name,
                         "description": record.description,
                         "from": registry.provider_of(f"{kind}/{name}"),
-                        "options": options_of(record),
+                        "options": registry.options_of(record),
                     }
                     for kind in KINDS
                     for name, record in sorted(registry.records[kind].items())
@@ -85,9 +85,3 @@ def new(
     err.print(
         visible(f"next: pip install -e '{folder}[test]', then pytest there, then lusgan plugins")
     )
-
-
-def options_of(record: Record) -> dict[str, Any] | None:
-    """The JSON schema of a plugin's options by name; None for a kind that has none."""
-    model = getattr(record, "options", None)
-    return None if model is None else model.model_json_schema().get("properties", {})
