@@ -285,6 +285,12 @@ class Registry:
         provider = self.providers.get((kind, name))
         return f"{provider.distribution} {provider.version}" if provider else "not installed"
 
+    @staticmethod
+    def options_of(record: Record) -> dict[str, Any] | None:
+        """The JSON schema of each option of a record by name; None for a kind that has none."""
+        model = getattr(record, "options", None)
+        return None if model is None else model.model_json_schema().get("properties", {})
+
     def identity(self, kind: str, name: str) -> str:
         """Identify what a record computes, as a text for cache keys; see ``plugin_identity``.
 

@@ -27,7 +27,7 @@ class Kind:
 
 KINDS = {
     "faults": Kind("goes wrong N times between a store and its S3 server", 500),
-    "kills": Kind("kills flow process, worker, server and S3 in turn, N times in all", 4),
+    "kills": Kind("kills flow process, server, worker and S3 in turn, N times in all", 2),
     "pairs": Kind("kills N comparisons of images and damages what they left", 4),
     "parity": Kind("compares N x N pairs of frames of each kind with sewar", 2),
     "options": Kind("trains N times with options drawn at random", 4),

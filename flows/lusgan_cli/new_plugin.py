@@ -82,11 +82,11 @@ class Test{title}({suite}):
 README = """\
 # {distribution}
 
-A {kind} for [lusgan](https://pypi.org/project/lusgan/).
+A {kind} for lusgan.
 
-    pip install -e .[test]      # into the environment that lusgan is installed in
+    pip install -e '.[test]'    # into the environment that lusgan is installed in
     pytest                      # lusgan's contract suite, and your own tests
-    lusgan plugins              # lists it: the {kind} `{record}`
+    lusgan plugins              # lists it: the {kind} `{module}`
 
 Start with `src/{module}/__init__.py`.
 """
@@ -125,7 +125,7 @@ def new_package(folder: Path, kind: str) -> list[Path]:
     """Write a package that offers one plugin, named as the folder.
 
     Args:
-        folder: Where to write it; made if need be, and empty. Its name, with underscores for
+        folder: Where to write it: a new folder, or an empty one. Its name, with underscores for
             hyphens, is that of the module and of the plugin.
         kind: Kind of the plugin, of ``KINDS``.
 

@@ -72,7 +72,6 @@ def pairs(
 
     Values are sewar's: metric(a, b). If interrupted, the same command goes on where it stopped.
     """
-    from lusgan_core.measures.pairs.checkpoint import UnusableCheckpointError
     from lusgan_core.measures.pairs.compare import compare_sets
     from lusgan_core.measures.pairs.results import PairsError
     from lusgan_core.pipeline.image_sets import load_frames
@@ -86,9 +85,8 @@ def pairs(
     chosen = [registry.pair_metric(name) for name in names]
     if full is not None:
         _check_full(full)
-    say = lambda line: err.print(visible(line))  # noqa: E731
-    first = load_frames(a, say)
-    second = load_frames(b, say) if b is not None else None
+    first = load_frames(a, _say)
+    second = load_frames(b, _say) if b is not None else None
     if other_clips:
         first, second = _with_clips(first, second)
     values = full.with_name(f".{full.name}.values") if full else None
@@ -115,17 +113,7 @@ def pairs(
         )
 
     try:
-        with progress_shown(), track("comparing", 0, "pairs") as task:
-            try:
-                found = compare(_progress(task))
-            except UnusableCheckpointError as error:
-                err.print(
-                    "the comparison cannot go on where it stopped, so it starts over: the "
-                    + visible(f"checkpoint: {error.reason}")
-                )
-                if place is not None:
-                    place.unlink(missing_ok=True)
-                found = compare(_progress(task))
+        found = _go_on_or_start_over(compare, place)
         if full is not None and values is not None:
             _write(full, found, first, second, other_clips)
             shutil.rmtree(values)
@@ -136,6 +124,29 @@ def pairs(
             _show(error.partial, json)
         raise
     _show(found, json)
+
+
+def _say(line: str) -> None:
+    err.print(visible(line))
+
+
+def _go_on_or_start_over(
+    compare: Callable[[Callable[[int, int], None]], PairResults], place: Path | None
+) -> PairResults:
+    """Go on from a checkpoint, or say why that cannot be and start over."""
+    from lusgan_core.measures.pairs.checkpoint import UnusableCheckpointError
+
+    with progress_shown(), track("comparing", 0, "pairs") as task:
+        try:
+            return compare(_progress(task))
+        except UnusableCheckpointError as error:
+            _say(
+                "the comparison cannot go on where it stopped, so it starts over: the checkpoint: "
+                + error.reason
+            )
+            if place is not None:
+                place.unlink(missing_ok=True)
+            return compare(_progress(task))
 
 
 def _check_full(path: Path) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, visible
 
 if TYPE_CHECKING:
-    from lusgan_core.registry import Broken, Record, Registry
+    from lusgan_core.registry import Broken, Registry
 
 
 plugins = typer.Typer(
@@ -81,7 +81,7 @@ def listing(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
                 "name": name,
                 "description": record.description,
                 "from": registry.provider_of(f"{kind}/{name}"),
-                "options": options_of(record),
+                "options": registry.options_of(record),
             }
             for kind in KINDS
             for name, record in sorted(registry.records[kind].items())
@@ -132,9 +132,3 @@ def _broken(registry: Registry) -> list[Broken]:
             if problem := preset_problem(name, registry):
                 found.append(Broken(registry.providers["preset", name], problem))
     return found
-
-
-def options_of(record: Record) -> dict[str, Any] | None:
-    """The JSON schema of a plugin's options by name; None for a kind that has none."""
-    model = getattr(record, "options", None)
-    return None if model is None else model.model_json_schema().get("properties", {})

@@ -96,7 +96,7 @@ def compare(
     from lusgan_core.measures.pairs.frameset import FrameSet
 
     single = isinstance(metrics, str | PairMetric)
-    asked: list[str | PairMetric] = [metrics] if single else list(metrics)  # type: ignore[list-item, arg-type]
+    asked = [metrics] if isinstance(metrics, str | PairMetric) else [*metrics]
     first = FrameSet(check_frames(a, "a", least=2 if b is None else 1))
     second = None if b is None else FrameSet(check_frames(b, "b"))
     with (

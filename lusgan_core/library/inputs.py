@@ -89,10 +89,11 @@ def check_number(given: object, what: str, least: int, most: int) -> int:
     Raises:
         InputError: It is no whole number, or out of bounds.
     """
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if not whole or not least <= int(given) <= most:  # type: ignore[call-overload]
-        raise InputError(f"{what} is {given!r}, expected a whole number from {least} to {most:,}")
-    return int(given)  # type: ignore[call-overload, no-any-return]
+    if isinstance(given, int | np.integer) and not isinstance(given, bool):
+        number = int(given)
+        if least <= number <= most:
+            return number
+    raise InputError(f"{what} is {given!r}, expected a whole number from {least} to {most:,}")
 
 
 def check_labels(given: object, count: int, what: str) -> NDArray[Any]:

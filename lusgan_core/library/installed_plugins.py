@@ -38,7 +38,7 @@ def plugins() -> tuple[InstalledPlugin, ...]:
             name=name,
             description=record.description,
             provider=registry.provider_of(f"{kind}/{name}"),
-            options=_options(record),
+            options=registry.options_of(record) or {},
         )
         for kind in KINDS
         for name, record in sorted(registry.records[kind].items())
@@ -53,9 +53,3 @@ def plugins() -> tuple[InstalledPlugin, ...]:
         for one in registry.broken
     ]
     return (*found, *broken)
-
-
-def _options(record: object) -> dict[str, Any]:
-    """The JSON schema of a record's options by name; empty for a kind that has none."""
-    model = getattr(record, "options", None)
-    return {} if model is None else dict(model.model_json_schema().get("properties", {}))

@@ -8,40 +8,31 @@ Stand-ins have no digests yet, so whatever depends on them counts as not made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lusgan_core.calls.call import StageCall, StageContext, damaged, left_by
 from lusgan_core.calls.provenance import ArtifactRef, Manifest
 from lusgan_core.config import RunConfig
-from lusgan_core.domain import ExamRecord, Record, ScoreCount, ShardRecord
-from lusgan_core.evaluation.stage import EvaluationRecord
-from lusgan_core.generation.stage import SampleSet
+from lusgan_core.domain import Record
 from lusgan_core.ingestion.discover import Discovery
 from lusgan_core.layered_options import flatten
-from lusgan_core.networks.generator import GeneratorRecord
-from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.pipeline import index
 from lusgan_core.pipeline.chain import run_chain
 from lusgan_core.pipeline.runner import RUNS, Runner
-from lusgan_core.preprocessing.stage import ExamShards
+from lusgan_core.pipeline.stand_ins import ARTIFACTS, STAND_INS, UNKNOWN, score_of
 from lusgan_core.progress import track
-from lusgan_core.promotion.stage import PromotionRecord
 from lusgan_core.registry import Registry
-from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
 from lusgan_core.store.base import StoredObject
 from lusgan_core.store.source import ExamSource
-from lusgan_core.training.stage import ModelRecord, folder_of
 
-UNKNOWN = "not made yet"
-"""Stands for the digest of what would be made."""
 WORKED_OUT = ("ingest", "select")
 """Stages that only read: they are run, and their results are kept in memory."""
 
@@ -134,7 +125,7 @@ class _Planner(Runner):
             PlannedCall(
                 stage=call.stage,
                 label=call.label,
-                score=_score(call),
+                score=score_of(call),
                 reasons=reasons,
                 last_s=earlier.timings_s.get("total") if earlier else None,
             )
@@ -201,7 +192,7 @@ class _Planner(Runner):
     def _frames(self, call: StageCall) -> str:
         """How the frames that a score is trained on differ from those of its last dataset."""
         now = self._dataset(call.arguments["selected"])
-        score = _score(call)
+        score = score_of(call)
         before: dict[str, str] = {}
         newest = 0.0
         for manifest, dataset in index.datasets(self._store.below):
@@ -227,8 +218,8 @@ class _Planner(Runner):
             product = RUNS[call.stage](call, self._context)
             data, counts = product.data, product.counts
         else:
-            data, counts = _STAND_INS[call.stage](call)
-        names = _ARTIFACTS.get(call.stage, ())
+            data, counts = STAND_INS[call.stage](call)
+        names = ARTIFACTS.get(call.stage, ())
         manifest = Manifest(
             stage=call.stage,
             cache_key=call.cache_key,
@@ -246,13 +237,6 @@ class _Planner(Runner):
         )
         self._store.put(call.manifest, manifest.model_dump_json().encode())
         return manifest
-
-
-def _score(call: StageCall) -> int | None:
-    """The score that a call is about, if it is about one."""
-    text = call.manifest.split("/")[1] if "/" in call.manifest else ""
-    number = text.removeprefix("score-")
-    return int(number) if text.startswith("score-") and number.isdigit() else None
 
 
 def _place(call: StageCall) -> str:
@@ -288,111 +272,6 @@ _INPUTS = {
     "told": "outcome",
     "templates": "set of templates",
     "canvas": "canvas (the largest frame of all exams)",
-}
-_ARTIFACTS = {
-    "train": ("generator", "progress", "history"),
-    "generate": ("frames",),
-    "evaluate": ("evaluation",),
-    "report": ("page",),
-}
-
-Facts = tuple[BaseModel, dict[str, int]]
-
-
-def _shards(call: StageCall) -> Facts:
-    exam = ExamRecord.model_validate(call.arguments["exam"])
-    shards = tuple(
-        ShardRecord(
-            patient=exam.patient,
-            exam=exam.exam,
-            clip=clip.files.name,
-            area=clip.files.area,
-            key=f"{call.manifest}.{clip.files.name}",
-            digest=UNKNOWN,
-            frames=clip.frames,
-            by_score={
-                score: ScoreCount(frames=count, digest=UNKNOWN)
-                for score, count in clip.labelled.items()
-            },
-        )
-        for clip in exam.clips
-    )
-    data = ExamShards(patient=exam.patient, exam=exam.exam, shards=shards)
-    return data, {"shards": len(shards)}
-
-
-def _model(call: StageCall) -> Facts:
-    options = call.options
-    folder = folder_of(call)
-    generator = GeneratorRecord(
-        backbone=options["backbone"],
-        backbone_options=options["backbone_options"],
-        image_size=32,
-        channels=1,
-        latent_size=options["latent_size"],
-        pack=options["pack"] or 1,
-        values=ValueMap(scale=1, offset=0),
-    )
-    data = ModelRecord(
-        score=_score(call) or 0,
-        name=folder.rpartition("/")[2],
-        folder=folder,
-        generator=generator,
-        iterations=options["iterations"],
-        images_seen=0,
-        training_frames=0,  # no later call reads what it was trained on
-        training_clips=0,
-        training_patients=0,
-    )
-    return data, {}
-
-
-def _samples(call: StageCall) -> Facts:
-    folder = call.manifest.rpartition("/")[0]
-    _, score, model = folder.split("/")[:3]
-    data = SampleSet(
-        score=int(score.removeprefix("score-")),
-        model=model,
-        folder=folder,
-        frames_key=f"{folder}/frames.h5",
-        count=call.options["count"],
-        seed=call.options["seed"],
-    )
-    return data, {}
-
-
-def _evaluation(call: StageCall) -> Facts:
-    data = EvaluationRecord(
-        score=_score(call) or 0, samples=UNKNOWN, training=0, held_out=0, synthetic=0, among=0,
-        likeness=None, values=(), distributions=(), absent={}, nearest=(), nearest_training=(),
-        nearest_held_out=(), engine="", pairs=0,
-    )  # fmt: skip
-    return data, {}
-
-
-def _decision(call: StageCall) -> Facts:
-    data = PromotionRecord(
-        score=_score(call) or 0,
-        model=call.manifest.split("/")[2],
-        evaluated=call.arguments["evaluated"],
-        promoted=False,
-        before="",
-        verdicts=(),
-    )
-    return data, {}
-
-
-def _report(call: StageCall) -> Facts:
-    return ReportRecord(scores=(), failures={}), {}
-
-
-_STAND_INS: dict[str, Callable[[StageCall], Facts]] = {
-    "preprocess": _shards,
-    "train": _model,
-    "generate": _samples,
-    "evaluate": _evaluation,
-    "promote": _decision,
-    "report": _report,
 }
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from lusgan_core.errors import AlreadyExistsError, LeaseError, MissingArtifactError
+from lusgan_core.processes import has_ended
 from lusgan_core.store import Store
 
 TTL_S = 180.0
@@ -44,13 +45,11 @@ def _space() -> str:
 def _started(pid: int) -> int | None:
     """When a process started, in hundredths of a second since boot; None if it runs no more.
 
-    Counted from the boot, so that it stays the same when the clock is set. A zombie, which has
-    ended but is in the process table until its parent asks, runs no more; one of which only the
-    first thread has ended does.
+    Counted from the boot, so that it stays the same when the clock is set.
     """
     try:
         found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE and found.num_threads() <= 1:
+        if has_ended(found):
             return None
         return round(100 * (found.create_time() - psutil.boot_time()))
     except psutil.NoSuchProcess:

@@ -113,6 +113,7 @@ def test_workers_elsewhere_write_the_same_shards(
     assert shards(exams, tmp_path / "dask") == expected
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_workers(
@@ -125,21 +126,21 @@ def test_an_interrupted_run_leaves_no_workers(
         env=prefect_server | {"LUSGAN_TEST_MARK": mark},
         start_new_session=True, text=True, stderr=subprocess.PIPE,
     )  # fmt: skip
-    until = time.monotonic() + 120
+    until = time.monotonic() + 480
     while not list((tmp_path / "store").glob("exams/*/*/*.json")):
         assert run.poll() is None, run.communicate()[1]
-        assert time.monotonic() < until, "nothing was ingested within two minutes"
+        assert time.monotonic() < until, "nothing was ingested within eight minutes"
         time.sleep(0.05)
     assert len(processes_of(mark)) > 2
     if number == signal.SIGINT:
         os.killpg(run.pid, number)
-        said = run.communicate(timeout=60)[1]
+        said = run.communicate(timeout=120)[1]
         assert run.returncode == 130, said
         assert "stopped" in said.splitlines()[-1]  # Dask's own processes may say more before
     else:
         run.kill()
-        run.communicate(timeout=60)
-    until = time.monotonic() + 30
+        run.communicate(timeout=120)
+    until = time.monotonic() + 60
     while processes_of(mark) and time.monotonic() < until:
         time.sleep(0.1)
     assert processes_of(mark) == []

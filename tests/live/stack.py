@@ -72,7 +72,7 @@ class Stack:
         """Start, and wait until it prints the UI's address."""
         command = [
             "up", "--s3", f"--home={self.home}", f"--port={self.port}", "--preset=demo",
-            f"--config={self.config}", "--every=15", "--settle=8", "--debounce=10",
+            f"--config={self.config}", "--every=30", "--settle=8", "--debounce=10",
             *more,
         ]  # fmt: skip
         self.options = more

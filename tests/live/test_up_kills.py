@@ -13,7 +13,7 @@ from stack import FINAL, Stack
 from campaigns import Campaign
 from tiny_runs import tiny_config, write_exams
 
-VICTIMS = ("prefect.engine", "prefect worker", "weed mini", "prefect server")
+VICTIMS = ("prefect.engine", "prefect server", "prefect worker", "weed mini")
 EXAMS = "s3://artifacts/uploads"
 RESULTS = ("models/", "samples/", "shards/")
 VARIES = (".json", ".csv", "checkpoints/", "tensorboard/", "previews/")

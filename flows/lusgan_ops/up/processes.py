@@ -13,6 +13,8 @@ from contextlib import suppress
 
 import psutil
 
+from lusgan_core.processes import has_ended
+
 MARK, SERVICE = "LUSGAN_UP", "LUSGAN_SERVICE"
 """Environment variables: the ``Home.mark`` of a process's folder, and the service it is of."""
 
@@ -57,14 +59,9 @@ def end(processes: Iterable[int], grace_s: float) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process exists and has not ended.
-
-    A zombie has ended, but for one of which only the first thread has: its others hold files and
-    ports yet.
-    """
+    """Whether a process exists and has not ended; another user's counts as alive."""
     try:
-        found = psutil.Process(process)
-        return found.status() != psutil.STATUS_ZOMBIE or found.num_threads() > 1
+        return not has_ended(psutil.Process(process))
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
