@@ -80,22 +80,24 @@ class LusganSpecs:
 
         A loss that reads more than logits and targets names it, as in
         ``reads=frozenset({"images", "noise", "iteration"})``; its functions then take a ``Step``
-        before the options: ``generator(real_logits, fake_logits, targets, step, options)``.
+        before the options: ``generator(real_logits, fake_logits, targets, step, options)``. One
+        that ignores labels has ``targets=frozenset()``, and a run must not smooth or flip them.
 
         A whole plugin::
 
             from lusgan_core.api import Loss, hookimpl
 
             def discriminator(real_logits, fake_logits, targets, options):
-                return fake_logits.mean() - real_logits.mean()
+                real, fake = real_logits - targets.real, fake_logits - targets.fake
+                return real.abs().mean() + fake.abs().mean()
 
             def generator(real_logits, fake_logits, targets, options):
-                return -fake_logits.mean()
+                return (fake_logits - targets.real).abs().mean()
 
             @hookimpl
             def register_losses():
-                return [Loss("wgan", "Wasserstein critic", discriminator, generator,
-                             targets=frozenset(), generator_needs_real=False)]
+                return [Loss("absolute", "Least absolute deviations", discriminator, generator,
+                             generator_needs_real=False)]
         """
 
     @hookspec
