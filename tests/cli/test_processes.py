@@ -105,7 +105,7 @@ def test_a_plugin_is_used_from_training_to_report(
 ) -> None:
     """A package on the path gives a run its backbone, loss and metric; logs name no patient."""
     chosen = (
-        "training.backbone=mirror", "training.backbone_options.width=4",
+        "training.backbone=mirror", 'training.backbone_options={"width": 4}',
         "training.loss=Wasserstein", 'evaluation.metrics=["nmi", "mse", "ssim"]',
     )  # fmt: skip
     settings = [word for setting in chosen for word in ("--set", setting)]
