@@ -25,8 +25,7 @@ from lusgan_core.evaluation.feature_store import FeatureStore
 from lusgan_core.evaluation.sides import FrameSets, Side, Sides, frames_a_side, make_sides
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.bound import bound
-from lusgan_core.measures.pairs.memory import out_of_memory
-from lusgan_core.plugin_guard import described, is_stop
+from lusgan_core.measures.plugin_calls import measured_by
 
 MANY = 4
 """Held-out patients from which on a distance has an interval."""
@@ -130,17 +129,8 @@ def _value(metric: SetMetric, a: Side, b: Side) -> float | None:
     sides = [side.features.view() for side in (a, b)]
     for features in sides:
         features.flags.writeable = False
-    try:
-        value = float(metric.value(*sides))
-    except out_of_memory():
-        raise
-    except BaseException as error:  # whatever a stranger's code raises, SystemExit too
-        if is_stop(error):
-            raise
-        raise PluginError(
-            f"metric {metric.name!r} failed on features shaped {a.features.shape} and "
-            f"{b.features.shape}: {described(error)}"
-        ) from error
+    wrong = f"failed on features shaped {a.features.shape} and {b.features.shape}"
+    value = measured_by(f"metric {metric.name!r}", wrong, lambda: float(metric.value(*sides)))
     return value if math.isfinite(value) else None
 
 

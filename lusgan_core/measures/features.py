@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import FeatureExtractor, NoOptions
 from lusgan_core.errors import PluginError
-from lusgan_core.measures.pairs.memory import out_of_memory
-from lusgan_core.plugin_guard import described, is_stop
+from lusgan_core.measures.plugin_calls import measured_by
 
 BATCH = 256
 """Frames that an extractor gets at once."""
@@ -41,10 +40,11 @@ def build_extractor(
         PluginError: The extractor cannot be built.
         ValidationError: The options model refuses a value.
     """
+    named = f"feature extractor {record.name!r}"
     given: tuple[Any, ...] = (device,)
     if record.options is not NoOptions:
         given = (device, record.options.model_validate(options or {}))
-    extract = _guarded(record, "cannot be built", partial(record.build, *given))
+    extract = measured_by(named, "cannot be built", partial(record.build, *given))
 
     def checked(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = []
@@ -52,26 +52,12 @@ def build_extractor(
             batch = frames[first : first + BATCH].view()
             batch.flags.writeable = False
             wrong = f"failed on frames shaped {batch.shape[1:]}"
-            found = _guarded(record, wrong, partial(extract, batch))
+            found = measured_by(named, wrong, partial(extract, batch))
             _check(record, found, len(batch))
             parts.append(found)
         return np.concatenate(parts) if parts else np.empty((0, record.size), np.float32)
 
     return checked
-
-
-def _guarded(record: FeatureExtractor, wrong: str, function: Callable[[], Any]) -> Any:
-    """What a function of the plugin returns; what it raises becomes a PluginError."""
-    try:
-        return function()
-    except out_of_memory():
-        raise
-    except BaseException as error:  # whatever a stranger's code raises, SystemExit too
-        if is_stop(error):
-            raise
-        raise PluginError(
-            f"feature extractor {record.name!r} {wrong}: {described(error)}"
-        ) from error
 
 
 def _check(record: FeatureExtractor, found: Any, frames: int) -> None:
