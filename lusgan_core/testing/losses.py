@@ -1,7 +1,8 @@
 """The contract of an adversarial loss.
 
-Shapes: N inputs of the discriminator, L logits an input; logits and targets are (N, L). A loss that
-reads images and noise is given N images (N, 1, 8, 8) and noise (N, 6).
+Shapes: N inputs of the discriminator, P images in each (pack), L logits an input; logits and
+targets are (N, L). A loss that reads images and noise is given images (N, P, 8, 8) and noise
+(N P, 6).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from lusgan_core.api import Loss, Options, Step, Targets
 from lusgan_core.testing.records import RecordContract
+
+PACKS = (2, 3)
+"""Images in an input of the discriminator that are tried beside one (PacGAN)."""
 
 
 class LossContract(RecordContract):
@@ -66,6 +70,24 @@ class LossContract(RecordContract):
             for value in self.both(*logits(6, logits_each)):
                 assert value.shape == (), f"shape {tuple(value.shape)}, expected a scalar"
                 assert torch.isfinite(value), f"value {value}"
+
+    def test_packs_of_images_work(self) -> None:
+        """With several images in an input of the discriminator the batch has as many noise vectors,
+        but fewer logits: the loss is finite, and trains both networks, all the same."""
+        for pack in PACKS:
+            real, fake = (x.requires_grad_() for x in logits(4, 1))
+            said = f"{self.record.name}, {pack} images in an input (training.pack={pack}, logits "
+            said += f"{tuple(fake.shape)}, noise ({4 * pack}, 6))"
+            try:
+                values = self.both(real, fake, step=whole_step(real, pack=pack))
+            except Exception as error:
+                raise AssertionError(f"{said}: {type(error).__name__}: {error}") from error
+            for value in values:
+                assert value.shape == (), f"{said}: shape {tuple(value.shape)}, expected a scalar"
+                assert torch.isfinite(value), f"{said}: value {value}"
+                (gradient,) = torch.autograd.grad(value, fake, allow_unused=True)
+                assert gradient is not None, f"{said}: no gradient"
+                assert gradient.any(), f"{said}: a gradient of zero"
 
     def test_large_logits_overflow_nothing(self) -> None:
         """Confident logits of either sign give finite float32 values and gradients."""
@@ -176,20 +198,21 @@ class LossContract(RecordContract):
             )
 
 
-def whole_step(like: Tensor, seed: int = 2) -> Step:
+def whole_step(like: Tensor, seed: int = 2, pack: int = 1) -> Step:
     """Draw all that a loss may read of a step, the same for the same seed.
 
     Args:
         like: Logits (N, L), for number and type.
         seed: Seed of images and noise.
+        pack: Images in an input of the discriminator, P.
 
     Returns:
-        Images (N, 1, 8, 8) in -1..1, noise (N, 6), and iteration 3.
+        Images (N, P, 8, 8) in -1..1, noise (N P, 6), and iteration 3.
     """
     rng = torch.Generator().manual_seed(seed)
-    shape = (2, len(like), 1, 8, 8)
+    shape = (2, len(like), pack, 8, 8)
     real, fake = torch.rand(shape, generator=rng, dtype=like.dtype) * 2 - 1
-    noise = torch.randn(len(like), 6, generator=rng, dtype=like.dtype)
+    noise = torch.randn(len(like) * pack, 6, generator=rng, dtype=like.dtype)
     return Step(real=real, fake=fake, noise=noise, iteration=3)
 
 
