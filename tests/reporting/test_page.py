@@ -325,6 +325,19 @@ def telling_content(content: ReportContent, show_codes: bool) -> ReportContent:
     )
 
 
+def test_names_of_plugins_are_no_codes(content, store):
+    """A patient or an exam that is called 1, as those of phantoms are, leaves ``penalty/r1`` and
+    the name of a stage or a library what they are."""
+    told = replace(
+        content.provenance, plugins={"penalty/r1": "lusgan 1"}, libraries={"lib/a1": "1"},
+        versions={"of/s1": 1}, seeds={"of/t1": 2}, timings_s={"of/u1": 1.0},
+    )  # fmt: skip
+    names = PatientNames(["1"], exams={"1": ["1"]})
+    headings = Page(draw(replace(content, provenance=told, patients=names), store)).text
+    for name in ("penalty/r1", "lib/a1", "of/s1", "of/t1", "of/u1"):
+        assert name in headings
+
+
 def test_no_code_of_a_patient_or_an_exam_is_in_the_page(content, store):
     """Wherever codes went in (cells, pairs, files, callouts, captions, reasons, keys of pictures,
     options, command), none comes out."""
