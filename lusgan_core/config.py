@@ -105,6 +105,7 @@ def resolve(
     for text in settings:
         merge(together, setting(text), lays_over=False)
     merge(values, together)
+    _some_left(values)
     if scores is not None:
         values["scores"] = tuple(dict.fromkeys(scores))
     try:
@@ -114,6 +115,19 @@ def resolve(
         if broken:  # then the message should be about the preset, not about an option of the user's
             raise ConfigError(broken) from None
         raise
+
+
+def _some_left(values: Mapping[str, Any]) -> None:
+    """Refuse settings that take away every reader or gate: none would be all that are installed."""
+    for section, name in (("ingestion", "readers"), ("promotion", "gates")):
+        inside = values.get(section)
+        given = inside.get(name) if isinstance(inside, Mapping) else None
+        if isinstance(given, Mapping) and given and all(own is None for own in given.values()):
+            raise ConfigError(
+                f"{section}.{name}: {', '.join(given)} taken away, and none is left; where none is "
+                f"named all that are installed are used, so name those to use ({section}.{name}="
+                '{"NAME": {}})'
+            )
 
 
 def preset_problem(name: str, registry: Registry) -> str:

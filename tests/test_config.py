@@ -407,6 +407,17 @@ def test_every_field_has_a_description() -> None:
     assert not missing
 
 
+def test_null_takes_a_plugin_away_wherever_plugins_are_named(plugins: Registry) -> None:
+    """A gate that a setting makes null is not asked; where none would be left, which would mean
+    all that are installed, the setting is refused."""
+    all_but = 'promotion.gates={"collapse": {}, "near_copies": {}}'
+    left = with_settings(plugins, all_but, "promotion.gates.collapse=null").promotion.gates
+    assert list(left) == ["near_copies"]
+    for section in ("promotion.gates.collapse", "ingestion.readers.mat"):
+        with pytest.raises(ConfigError, match="none is left; where none is named all"):
+            with_settings(plugins, f"{section}=null")
+
+
 def test_options_of_metrics_and_extractors_are_filled_in(plugins: Registry) -> None:
     """Those that are named keep their values, all others get defaults; one of a metric that is not
     used, or that the metric has not, is refused with the choices."""

@@ -31,6 +31,7 @@ def generate(
     number: parameters.Number = 100,
     seed: parameters.Seed = 7,
     formats: parameters.Formats = ("png",),
+    format_options: parameters.FormatOptions = {},  # noqa: B006  # nobody writes to it
     device: str = "auto",
 ) -> str:
     """Generate frames from a model; no exam is read and nothing is trained.
@@ -42,6 +43,7 @@ def generate(
         number: Number of frames.
         seed: Seed of the noise that they are made from.
         formats: Exporters beside the HDF5 file that is always written.
+        format_options: Options of these exporters, where they are not the defaults.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
 
     Returns:
@@ -50,7 +52,9 @@ def generate(
     kept, registry = open_store(store), installed()
     pick_device(device)
     check_writable(kept)
-    options = stage.GenerationOptions(count=number, seed=seed, formats=formats)
+    options = stage.GenerationOptions(
+        count=number, seed=seed, formats=formats, format_options=format_options
+    )
     with board() as shown:
         chosen = choose_model(kept, score, model)
         log = get_run_logger()

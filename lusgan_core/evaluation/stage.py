@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import Distribution, Measured, Section
 from lusgan_core.domain import Record
@@ -31,7 +30,7 @@ class EvaluationOptions(Options):
         description="Metrics on pairs of frames, and on sets of them; empty: every one that is "
         "installed, of which those that fail are left out",
     )
-    metric_options: dict[str, dict[str, Any]] = Field(
+    metric_options: OptionsByPlugin = Field(
         default_factory=dict, description="Options of metrics that have some, by the metric's name"
     )
     likeness: str | None = Field(
@@ -44,7 +43,7 @@ class EvaluationOptions(Options):
         min_length=1,
         description="Feature extractors on whose features sets of frames are compared",
     )
-    feature_options: dict[str, dict[str, Any]] = Field(
+    feature_options: OptionsByPlugin = Field(
         default_factory=dict,
         description="Options of feature extractors that have some, by the extractor's name",
     )

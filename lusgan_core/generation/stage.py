@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import FrameAt, Group, Section, Sheet
 from lusgan_core.domain import Record
@@ -34,7 +35,7 @@ class GenerationOptions(Options):
         "frame; `mat`, clips and score matrices in the hospital's layout; `lusgan plugins` lists "
         "them",
     )
-    format_options: dict[str, dict[str, Any]] = Field(
+    format_options: OptionsByPlugin = Field(
         default_factory=dict,
         description='Options of these by name, e.g. {"png": {"say_synthetic": false}}',
     )

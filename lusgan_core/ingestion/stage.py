@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import Field
 
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, exam_folder, new_call
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.calls.section import ExamFile, Group, Section, Table
 from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import ConfigError
@@ -21,9 +21,9 @@ VERSION = 2
 class IngestionOptions(Options):
     """How exams are found and read."""
 
-    readers: dict[str, dict[str, Any]] = Field(
+    readers: OptionsByPlugin = Field(
         default_factory=dict,
-        description="Readers of exams by name, with their options; empty for all installed",
+        description="Readers of exams by name, with their options; none: all that are installed",
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from lusgan_core.api import Backbone
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.config import RunConfig, preset_problem
 from lusgan_core.domain import SCORES
 from lusgan_core.registry import Registry, installed
@@ -29,7 +30,6 @@ Stage = Literal["preprocess", "train", "evaluate"]
 """Last stage of a run of the flow ``stage``; frames alone are made by the flow ``generate``."""
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Readers = dict[str, dict[str, Any]]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -53,8 +53,28 @@ class _Formats:
         return handler(core_schema) | _several(installed().exporters())
 
 
+class _FormatOptions:
+    """Adds the options of installed exporters."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(core_schema) | _options_by_name({}, installed().exporters())
+
+
+class _Readers:
+    """Adds the names of installed readers, and the options of each."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(core_schema) | _any_of({}, installed().readers())
+
+
 Preset = Annotated[str, _Presets()]
 Formats = Annotated[tuple[str, ...], _Formats()]
+FormatOptions = Annotated[OptionsByPlugin, _FormatOptions()]
+Readers = Annotated[OptionsByPlugin, _Readers()]
 Fields = dict[str, Any]
 """Schemas of a section's options by name."""
 
@@ -83,7 +103,7 @@ class _Choices:
 
 
 def _offer_readers(fields: Fields, registry: Registry) -> None:
-    fields["readers"]["propertyNames"] = _one(registry.readers())
+    fields["readers"] = _any_of(fields["readers"], registry.readers())
 
 
 def _offer_parts(fields: Fields, registry: Registry) -> None:
@@ -102,20 +122,20 @@ def _offer_parts(fields: Fields, registry: Registry) -> None:
 
 def _offer_exporters(fields: Fields, registry: Registry) -> None:
     fields["formats"] |= _several(registry.exporters())
-    fields["format_options"]["propertyNames"] = _one(registry.exporters())
+    fields["format_options"] = _options_by_name(fields["format_options"], registry.exporters())
 
 
 def _offer_metrics(fields: Fields, registry: Registry) -> None:
     metrics, features = registry.records["metric"], registry.features()
     fields["metrics"] |= _several(metrics)
-    fields["metric_options"]["propertyNames"] = _one(metrics)
+    fields["metric_options"] = _options_by_name(fields["metric_options"], metrics)
     fields["likeness"]["anyOf"][0] |= _one(registry.pair_metrics())
     fields["features"] |= _several(features)
-    fields["feature_options"]["propertyNames"] = _one(features)
+    fields["feature_options"] = _options_by_name(fields["feature_options"], features)
 
 
 def _offer_gates(fields: Fields, registry: Registry) -> None:
-    fields["gates"]["propertyNames"] = _one(registry.gates())
+    fields["gates"] = _any_of(fields["gates"], registry.gates())
 
 
 def _one(records: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,18 +160,36 @@ def _one_of(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, A
 
 def _any_of(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of plugins by name with their options; each is off unless it is chosen."""
+    return _by_name(field, records, dict.fromkeys(records, ("off", "on")))
+
+
+def _options_by_name(field: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of options of plugins that are chosen elsewhere; of the others, none."""
+    having = [name for name, record in records.items() if _options_of(record).get("properties")]
+    return _by_name(field, records, dict.fromkeys(having, ("defaults", "options")))
+
+
+def _by_name(
+    field: Mapping[str, Any], records: Mapping[str, Any], shown: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    """A schema with a field for each plugin that is shown: null, under the first title, or its
+    options, under the second; no field has a default, for a form would fill it in."""
     properties = {
         name: {
             "title": name,
-            "description": record.description,
-            "anyOf": [{"type": "null", "title": "off"}, _options_of(record) | {"title": "on"}],
+            "description": records[name].description,
+            "anyOf": [
+                {"type": "null", "title": without},
+                _options_of(records[name]) | {"title": own},
+            ],
         }
-        for name, record in sorted(records.items())
+        for name, (without, own) in sorted(shown.items())
     }
     return _texts(field) | {
         "type": "object",
         "properties": properties,
-        "additionalProperties": False,
+        "propertyNames": _one(records),
+        "additionalProperties": False if shown.keys() == records.keys() else DEFAULTS,
         "default": {},
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 
 LIMITS = {
     "max_generator_loss": "divergence",
@@ -27,10 +28,10 @@ class PromotionOptions(Options):
         description="Promote a model that passes all gates; otherwise it is judged, and waits for "
         "`lusgan promote`",
     )
-    gates: dict[str, dict[str, Any]] = Field(
+    gates: OptionsByPlugin = Field(
         default_factory=dict,
         description="Gates by name with their options: these are asked and no others, e.g. "
-        '{"collapse": {"min_diversity": 0.2}}. Empty: every one that is installed, with its '
+        '{"collapse": {"min_diversity": 0.2}}. None: every one that is installed, with its '
         "defaults; `lusgan plugins` lists them",
     )
 

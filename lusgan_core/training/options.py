@@ -6,12 +6,12 @@ report departs from the reference it follows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
+from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.networks.value_range import ValueRange
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -34,7 +34,7 @@ class TrainingOptions(Options):
     )
     loss: str = Field("RaSGAN", description="Adversarial loss; `lusgan plugins` lists them")
     loss_options: dict[str, Any] = Field(default_factory=dict, description="Options of that loss")
-    penalties: dict[str, dict[str, Any]] = Field(
+    penalties: OptionsByPlugin = Field(
         default_factory=dict,
         description='Gradient penalties by name with their options, e.g. {"r1": {"weight": 1}}; a '
         "section given whole, in a file or form, replaces the preset's",
@@ -106,14 +106,6 @@ class TrainingOptions(Options):
 
     previews: int = Field(40, ge=2, le=500, description="Pictures in the progress animation")
     preview_frames: int = Field(16, ge=1, le=64, description="Frames on each of them")
-
-    @field_validator("penalties", mode="before")
-    @classmethod
-    def _without_empty_ones(cls, given: Any) -> Any:
-        """A penalty that a form leaves empty (null) is not applied."""
-        if isinstance(given, Mapping):
-            return {name: options for name, options in given.items() if options is not None}
-        return given
 
     @model_validator(mode="after")
     def _intervals_rise(self) -> Self:

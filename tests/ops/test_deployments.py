@@ -165,6 +165,49 @@ def test_the_form_has_the_options_of_every_plugin(schema: dict[str, Any]) -> Non
     assert training["penalties"]["additionalProperties"] is False
 
 
+SECTIONS = [
+    ("IngestionOptions", "readers", "reader", ["off", "on"]),
+    ("PromotionOptions", "gates", "gate", ["off", "on"]),
+    ("GenerationOptions", "format_options", "exporter", ["defaults", "options"]),
+    ("EvaluationOptions", "metric_options", "metric", ["defaults", "options"]),
+    ("EvaluationOptions", "feature_options", "feature", ["defaults", "options"]),
+]
+
+
+@pytest.mark.parametrize(("section", "name", "kind", "titles"), SECTIONS)
+def test_options_of_each_kind_are_fields(
+    schema: dict[str, Any], section: str, name: str, kind: str, titles: list[str]
+) -> None:
+    """Readers, gates, exporters, metrics and extractors have a field for each option, with its
+    bounds and description; none is filled in unless it is chosen."""
+    found = schema["definitions"][section]["properties"][name]
+    records = installed().records[kind]
+    having = {name for name, record in records.items() if record.options.model_fields}
+    assert found["description"]
+    assert set(found["properties"]) == (set(records) if titles == ["off", "on"] else having)
+    assert having or kind == "reader"
+    for plugin, field in found["properties"].items():
+        assert list(choices(field)) == titles
+        assert field["description"] == records[plugin].description
+        own = choices(field)[titles[1]].get("properties", {})
+        assert own.keys() == records[plugin].options.model_fields.keys()
+        assert all(option["description"] for option in own.values())
+
+
+def test_flows_beside_the_pipeline_have_options_of_plugins() -> None:
+    """``watch`` has the options of readers, ``generate`` those of exporters."""
+    from prefect.utilities.callables import parameter_schema
+
+    from lusgan_flows.generate_flow import generate
+    from lusgan_ops.watch import watch
+
+    readers = parameter_schema(watch).model_dump_for_openapi()["properties"]["readers"]
+    assert set(readers["properties"]) == set(installed().readers())
+    formats = parameter_schema(generate).model_dump_for_openapi()["properties"]["format_options"]
+    png = choices(formats["properties"]["png"])["options"]["properties"]
+    assert png["say_synthetic"]["type"] == "boolean"
+
+
 @pytest.mark.parametrize("preset", installed().presets())
 def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -> None:
     """A preset's options, as a form sends them, pass the server's check against the schema and
@@ -177,6 +220,10 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
     penalties = sent["training"]["penalties"]
     for name in registry.records["penalty"]:
         penalties.setdefault(name, None)
+    for title, name, _, _ in SECTIONS:
+        section = sent[title.removesuffix("Options").lower()]
+        for plugin in schema["definitions"][title]["properties"][name]["properties"]:
+            section[name].setdefault(plugin, None)
     whole = {"exams": "e", "store": "s", "config": sent, "preset": preset}
     assert [error.message for error in validate(whole, schema)] == []
     taken = completed(RunConfig.model_validate(sent), registry, preset)
@@ -184,21 +231,27 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
 
 
 @pytest.mark.parametrize(
-    ("section", "value"),
+    ("section", "name", "value"),
     [
-        ("backbone_options", {"width": 4, "depth": 2}),
-        ("backbone_options", {"width": 1}),
-        ("penalties", {"r1": {"weight": -1}}),
-        ("penalties", {"r7": {}}),
+        ("training", "backbone_options", {"width": 4, "depth": 2}),
+        ("training", "backbone_options", {"width": 1}),
+        ("training", "penalties", {"r1": {"weight": -1}}),
+        ("training", "penalties", {"r7": {}}),
+        ("ingestion", "readers", {"mmat": {}}),
+        ("promotion", "gates", {"collapse": {"min_diversity": -1}}),
+        ("generation", "format_options", {"png": {"say_synthetic": "perhaps"}}),
+        ("evaluation", "metric_options", {"kid": {"degree": 0}}),
+        ("evaluation", "metric_options", {"ssim": {"degree": 3}}),
+        ("evaluation", "feature_options", {"randm": {}}),
     ],
 )
 def test_a_form_refuses_options_that_no_plugin_takes(
-    schema: dict[str, Any], section: str, value: object
+    schema: dict[str, Any], section: str, name: str, value: object
 ) -> None:
     """The server says no before a run is made, as it does of the other options."""
     from prefect.utilities.schema_tools.validation import is_valid
 
-    sent = {"exams": "e", "store": "s", "config": {"training": {section: value}}}
+    sent = {"exams": "e", "store": "s", "config": {section: {name: value}}}
     assert not is_valid(sent, schema)
 
 

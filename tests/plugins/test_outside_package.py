@@ -166,7 +166,9 @@ def test_the_form_offers_them(ran: dict[str, Any]) -> None:
     assert "pgm" in generation["formats"]["items"]["enum"]
     assert "pgm" in generation["format_options"]["propertyNames"]["enum"]
     gates = sections["PromotionOptions"]["properties"]["gates"]
-    assert "twins" in gates["propertyNames"]["enum"]
+    off, own = gates["properties"]["twins"]["anyOf"]
+    assert off == {"type": "null", "title": "off"}
+    assert own["properties"]["most"]["maximum"] == 1
     assert ran["preset"]["enum"] == ["paper", "demo", "outside_tiny"]
 
 
