@@ -10,17 +10,32 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lusgan_core.api import REAL, SYNTHETIC, Candidate, Gate, Measured, Options, Verdict
+from lusgan_core.api import (
+    HELD_OUT,
+    REAL,
+    SYNTHETIC,
+    Candidate,
+    Gate,
+    Measured,
+    Options,
+    Verdict,
+)
 from lusgan_core.testing.records import RecordContract
 from lusgan_core.testing.variations import variations
 
 SIDES = ((SYNTHETIC, SYNTHETIC), (REAL, SYNTHETIC), (REAL, REAL))
+APART = (0.6, 0.3, 0.9)
+"""Distances of synthetic frames to real ones; those of the first candidate lie between others."""
 FRAMES = 50
 """Synthetic frames of each candidate."""
 
 
 class GateContract(RecordContract):
-    """The tests of a gate. Set ``record``; give candidates if it looks at unusual values."""
+    """The tests of a gate. Set ``record``; give candidates if it looks at unusual values.
+
+    A gate that compares with the current model is given one, better than some candidates and worse
+    than others, and none as well.
+    """
 
     record: Gate
     record_options: Options | None = None
@@ -29,6 +44,8 @@ class GateContract(RecordContract):
     """Candidates that must pass, beside those of ``candidates()``, some of which may."""
     bad: tuple[Candidate, ...] = ()
     """Candidates that must be held back, beside those of ``candidates()``, some of which should."""
+    current: Candidate | None = None
+    """The current model beside which ``good`` and ``bad`` are judged; None for none."""
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The gate's check."""
@@ -54,10 +71,14 @@ class GateContract(RecordContract):
         """All candidates: the suite's, and those that the author gives."""
         return [*candidates(self.record.needs), *self.good, *self.bad]
 
+    def currents(self) -> list[Candidate | None]:
+        """Current models to judge beside: none, every tenth of all, and the author's."""
+        own = [self.current] if self.current else []
+        return [None, *self.everyone()[::10], *own]
+
     def answers(self, options: Options | None = None) -> list[Verdict]:
-        """Verdicts on every candidate, alone and beside every tenth other as the current model."""
-        every = self.everyone()
-        pairs = itertools.product(every, [None, *every[::10]])
+        """Verdicts on every candidate beside each of ``currents()``."""
+        pairs = itertools.product(self.everyone(), self.currents())
         return [self.verdict(candidate, current, options) for candidate, current in pairs]
 
     def test_verdict_has_an_outcome_and_a_reason(self) -> None:
@@ -73,32 +94,40 @@ class GateContract(RecordContract):
     def test_some_models_pass_and_some_do_not(self) -> None:
         """A gate that lets everything through, or nothing, decides nothing."""
         for candidate in self.good:
-            verdict = self.verdict(candidate)
+            verdict = self.verdict(candidate, self.current)
             assert verdict.passed, f"{candidate.model} must pass, but: {verdict.reason}"
         for candidate in self.bad:
-            verdict = self.verdict(candidate)
+            verdict = self.verdict(candidate, self.current)
             assert not verdict.passed, f"{candidate.model} must be held back: {verdict.reason}"
-        found = {v.passed for v in map(self.verdict, self.everyone()) if v.measured}
-        assert False in found, "it held no candidate back: set `bad` to one that it must"
-        assert True in found, "it let no candidate pass: set `good` to one that it must"
+        found = {verdict.passed for verdict in self.answers() if verdict.measured}
+        beside = "beside any current model or none"
+        assert False in found, f"it held no candidate back, {beside}: set `bad` to one that it must"
+        assert True in found, f"it let no candidate pass, {beside}: set `good` to one that it must"
 
     def test_what_cannot_be_measured_is_said_so(self) -> None:
         """Of a model of which nothing is known a gate says that it measured nothing."""
         unknown = Candidate(score=1, model="unknown", values=(), likeness=None)
-        verdict = self.verdict(unknown)
-        assert not verdict.measured, (
-            f"nothing is known of this model, but it says: {verdict.reason!r}; "
-            "return Verdict.not_measured(why)"
-        )
-        assert verdict.passed, "what cannot be measured is not held back"
+        for current in (*self.currents(), unknown):
+            verdict = self.verdict(unknown, current)
+            assert not verdict.measured, (
+                f"nothing is known of this model, but it says: {verdict.reason!r}; "
+                "return Verdict.not_measured(why)"
+            )
+            assert verdict.passed, "what cannot be measured is not held back"
+        for candidate in self.everyone():
+            verdict = self.verdict(candidate, unknown)
+            assert isinstance(verdict, Verdict), (
+                f"beside a current model of which nothing is known: {verdict!r}"
+            )
 
     def test_the_same_model_gets_the_same_verdict(self) -> None:
         """Neither chance nor the models judged before change a verdict."""
         every = self.everyone()
-        before = [self.verdict(candidate) for candidate in every]
-        after = [self.verdict(candidate) for candidate in reversed(every)][::-1]
-        for candidate, one, two in zip(every, before, after, strict=True):
-            assert one == two, f"{candidate.model}: {one.reason!r} first, then {two.reason!r}"
+        for current in self.currents():
+            before = [self.verdict(candidate, current) for candidate in every]
+            after = [self.verdict(candidate, current) for candidate in reversed(every)][::-1]
+            for candidate, one, two in zip(every, before, after, strict=True):
+                assert one == two, f"{candidate.model}: {one.reason!r} first, then {two.reason!r}"
 
     def test_it_decides_by_the_candidates_alone(self) -> None:
         """It opens no file and no connection, and changes nothing of what it is given."""
@@ -122,10 +151,11 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
     """Make models of all sorts: sound, diverged, collapsed, copying, worse by every metric.
 
     Args:
-        metrics: Metrics that have values beside SSIM and MS-SSIM.
+        metrics: Metrics that have values beside SSIM and MS-SSIM; also as a distance between sets,
+            on the features of ``random``.
 
     Returns:
-        The candidates, the soundest first.
+        The candidates, the soundest first; others are nearer to real frames than it, or further.
     """
     names = [name for name in dict.fromkeys(("ssim", "msssim", *metrics)) if name != "likeness"]
     sorts = itertools.product((0.7, 60.0, None), (0.8, 0.001), (0.5, 0.001, 1.0), (0.3, 0.001))
@@ -133,7 +163,7 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
         Candidate(
             score=number % 4,
             model=f"made-up-{number}",
-            values=_values(loss, share, synthetic, tuple(names)),
+            values=_values(loss, share, synthetic, APART[number % len(APART)], tuple(names)),
             likeness="ssim",
             to_training=(nearest,) * (FRAMES // 2) + (0.3,) * (FRAMES // 2),
             to_held_out=(0.35,) * FRAMES if number % 2 == 0 else (),
@@ -143,13 +173,13 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
 
 
 def _values(
-    loss: float | None, share: float, synthetic: float, metrics: tuple[str, ...]
+    loss: float | None, share: float, synthetic: float, apart: float, metrics: tuple[str, ...]
 ) -> tuple[Measured, ...]:
     """Ends of a training, and every statistic of every metric between all sides."""
     ends = {"generator_loss": loss, "discriminator_loss": share}
     distances = {
         (SYNTHETIC, SYNTHETIC): (synthetic, synthetic / 2, synthetic * 1.2),
-        (REAL, SYNTHETIC): (0.6, 0.2, 0.9),
+        (REAL, SYNTHETIC): (apart, apart / 3, apart * 1.5),
         (REAL, REAL): (0.6, 0.2, 0.9),
     }
     return (
@@ -159,6 +189,11 @@ def _values(
             for m in metrics
             for b in SIDES
             for s, d in zip(("mean", "max", "min"), distances[b], strict=True)
+        ),
+        *(
+            Measured(metric=name, title=m, between=(HELD_OUT, SYNTHETIC), value=apart, floor=0.1)
+            for m in metrics
+            for name in (m, f"{m}/random")
         ),
     )
 

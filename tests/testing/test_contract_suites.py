@@ -214,6 +214,31 @@ def warm(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> T
     return min(1.0, 0.1 + step.iteration / 100) * critic(real, fake, targets, options)
 
 
+class Keep(Options):
+    worse: float = Field(
+        0.01, ge=0, le=1, description="How much further from real frames it may be"
+    )
+
+
+def no_worse(candidate: Any, current: Any, options: Any) -> Verdict:
+    """Compares with the current model alone, by a metric on sets."""
+    wanted = ("kid/random", ("held-out", "synthetic"), "value")
+    now, before = (find(one.values, *wanted) if one else None for one in (candidate, current))
+    if now is None or before is None:
+        return Verdict.not_measured("there is no current model, or KID was not evaluated")
+    return Verdict(passed=now.value <= before.value + options.worse, reason=f"KID {now.value:.3f}")
+
+
+def nearer(candidate: Any, current: Any, options: Any) -> Verdict:
+    """The same by a metric on pairs."""
+    wanted = ("ssim", ("real", "synthetic"), "mean")
+    now, before = (find(one.values, *wanted) if one else None for one in (candidate, current))
+    if now is None or before is None:
+        return Verdict.not_measured("there is no current model, or SSIM was not evaluated")
+    return Verdict(passed=now.value >= before.value, reason=f"SSIM {now.value:.3f}")
+
+
+KEEP = Gate("no_worse", "KID no worse than now", no_worse, options=Keep, needs=("kid",))
 READER = Loss(
     "reader", "Wants images apart", warm, diverse, targets=frozenset(),
     reads=frozenset({"images", "noise", "iteration"}),
@@ -223,6 +248,8 @@ UNUSUAL = [
     (BackboneContract, nets.dense(generator=lambda spec, options: nets.Tied(spec))),
     (BackboneContract, nets.dense(discriminator=lambda s, o: thawed(discriminator(s, o)))),
     (LossContract, READER),
+    (GateContract, KEEP),
+    (GateContract, Gate("nearer", "SSIM no worse than now", nearer, needs=("ssim",))),
 ]
 
 
@@ -232,11 +259,13 @@ def thawed(network: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("suite", "record"), UNUSUAL, ids=["conditional", "tied", "frozen", "reading"]
+    ("suite", "record"),
+    UNUSUAL,
+    ids=["conditional", "tied", "frozen", "reading", "compares", "pairs"],
 )
 def test_unusual_records_pass(suite: type[RecordContract], record: Any) -> None:
-    """Conditional backbones, tied and frozen weights, and a loss that reads all there is, pass
-    every test of their suite."""
+    """Conditional backbones, tied and frozen weights, a loss that reads all there is, and gates
+    that compare with the current model, pass every test of their suite."""
     for name in names_of(suite):
         run(suite, record, name, specs=SPECS[:2])
 
@@ -700,7 +729,21 @@ def ignores_options(candidate: Any, current: Any, options: Any) -> Verdict:
     return no_twins(candidate, current, Limit())
 
 
+def beside_the_last(candidate: Any, current: Any, options: Any) -> Verdict:
+    if current is not None:
+        JUDGED.append(candidate)
+    return Verdict(passed=True, reason=f"number {len(JUDGED) if current else 0}")
+
+
+def believes_the_current(candidate: Any, current: Any, options: Any) -> Verdict:
+    if current is None:
+        return Verdict.not_measured("there is no current model")
+    return Verdict(passed=True, reason="there is one")
+
+
 BROKEN_GATES = [
+    (gate(beside_the_last), "the_same_model_gets_the_same_verdict"),
+    (gate(believes_the_current), "what_cannot_be_measured_is_said_so"),
     (gate(lambda c, o, x: c.score > 1), "verdict_has_an_outcome_and_a_reason"),
     (
         gate(lambda c, o, x: Verdict(passed=True, reason="")),
