@@ -7,7 +7,7 @@
 - What a plugin changes for the whole process is put back, and told: see ``SETTINGS``. Variables of
   the environment that were there keep their values; new ones stay.
 - Threads that are started become daemons, so that they cannot keep the process from ending.
-- A plugin that takes longer than ``SLOW_S`` is named on stderr.
+- A plugin that is slow is named on stderr.
 
 ``attempt`` turns what a plugin raises into an error with a reason, ``SystemExit`` and other
 exceptions that no ``except Exception`` catches among them; Ctrl-C stays what it is.
@@ -26,7 +26,6 @@ import random
 import signal
 import sys
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,9 +34,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO, TypeVar
 
 from lusgan_core.errors import ConfigError, PluginError, TrainingStopped
+from lusgan_core.plugin_watch import slowness_told
 
-SLOW_S = 5.0
-"""Seconds of loading after which a plugin is named on stderr."""
 LONGEST = 400
 """Characters of an exception's text that are shown."""
 
@@ -140,18 +138,10 @@ def guarded(plugin: str, *, watched: bool = True) -> Iterator[list[str]]:
         A list that names what had to be put back, complete once the block has ended.
     """
     changed: list[str] = []
-    watch = threading.Timer(SLOW_S, _say_slow, [plugin])
-    watch.daemon = True
-    if watched:
-        watch.start()
-    began = time.monotonic()
-    try:
-        with _stdout_on_stderr(), _threads_as_daemons(changed), _settings_kept(changed):
-            yield changed
-    finally:
-        watch.cancel()
-        if watched and (took := time.monotonic() - began) > SLOW_S:
-            changed.append(f"takes {took:.0f} s to load")
+    watch = slowness_told(plugin if watched else "")
+    with watch as slow, _stdout_on_stderr(), _threads_as_daemons(changed), _settings_kept(changed):
+        yield changed
+    changed += slow
 
 
 def attempt(doing: str, function: Callable[[], T]) -> T:
@@ -229,15 +219,6 @@ def is_stop(error: BaseException) -> bool:
         getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()
     }
     return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
-def _say_slow(plugin: str) -> None:
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(
-            f"lusgan: loading the plugin {plugin} takes more than {SLOW_S:.0f} s; "
-            "LUSGAN_PLUGINS chooses which plugins are loaded\n"
-        )
-        sys.stderr.flush()
 
 
 @contextmanager
