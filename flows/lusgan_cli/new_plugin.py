@@ -7,14 +7,18 @@ package installs, tests itself and shows up in ``lusgan plugins``.
 from __future__ import annotations
 
 import inspect
+import keyword
 import re
+import sys
 import textwrap
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 from lusgan_core.api import API_VERSION
 from lusgan_core.errors import ConfigError, UnknownNameError
 from lusgan_core.hookspecs import LusganSpecs
-from lusgan_core.registry import KINDS
+from lusgan_core.registry import KINDS, installed
 
 SUITES = {
     "backbone": "BackboneContract",
@@ -29,6 +33,14 @@ SUITES = {
 }
 """Kind of plugin -> the suite in ``lusgan_core.testing`` that its example is held to."""
 
+NAME = re.compile(r"[a-z](_?[a-z0-9])*")
+"""What a package may be called that is a module, a distribution and a record at once."""
+LONGEST = 40
+"""Characters of such a name: it stands in tables, commands and names of files."""
+ALLOWED = (
+    f"a name has letters a to z, digits and single hyphens, begins with a letter, has {LONGEST} "
+    "characters or fewer, and belongs to nothing that is there already"
+)
 IMPORTS = {"reader": "import io\n\nimport numpy as np\n\n"}
 """Kind of plugin -> what the test of its example imports besides."""
 NEEDS = {
@@ -133,18 +145,15 @@ def new_package(folder: Path, kind: str) -> list[Path]:
         The files that were written.
 
     Raises:
-        ConfigError: The folder's name cannot be a module's, or it holds files.
+        ConfigError: The folder's name cannot be used, or it holds files.
         UnknownNameError: There is no such kind.
     """
+    source = example(kind)
     module = folder.resolve().name.replace("-", "_").lower()
-    if not module.isidentifier() or not module[0].isalpha():
-        raise ConfigError(
-            f"{folder.name!r} cannot name a Python module: use letters, digits and hyphens, and "
-            "begin with a letter"
-        )
+    if problem := _name_problem(module, kind):
+        raise ConfigError(f"{folder.name!r} cannot name a {kind}: {problem}; {ALLOWED}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already: name a new folder, or empty this one")
-    source = example(kind)
     _, (record_type, *_) = KINDS[kind]
     call = rf'\b({record_type.__name__}\(\s*)"\w+"'
     source = re.sub(call, rf'\1"{module}"', source, count=1)
@@ -163,6 +172,27 @@ def new_package(folder: Path, kind: str) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return [folder / name for name in files]
+
+
+def _name_problem(module: str, kind: str) -> str:
+    """Why a package cannot be called so; empty if it can."""
+    if not NAME.fullmatch(module):
+        return "it is no name of a Python module, of a package and of a plugin"
+    if len(module) > LONGEST:
+        return f"it has {len(module)} characters"
+    if keyword.iskeyword(module):
+        return "it is a keyword of Python"
+    if module in sys.stdlib_module_names or module in ("test", "tests", "conftest"):
+        return "a module of Python, or one of tests, is called so"
+    registry = installed()
+    if module in registry.records.get(kind, {}):
+        return f"{registry.provider_of(f'{kind}/{module}')} offers a {kind} of that name"
+    try:
+        distribution(module.replace("_", "-"))
+    except PackageNotFoundError:
+        spec = find_spec(module)
+        return "a module of that name is installed" if spec and spec.origin else ""
+    return "a package of that name is installed"
 
 
 def _with_version(source: str) -> str:

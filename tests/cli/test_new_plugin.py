@@ -12,7 +12,7 @@ import pytest
 from distributions import run_python
 from lusgan_cli.new_plugin import SUITES, new_package
 from lusgan_core.errors import ConfigError, UnknownNameError
-from lusgan_core.registry import KINDS
+from lusgan_core.registry import KINDS, installed
 
 
 def test_packages_of_every_kind_install_test_themselves_and_show_up(tmp_path: Path) -> None:
@@ -38,12 +38,40 @@ def test_every_kind_has_a_suite() -> None:
     assert SUITES.keys() == KINDS.keys()
 
 
-@pytest.mark.parametrize("name", ["9lives", "a b", "naïve!", "-"])
-def test_a_name_that_is_no_module_is_refused(tmp_path: Path, name: str) -> None:
-    """Nothing is written for a name that could not be imported."""
-    with pytest.raises(ConfigError, match="cannot name a Python module"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "no name of a Python module") for name in ("9lives", "a b", "naïve!", "-")),
+        *((name, "no name of a Python module") for name in ("my-", "my--loss", "größe", "a.b")),
+        ("a" * 41, "has 41 characters"),
+        ("Class", "a keyword of Python"),
+        ("json", "a module of Python"),
+        ("tests", "one of tests"),
+        ("numpy", "a package of that name is installed"),
+        ("lusgan", "a package of that name is installed"),
+        ("yaml", "a module of that name is installed"),
+        ("lusgan-losses", "a module of that name is installed"),
+        ("hinge", "cannot name a loss: lusgan .* offers a loss of that name"),
+    ],
+)
+def test_a_name_that_cannot_work_is_refused(
+    tmp_path: Path, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written for a name that could not be imported or installed, or would clash; what
+    is allowed is said."""
+    monkeypatch.setitem(installed().records["loss"], "hinge", installed().loss("Hinge"))
+    monkeypatch.setitem(
+        installed().providers, ("loss", "hinge"), installed().providers["loss", "Hinge"]
+    )
+    with pytest.raises(ConfigError, match=f"{why}.*; a name has letters a to z, digits"):
         new_package(tmp_path / name, "loss")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_as_long_as_allowed_is_taken(tmp_path: Path) -> None:
+    """The bounds that the message states are those that hold; an upper case becomes lower."""
+    new_package(tmp_path / ("B" * 40), "loss")
+    assert (tmp_path / ("B" * 40) / "src" / ("b" * 40) / "__init__.py").is_file()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
