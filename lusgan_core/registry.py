@@ -10,6 +10,7 @@ which comes first is chance.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ from lusgan_core.api import (
     Reader,
     SetMetric,
 )
-from lusgan_core.errors import PluginError, UnknownPluginError
+from lusgan_core.errors import ConfigError, PluginError, UnknownPluginError
 from lusgan_core.plugin_guard import attempt, guarded
 from lusgan_core.plugin_hooks import hooks_of, returned
 from lusgan_core.plugin_identity import files_identity, weights_identity
@@ -220,11 +221,11 @@ class Registry:
         return self._get("penalty", name, Penalty)
 
     def pair_metric(self, name: str) -> PairMetric:
-        """The pair metric of that name; raises UnknownPluginError."""
+        """The pair metric of that name; raises UnknownPluginError, ConfigError for one on sets."""
         return self._get("metric", name, PairMetric)
 
     def set_metric(self, name: str) -> SetMetric:
-        """The set metric of that name; raises UnknownPluginError."""
+        """The set metric of that name; raises UnknownPluginError, ConfigError for one on pairs."""
         return self._get("metric", name, SetMetric)
 
     def pair_metrics(self) -> dict[str, PairMetric]:
@@ -322,8 +323,10 @@ class Registry:
             return record
         raise self._unknown(kind, name, kind_type)
 
-    def _unknown(self, kind: str, name: str, *types: type[Record]) -> UnknownPluginError:
+    def _unknown(self, kind: str, name: str, *types: type[Record]) -> ConfigError:
         choices = [n for n, r in self.records[kind].items() if isinstance(r, types)]
+        if name in self.records[kind]:  # a metric of the other sort
+            return _other_sort(name, isinstance(self.records[kind][name], SetMetric), choices)
         return UnknownPluginError(kind, name, choices, self._hint(kind, name))
 
     def _hint(self, kind: str, name: str) -> str:
@@ -343,6 +346,17 @@ class Registry:
 
 SHOWN = 3
 """Plugins that an error names, at most."""
+
+
+def _other_sort(name: str, of_sets: bool, choices: Iterable[str]) -> ConfigError:
+    """What to say of a metric on sets that is named where one on pairs is wanted, or vice versa."""
+    sorts = ("sets of frames, by their features", "pairs of frames")
+    is_one, wanted = sorts if of_sets else sorts[::-1]
+    return ConfigError(
+        f"the metric {name!r} compares {is_one}; here one is wanted that compares {wanted}: "
+        f"{', '.join(sorted(choices)) or 'none is installed'}. An evaluation takes both, by the "
+        "option evaluation.metrics"
+    )
 
 
 def _install_hint() -> str:

@@ -241,10 +241,14 @@ def test_metrics_of_the_two_sorts_are_told_apart() -> None:
     registry.add(plugin("register_metrics", [mse.METRIC, SET_METRIC]), OURS)
     assert registry.set_metric("gap") is SET_METRIC
     assert list(registry.pair_metrics()) == ["mse"]
-    with pytest.raises(UnknownPluginError, match="choices: mse"):
+    with pytest.raises(
+        ConfigError, match=r"'gap' compares sets of frames.* pairs of frames: mse\."
+    ):
         registry.pair_metric("gap")
-    with pytest.raises(UnknownPluginError, match="choices: gap"):
+    with pytest.raises(ConfigError, match=r"'mse' compares pairs of frames.* features: gap\."):
         registry.set_metric("mse")
+    with pytest.raises(UnknownPluginError, match="unknown metric 'gaps'; choices: mse"):
+        registry.pair_metric("gaps")
 
 
 def test_built_in_plugins_are_found() -> None:

@@ -67,11 +67,10 @@ def choose(options: EvaluationOptions, registry: Registry) -> Choice:
     pairs = [metric for metric in metrics if isinstance(metric, PairMetric)]
     sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
     if options.likeness is not None:
-        likeness = registry.metric(options.likeness)
-        if not isinstance(likeness, PairMetric):
-            raise ConfigError(
-                f"evaluation.likeness is {likeness.name!r}, a metric on sets: name one on pairs"
-            )
+        try:
+            likeness = registry.pair_metric(options.likeness)
+        except ConfigError as error:
+            raise ConfigError(f"evaluation.likeness: {error}") from error
         pairs += [likeness] if likeness not in pairs else []
     elif not pairs:
         installed = registry.pair_metrics()

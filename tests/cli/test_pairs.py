@@ -278,6 +278,14 @@ class TestBadInput:
         assert said.code == 2
         assert "odd_000.png has 20 x 24 grey; bring them to one size" in said.last
 
+    def test_a_metric_on_sets(self, lusgan, frames, tmp_path):
+        """It is said to be one, and where it is computed, rather than to be unknown."""
+        a = save(tmp_path / "a", frames[:2])
+        said = lusgan("pairs", a, "--metrics", "ssim,kid")
+        assert said.code == 2
+        assert "'kid' compares sets of frames, by their features; here one is" in said.last
+        assert "evaluation.metrics" in said.last
+
     def test_metrics(self, lusgan, frames, tmp_path):
         """An unknown one is an error; one that does not apply is named, the others computed."""
         a = save(tmp_path / "real", frames[:3])
