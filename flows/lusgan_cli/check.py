@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lusgan_cli import options
-from lusgan_cli.console import out, print_json, progress_shown, visible
+from lusgan_cli.console import err, out, print_json, progress_shown, visible
 from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, ExamFiles, Rejection
 from lusgan_core.errors import ClipError
 from lusgan_core.progress import Task, track
@@ -54,15 +54,22 @@ def check(
     """Show a table of all exams, totals for each score, and the clips that cannot be used.
 
     Every frame of every clip is decoded, so that what passes here passes in a run. Of the options,
-    those of `ingestion` count.
+    those of `ingestion` count. Readers that are installed, but not asked, are named on stderr.
     """
     from lusgan_core.ingestion.discover import discover
     from lusgan_core.ingestion.readers import choose_readers
+    from lusgan_core.registry import installed
     from lusgan_core.store.source import open_source
 
     source = open_source(exams)
     chosen = options.chosen("demo", None, settings, None).ingestion.readers if settings else None
     readers = choose_readers(chosen)
+    left = sorted(installed().readers().keys() - readers.keys())
+    if left:
+        err.print(
+            f"not asked: {', '.join(left)}; ingestion.readers names {', '.join(readers)}, and "
+            "without it every reader is asked that is installed"
+        )
     with progress_shown():
         with track("looking at exams", 0, "files") as task:
 
@@ -78,7 +85,7 @@ def check(
             )
     rejected = [*found.rejected, *(r for exam in checked for r in exam.rejected)]
     if json:
-        print_json(summary(checked, rejected))
+        print_json(summary(checked, rejected) | {"readers": list(readers), "not_asked": left})
     else:
         _print(checked, rejected)
     if strict and rejected:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
 
+from lusgan_core.registry import installed
+from small_readers import RAW
 from tiny_runs import write_exams
 
 
@@ -74,6 +77,26 @@ def test_quick_reads_no_frames(lusgan, broken) -> None:
     """Damage inside of frames goes unnoticed, everything else is told."""
     quick = json.loads(lusgan("check", broken[0], "--quick", "--json").out)["rejected"]
     assert len(BROKEN) - 4 <= len(quick) < len(broken[1])
+
+
+def test_readers_that_were_not_asked_are_named(lusgan, tmp_path: Path, monkeypatch) -> None:
+    """An installed reader that the options do not name is told, in JSON too, and where no exam is
+    found; where all are asked, nothing is said."""
+    monkeypatch.setitem(installed().records["reader"], "raw", replace(RAW, name="raw"))
+    provider = installed().providers["reader", "mat"]
+    monkeypatch.setitem(installed().providers, ("reader", "raw"), provider)
+    exams = write_exams(tmp_path / "exams")
+    said = lusgan("check", exams, "--set", "ingestion.readers.mat={}", "--json")
+    assert "not asked: raw; ingestion.readers names mat" in said.err
+    found = json.loads(said.out)
+    assert (found["readers"], found["not_asked"]) == (["mat"], ["raw"])
+    every = lusgan("check", exams, "--json")
+    assert json.loads(every.out)["not_asked"] == []
+    assert "not asked" not in every.err
+    (tmp_path / "empty").mkdir()
+    nothing = lusgan("check", tmp_path / "empty", "--set", "ingestion.readers.mat={}")
+    assert nothing.code != 0
+    assert "not asked: raw" in nothing.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="SKIPPED: root reads files that nobody may read")
