@@ -175,6 +175,9 @@ class Backbone:
     conditional: bool = field(default=False, kw_only=True)
     """Whether both networks take scores. A pipeline trains each score by itself and refuses such a
     backbone for now; ``lusgan_core.training`` can train it."""
+    licence: str = field(default="", kw_only=True)
+    """Licence of its code, and of weights that come with it, e.g. ``Apache-2.0``; the report shows
+    it. Empty: not stated."""
     version: str = ""
     """Goes up when the same options would give another result. A cache key holds it; where it is
     empty, the key holds a digest of all files of the distribution's packages instead, so that any
@@ -380,7 +383,7 @@ class FeatureExtractor:
     description: str
     build: Callable[..., Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
     licence: str
-    """Licence of its code and weights, e.g. ``Apache-2.0``."""
+    """Licence of its code and weights, e.g. ``Apache-2.0``; the report shows it."""
     size: Annotated[int, Field(ge=1)]
     """D, the number of features of a frame."""
     min_size: Annotated[int, Field(ge=1)] = 1

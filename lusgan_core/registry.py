@@ -286,6 +286,11 @@ class Registry:
         provider = self.providers.get((kind, name))
         return f"{provider.distribution} {provider.version}" if provider else "not installed"
 
+    def licence_of(self, label: str) -> str:
+        """Licence of a record, as it states it; ``label`` is ``kind/name``. Empty: not stated."""
+        kind, _, name = label.partition("/")
+        return getattr(self.records.get(kind, {}).get(name), "licence", "")
+
     @staticmethod
     def options_of(record: Record) -> dict[str, Any] | None:
         """The JSON schema of each option of a record by name; None for a kind that has none."""

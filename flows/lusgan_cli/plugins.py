@@ -69,7 +69,7 @@ def listing(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
         broken: What of it cannot be used.
 
     Returns:
-        Records with their options, what is broken, was left out, and changes the process.
+        Records with options and licence, what is broken, was left out, and changes the process.
     """
     from lusgan_core.plugin_guard import guarded
     from lusgan_core.registry import KINDS
@@ -81,6 +81,7 @@ def listing(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
                 "name": name,
                 "description": record.description,
                 "from": registry.provider_of(f"{kind}/{name}"),
+                "licence": registry.licence_of(f"{kind}/{name}") or None,
                 "options": registry.options_of(record),
             }
             for kind in KINDS
@@ -107,7 +108,9 @@ def _show(registry: Registry, broken: list[Broken]) -> None:
     for kind in KINDS:
         for name, record in sorted(registry.records[kind].items()):
             source = registry.provider_of(f"{kind}/{name}")
-            table.add_row(kind, name, visible(record.description), visible(source))
+            licence = registry.licence_of(f"{kind}/{name}")
+            told = f"{record.description} (licence: {licence})" if licence else record.description
+            table.add_row(kind, name, visible(told), visible(source))
     out.print(table)
     for one in broken:
         out.print(f"[bold red]broken[/] {visible(str(one.provider))}: {visible(one.reason)}")

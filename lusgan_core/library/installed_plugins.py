@@ -21,6 +21,8 @@ class InstalledPlugin(Record):
     """What it is; why a broken plugin cannot be used."""
     provider: str
     """Distribution and version that offer it."""
+    licence: str = ""
+    """Licence of a backbone's or feature extractor's networks and weights, as it states it."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Its options by name, each as JSON schema: type, default, bounds, description."""
 
@@ -38,6 +40,7 @@ def plugins() -> tuple[InstalledPlugin, ...]:
             name=name,
             description=record.description,
             provider=registry.provider_of(f"{kind}/{name}"),
+            licence=registry.licence_of(f"{kind}/{name}"),
             options=registry.options_of(record) or {},
         )
         for kind in KINDS

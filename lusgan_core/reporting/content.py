@@ -65,6 +65,8 @@ class Provenance:
     """Package -> version."""
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Plugin -> distribution and version."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Plugin -> licence of its networks and their weights, where it states one."""
     device: str = ""
     seeds: Mapping[str, int] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from lusgan_core.generation import stage as generation
 from lusgan_core.ingestion import stage as ingestion
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion import stage as promotion
+from lusgan_core.registry import Registry
 from lusgan_core.reporting.content import Option, Provenance, ReportContent, ScorePage
 from lusgan_core.reporting.page import render_report
 from lusgan_core.reporting.patients import PatientNames
@@ -113,6 +114,7 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
             [*ingested, *preprocessed],
             scores,
             {name: context.registry.provider_of(name) for name in call.plugins},
+            context.registry,
         ),
         patients=PatientNames(exams, options.show_codes, exams),
         options=tuple(Option(**option) for option in description.options),
@@ -154,6 +156,7 @@ def _provenance(
     per_exam: Sequence[Manifest],
     scores: Mapping[int, Mapping[str, Manifest]],
     own_plugins: Mapping[str, str],
+    registry: Registry,
 ) -> Provenance:
     """Provenance summed over all stages; what differs between scores is named by score."""
     of_scores = [m for of in scores.values() for m in of.values()]
@@ -180,6 +183,9 @@ def _provenance(
         git_commit=(last.git_commit or "") if last else "",
         libraries=last.libraries if last else {},
         plugins=dict(sorted(plugins.items())),
+        licences={
+            name: stated for name in sorted(plugins) if (stated := registry.licence_of(name))
+        },
         device=last.device if last else "",
         seeds=seeds,
         timings_s=timings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,20 @@ def test_json_tells_options(lusgan, plugins) -> None:
     by_name = {(p["kind"], p["name"]): p for p in listed["plugins"]}
     assert set(by_name) == {(k, n) for k, records in plugins.records.items() for n in records}
     assert by_name["backbone", "dcgan"]["options"]["width"]["description"]
+
+
+def test_licences_are_listed(lusgan, monkeypatch) -> None:
+    """Feature extractors and backbones have one in the list for programs and in the table; other
+    kinds, and who states none, have not."""
+    whole = registry.discover()
+    theirs = replace(whole.backbone("dcgan"), name="theirs", licence="CC-BY-NC-4.0")
+    whole.records["backbone"]["theirs"] = theirs
+    whole.providers["backbone", "theirs"] = Provider("theirs", "their-dist", "2")
+    monkeypatch.setattr("lusgan_core.registry.installed", lambda: whole)
+    listed = json.loads(lusgan("plugins", "--json").out)["plugins"]
+    found = {(p["kind"], p["name"]): p["licence"] for p in listed if p["licence"]}
+    assert found == {("feature", "random"): "Apache-2.0", ("backbone", "theirs"): "CC-BY-NC-4.0"}
+    assert "(licence: CC-BY-NC-4.0)" in " ".join(lusgan("plugins").out.split())
 
 
 def test_a_preset_that_no_run_takes_is_broken(lusgan, monkeypatch) -> None:

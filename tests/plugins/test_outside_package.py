@@ -1,4 +1,4 @@
-"""A gate, a preset and an exporter from a distribution of their own, in a whole run on phantoms."""
+"""A gate, preset, exporter and feature extractor of a distribution of their own, in a whole run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ version = "1.5"
 lusgan_outside = "lusgan_outside"
 """
 PACKAGE = """
+import numpy as np
 from pydantic import Field
-from lusgan_core.api import Exporter, Gate, Options, Preset, Verdict, find, hookimpl
+from lusgan_core.api import (
+    Exporter, FeatureExtractor, Gate, Options, Preset, Verdict, find, hookimpl
+)
 
 class Limits(Options):
     most: float = Field(1.0, ge=0, le=1, description="Largest SSIM of two synthetic frames")
@@ -36,6 +39,11 @@ def check(candidate, current, options):
         return Verdict.not_measured("add ssim to evaluation.metrics")
     reason = f"the most alike have an SSIM of {found.value:.3f}, up to {options.most:g} is fine"
     return Verdict(passed=found.value <= options.most, reason=reason, values=(found,))
+
+def levels(device):
+    return lambda frames: np.quantile(
+        frames.reshape(len(frames), -1), (0.25, 0.5, 0.75), axis=1
+    ).T.astype(np.float32)
 
 class Pgm:
     def __init__(self, folder, samples, options):
@@ -59,7 +67,8 @@ TINY = {
     },
     "generation": {"count": 3, "formats": ["pgm"]},
     "evaluation": {
-        "metrics": ["ssim"], "real_frames": 6, "synthetic_frames": 3, "among_frames": 4,
+        "metrics": ["ssim", "kid"], "features": ["levels"], "real_frames": 6,
+        "synthetic_frames": 3, "among_frames": 4,
     },
     "promotion": {"gates": {"twins": {"most": 1}}},
 }
@@ -71,6 +80,10 @@ def register_gates():
 @hookimpl
 def register_presets():
     return [Preset("outside_tiny", "A demo of seconds", TINY, ("It is tiny.",), based_on="demo")]
+
+@hookimpl
+def register_features():
+    return [FeatureExtractor("levels", "Quartiles of grey levels", levels, "CC-BY-4.0", 3)]
 
 @hookimpl
 def register_exporters():
@@ -151,11 +164,14 @@ def ran(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_they_are_listed(site: Path) -> None:
-    """`lusgan plugins` names all three, their origin and their options."""
+    """`lusgan plugins` names all four, their origin, their options and a licence."""
     listed = json.loads(python(site, "-c", LIST))
     assert listed["broken"] == []
     found = {(p["kind"], p["name"]): p for p in listed["plugins"] if p["from"] == ORIGIN}
-    assert set(found) == {("gate", "twins"), ("preset", "outside_tiny"), ("exporter", "pgm")}
+    assert set(found) == {
+        ("gate", "twins"), ("preset", "outside_tiny"), ("exporter", "pgm"), ("feature", "levels")
+    }  # fmt: skip
+    assert found["feature", "levels"]["licence"] == "CC-BY-4.0"
     assert found["gate", "twins"]["options"]["most"]["maximum"] == 1
 
 
@@ -193,9 +209,11 @@ def test_the_gate_decides(ran: dict[str, Any]) -> None:
 
 
 def test_the_report_names_them(ran: dict[str, Any]) -> None:
-    """The page shows where each came from, and where the preset departs from its reference."""
-    for label in ("gate/twins", "preset/outside_tiny", "exporter/pgm"):
+    """The page shows where each came from, where the preset departs from its reference, and the
+    licence of the extractor."""
+    for label in ("gate/twins", "preset/outside_tiny", "exporter/pgm", "feature/levels"):
         assert f'<th scope="row">{label}</th><td><code>{ORIGIN}</code>' in ran["page"]
     assert "preset/demo" in ran["page"]
     assert "It is tiny." in ran["page"]
+    assert '<th scope="row">feature/levels</th><td><code>CC-BY-4.0</code>' in ran["page"]
     assert ran["report"]["plugins"]["preset/outside_tiny"] == ORIGIN
