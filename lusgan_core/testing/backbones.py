@@ -91,17 +91,20 @@ class BackboneContract(RecordContract):
         made: Tensor = discriminator(packs, *given_scores(spec, len(packs), 1, score))
         return made
 
-    def networks(self, spec: NetworkSpec, seed: int = 0) -> Networks:
+    def networks(
+        self, spec: NetworkSpec, seed: int = 0, options: Options | None = None
+    ) -> Networks:
         """Build both networks after seeding torch.
 
         Args:
             spec: Sizes that the networks must fit.
             seed: Seed of torch's global random state, from which the weights are drawn.
+            options: Options to build with; None for ``record_options``, or the defaults.
 
         Returns:
             The generator and the discriminator, in training mode.
         """
-        options = self.record_options or self.record.options()
+        options = options or self.record_options or self.record.options()
         torch.manual_seed(seed)
         return self.record.generator(spec, options), self.record.discriminator(spec, options)
 
@@ -258,6 +261,22 @@ class BackboneContract(RecordContract):
                 "that was trained without a break: it keeps something outside of its state_dict "
                 "(a plain attribute that counts or remembers); make it a buffer"
             )
+
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes the weights, or what networks
+        that are in training make of the same input."""
+        spec = self.sizes()[0]
+
+        def made(options: Options) -> list[tuple[tuple[int, ...], bytes]]:
+            networks = self.networks(spec, options=options)
+            images = self.images(networks[0], noise(spec, 8 * spec.pack), spec)
+            logits = self.logits(networks[1], packed(images, spec), spec)
+            weights = [w for network in networks for w in network.state_dict().values()]
+            return [
+                (tuple(t.shape), t.detach().numpy().tobytes()) for t in (*weights, images, logits)
+            ]
+
+        self.check_options(made, "network")
 
     def train(self, networks: Networks, spec: NetworkSpec, steps: Iterable[int]) -> None:
         """Train both networks a little, by steps of plain descent.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.api import FeatureExtractor, NoOptions
+from lusgan_core.api import FeatureExtractor, NoOptions, Options
 from lusgan_core.plugin_identity import weights_identity
 from lusgan_core.testing.pair_metrics import sample_frames
 from lusgan_core.testing.records import RecordContract
@@ -35,11 +35,11 @@ class FeatureExtractorContract(RecordContract):
         weights = self.record.weights
         return {"build": self.record.build} | ({"weights": weights} if weights else {})
 
-    def built(self) -> Callable[[Frames], Features]:
-        """Build the extractor with its default options."""
+    def built(self, options: Options | None = None) -> Callable[[Frames], Features]:
+        """Build the extractor; without options, with the default ones."""
         if self.record.options is NoOptions:
             return self.record.build(self.device)
-        return self.record.build(self.device, self.record.options())
+        return self.record.build(self.device, options or self.record.options())
 
     def samples(self) -> Iterator[tuple[str, Frames]]:
         """Yield sets of test frames with a name: grey and colour ones, each of six frames."""
@@ -133,6 +133,16 @@ class FeatureExtractorContract(RecordContract):
             assert np.array_equal(frames, before), f"{name} frames were written to"
             frames.flags.writeable = False
             extract(frames)
+
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes the features of some frame."""
+
+        def features(options: Options) -> list[tuple[tuple[int, ...], bytes]]:
+            extract = self.built(options)
+            found = [extract(frames) for _, frames in self.samples()]
+            return [(these.shape, these.tobytes()) for these in found]
+
+        self.check_options(features, "feature")
 
     def test_weights_can_be_read(self) -> None:
         """The files of weights that it names exist: their content is part of cache keys."""

@@ -17,6 +17,8 @@ from torch import Tensor
 from lusgan_core.api import Loss, Options, Step, Targets
 from lusgan_core.testing.records import RecordContract
 
+ITERATIONS = (0, 10, 1000, 100_000)
+"""Numbers of iterations at which options may count."""
 PACKS = (2, 3)
 """Images in an input of the discriminator that are tried beside one (PacGAN)."""
 
@@ -38,6 +40,7 @@ class LossContract(RecordContract):
         fake: Tensor,
         targets: Targets | None = None,
         step: Step | None = None,
+        options: Options | None = None,
     ) -> list[Tensor]:
         """Compute the discriminator's and the generator's loss.
 
@@ -48,11 +51,12 @@ class LossContract(RecordContract):
                 generator's loss is always given.
             step: What the loss may read beside these, whole: it is given what it names in
                 ``reads``. None: that of ``whole_step``.
+            options: Options of the loss; None for ``record_options``, or the defaults.
 
         Returns:
             Two scalars: the discriminator's loss, the generator's loss.
         """
-        options = self.record_options or self.record.options()
+        options = options or self.record_options or self.record.options()
         plain = plain_targets(real, fake)
         whole = step or whole_step(real)
         return [
@@ -196,6 +200,23 @@ class LossContract(RecordContract):
             assert changed or kind not in self.record.reads, (
                 f"{self.record.name} names {kind} in `reads`, but other {kind} change no loss"
             )
+
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes some loss: of usual logits, of
+        confident ones, early in a training or late."""
+        real, fake = logits(6, 2)
+        targets = smoothed(real, fake)
+
+        def losses(options: Options) -> list[float]:
+            steps = [replace(whole_step(real), iteration=n) for n in ITERATIONS]
+            return [
+                value.item()
+                for scale in (1.0, 20.0)
+                for step in steps
+                for value in self.both(real * scale, fake * scale, targets, step, options)
+            ]
+
+        self.check_options(losses, "loss")
 
 
 def whole_step(like: Tensor, seed: int = 2, pack: int = 1) -> Step:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.api import PairMetric
+from lusgan_core.api import Options, PairMetric
 from lusgan_core.measures.bound import bound
 from lusgan_core.testing.records import RecordContract
 
@@ -162,6 +162,19 @@ class PairMetricContract(RecordContract):
                 assert self.close(float(table[i, j]), value), (
                     f"pair {i}, {j}: compare gives {table[i, j]}, value gives {value}"
                 )
+
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes the value of some pair."""
+        frames = [
+            list(sample_frames(self.side(), channels).values()) for channels in self.record.channels
+        ]
+
+        def values(options: Options) -> list[str]:
+            value = bound(self.record, options.model_dump(mode="json")).value
+            every = [p for these in frames for p in itertools.product(these, repeat=2)]
+            return [repr(value(one, two)) for one, two in every]  # as text NaN equals NaN
+
+        self.check_options(values, "value")
 
 
 def sample_frames(side: int, channels: int) -> dict[str, Frame]:

@@ -103,6 +103,16 @@ class PenaltyContract(RecordContract):
         two = self.value(network, *images(), weight=7.0, every=4)
         torch.testing.assert_close(one, two, msg=f"{self.record.name} applies weight or every")
 
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes the value; ``weight`` and
+        ``every`` are the training loop's."""
+
+        def values(options: PenaltyOptions) -> list[float]:
+            own = {name: getattr(options, name) for name in type(options).model_fields}
+            return [self.value(d, *images(), **own).item() for d in discriminators()]
+
+        self.check_options(values, "value", idle=PenaltyOptions.model_fields)
+
 
 def images() -> tuple[Tensor, Tensor]:
     """Real and fake packs of two grey images (4, 2, 16, 16), in -1..1."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,12 +17,36 @@ from pydantic.fields import FieldInfo
 
 from lusgan_core.api import Options
 from lusgan_core.record_checks import NAME
+from lusgan_core.testing.variations import unread
 
 
 class RecordContract:
     """Tests that hold for a record of any kind; the suites of each kind inherit them."""
 
     record: Any
+    idle_options: frozenset[str] = frozenset()
+    """Options that change no result on purpose, such as the number of frames computed at once."""
+
+    def check_options(
+        self, result: Callable[[Any], Any], what: str, idle: Collection[str] = ()
+    ) -> None:
+        """Check that every switch, choice and number among the options changes something.
+
+        Args:
+            result: What comes of some options, to be compared by ``==``.
+            what: What it is, e.g. ``loss``.
+            idle: Options that are not tried, beside ``idle_options``.
+
+        Raises:
+            AssertionError: An option changes nothing, and is not among ``idle_options``.
+        """
+        options_type = self.options_type()
+        left = {*self.idle_options, *idle}
+        for name in unread(options_type, result, left) if options_type else ():
+            raise AssertionError(
+                f"{self.record.name}: option {name} changes no {what}: is it read? If it shall not "
+                "change any, name it in idle_options"
+            )
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """Return the functions that the record offers, by field."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lusgan_core.api import SetMetric
+from lusgan_core.api import Options, SetMetric
 from lusgan_core.measures.bound import bound
 from lusgan_core.testing.records import RecordContract
 
@@ -93,6 +93,16 @@ class SetMetricContract(RecordContract):
         near, far = (self.value(features(0), features(1, shift=s)) for s in (0.0, 8.0))
         worse = far > near if self.record.better == "lower" else far < near
         assert worse, f"{near} for a near set, {far} for a far one, better is {self.record.better}"
+
+    def test_every_option_counts(self) -> None:
+        """Each switch, choice and number among the options changes the value of some sets."""
+        sets = [(features(0, 200), features(1, 150, shift)) for shift in (0.0, 1.0, 8.0)]
+
+        def values(options: Options) -> list[str]:
+            value = bound(self.record, options.model_dump(mode="json")).value
+            return [repr(value(one, two)) for one, two in sets]  # as text NaN equals NaN
+
+        self.check_options(values, "value")
 
 
 def features(seed: int, frames: int = 200, shift: float = 0.0) -> Features:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from lusgan_core.api import Options
+from lusgan_core.errors import ConfigError
 
 BOUNDS = ("ge", "gt", "le", "lt")
 
@@ -26,11 +27,49 @@ def variations(model: type[Options]) -> dict[str, list[Options]]:
     usual = model()
     found: dict[str, list[Options]] = {}
     for name, field in model.model_fields.items():
-        values = [v for v in _values(field) if v != getattr(usual, name)]
-        varied = [made for value in values if (made := _changed(usual, name, value)) is not None]
-        if varied:
-            found[name] = varied
+        for values in (_values(field), _between(field)):
+            others = [value for value in values if value != getattr(usual, name)]
+            varied = [made for v in others if (made := _changed(usual, name, v)) is not None]
+            if varied:
+                found[name] = varied
+                break
     return found
+
+
+def unread(
+    model: type[Options], result: Callable[[Any], Any], idle: Collection[str] = ()
+) -> list[str]:
+    """Find options that change nothing.
+
+    Args:
+        model: An options model; every field has a default.
+        result: What comes of some options, to be compared by ``==``. It may raise ConfigError for
+            options that do not fit, which shows that they are read.
+        idle: Options that are not tried.
+
+    Returns:
+        Names of the options that can be varied and give the result of the defaults, however far
+        they are off them.
+    """
+    usual = model()
+    before = result(usual)
+
+    def off_by(options: Options, name: str) -> float:
+        one, two = getattr(options, name), getattr(usual, name)
+        return abs(one - two) if isinstance(one, int | float) and two is not None else 0.0
+
+    def differs(options: Options) -> bool:
+        try:
+            return bool(result(options) != before)
+        except ConfigError:
+            return True
+
+    return [
+        name
+        for name, varied in variations(model).items()
+        if name not in idle
+        and not any(map(differs, sorted(varied, key=lambda options: off_by(options, name))))
+    ]
 
 
 def _changed(usual: Options, name: str, value: Any) -> Options | None:
@@ -38,6 +77,15 @@ def _changed(usual: Options, name: str, value: Any) -> Options | None:
         return type(usual).model_validate(usual.model_dump() | {name: value})
     except ValidationError:
         return None
+
+
+def _between(field: FieldInfo) -> Iterator[float]:
+    """A number between bounds that are not allowed themselves, as in 0 < share < 1."""
+    bounds = [getattr(rule, b, None) for rule in field.metadata for b in BOUNDS]
+    given = [bound for bound in bounds if bound is not None]
+    if len(given) > 1 and float in {field.annotation, *typing.get_args(field.annotation)}:
+        yield (min(given) + max(given)) / 2
+        yield (3 * min(given) + max(given)) / 4
 
 
 def _values(field: FieldInfo) -> Iterator[Any]:

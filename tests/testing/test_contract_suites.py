@@ -875,6 +875,60 @@ BROKEN_EXPORTERS = [
 ]
 
 
+class Unread(Options):
+    """Options that no record of these reads."""
+
+    share: float = Field(0.5, gt=0, lt=1, description="Between bounds that it cannot have")
+    only_late: bool = Field(False, description="A switch")
+
+
+class UnreadPenalty(Unread, PenaltyOptions):
+    """The same for a penalty."""
+
+
+def blind(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes options last and ignores them."""
+    return lambda *given: function(*given[:-1])
+
+
+UNREAD: dict[type[RecordContract], Any] = {
+    BackboneContract: replace(BACKBONE, options=Unread),
+    LossContract: replace(LOSS, options=Unread),
+    PenaltyContract: replace(PENALTY, options=UnreadPenalty),
+    PairMetricContract: replace(
+        MAE, value=blind(mae), prepare=blind(prepare), compare=blind(compare), options=Unread
+    ),
+    SetMetricContract: replace(GAP, value=blind(mean_gap), options=Unread),
+    FeatureExtractorContract: replace(LEVELS, build=blind(levels), options=Unread),
+    ExporterContract: replace(EXPORTER, options=Unread, open=Unswitched),
+    GateContract: gate(ignores_options),
+}
+
+
+@pytest.mark.parametrize("suite", UNREAD)
+def test_options_that_nobody_reads_are_caught(suite: type[RecordContract]) -> None:
+    """Of every kind that has options, unless the author says that they change nothing."""
+    record = UNREAD[suite]
+    with pytest.raises(AssertionError, match=r"option \w+ changes no .*idle_options"):
+        run(suite, record, "test_every_option_counts")
+    idle = frozenset(record.options.model_fields)
+    run(suite, record, "test_every_option_counts", idle_options=idle)
+
+
+def late(real: Tensor, fake: Tensor, targets: Any, step: Any, options: Any) -> Tensor:
+    weight = options.share if step.iteration > 500 and options.only_late else 2 * options.share
+    return weight * critic(real, fake, targets, options)
+
+
+def test_options_that_count_late_in_a_training_count() -> None:
+    """A switch that only works after so many iterations is no idle one."""
+    reads = frozenset({"iteration"})
+    record = replace(
+        LOSS, discriminator=late, generator=reads_none_back, options=Unread, reads=reads
+    )
+    run(LossContract, record, "test_every_option_counts")
+
+
 @pytest.mark.parametrize(
     ("suite", "record", "name"),
     [
