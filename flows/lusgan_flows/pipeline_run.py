@@ -24,6 +24,7 @@ from lusgan_core.pipeline.withdrawal import described, settle
 from lusgan_core.registry import installed
 from lusgan_core.store import Store, check_writable, open_store
 from lusgan_core.store.source import open_source
+from lusgan_core.training.sizes import check_sizes
 from lusgan_flows.artifacts import retraining, show_outcome
 from lusgan_flows.board import Board, board
 from lusgan_flows.events import tell_held_back, tell_rejected
@@ -66,7 +67,7 @@ def run_flow(
     Raises:
         ScoresFailedError: A score has no model; raised in runs of deployments alone. On the command
             line the caller reports it.
-        ConfigError: An option cannot be used.
+        ConfigError: An option cannot be used, or the backbone cannot be built in these sizes.
         ExamError: The exam source cannot be read, holds no exam, or has lost all known ones.
         StillChangingError: A known exam goes on changing.
         StoreError: The store cannot be read or written.
@@ -77,6 +78,9 @@ def run_flow(
     config = completed(config, registry, preset)
     if not train_on:
         pick_device(config.runtime.device)
+    if until != "preprocess":
+        sizes = config.preprocessing
+        check_sizes(config.training, sizes.image_size, sizes.channels, registry)
     place = Place(store=store, exams=exams, runtime=config.runtime)
     source, kept = open_source(exams).uri, open_store(store)
     check_writable(kept)

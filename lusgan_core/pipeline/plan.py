@@ -87,9 +87,17 @@ def make_plan(
 
     Returns:
         The calls that would be made, with the reason for each.
+
+    Raises:
+        ConfigError: A score would be trained, and the backbone cannot be built in these sizes.
     """
     planner = _Planner(store, source, registry)
     outcome = run_chain(planner, found, config, registry, preset=preset, until=until)
+    if any(call.stage == "train" for call in planner.planned):
+        from lusgan_core.training.sizes import check_sizes  # loads torch, as the training will
+
+        sizes = config.preprocessing
+        check_sizes(config.training, sizes.image_size, sizes.channels, registry)
     return Plan(
         calls=tuple(planner.planned),
         done=planner.done,

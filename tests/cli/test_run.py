@@ -8,9 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from broken_exams import HOSTILE, PATIENT, STRANGE, write_broken
 
+from lusgan_core.api import ConfigError, NetworkSpec
+from lusgan_core.registry import installed
 from lusgan_core.store.source import FolderSource
+from tiny_backbones import dense
 from tiny_runs import CODES, SETTINGS, write_exams
 
 OPTIONS = ["--preset", "demo", *(word for setting in SETTINGS for word in ("--set", setting))]
@@ -55,6 +59,38 @@ def test_broken_clips_do_not_stop_a_run(lusgan, folder: Path) -> None:
     again = lusgan(*command, *OPTIONS)
     assert (again.code, again.out) == (0, result.out)
     assert again.last == "nothing is new: everything was done before"
+
+
+def test_a_size_that_the_backbone_refuses_is_told_at_once(
+    lusgan, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the plan and by the run, before an exam is read; what it prints does not get in the way,
+    and the random state stays what it was."""
+
+    def refuse(spec: NetworkSpec, options: object) -> None:
+        print("looking at the size")
+        raise ConfigError(f"{spec.image_size} pixels: expected 64")
+
+    refusing = dense(discriminator=refuse)
+    monkeypatch.setitem(installed().records["backbone"], "dense", refusing)
+    provider = installed().providers["backbone", "dcgan"]
+    monkeypatch.setitem(installed().providers, ("backbone", "dense"), provider)
+    command = ("run", "--exams", folder / "exams", "--store", tmp_path / "store", *OPTIONS)
+    chosen = ("--set", "training.backbone_options={}", "--set", "training.backbone=dense")
+    state = torch.get_rng_state()
+    for more in (("--plan", "--json"), ("--json",)):
+        said = lusgan(*command, *chosen, *more)
+        assert said.code == 2, said.err
+        assert said.last.endswith("backbone 'dense': 32 pixels: expected 64")
+        assert said.out == ""
+    assert torch.equal(state, torch.get_rng_state())
+    assert not list(tmp_path.glob("store/shards/**/*.h5"))
+    monkeypatch.setitem(installed().records["backbone"], "dense", dense(discriminator=broken))
+    assert lusgan(*command, *chosen, "--plan").code == 0, "what fails is told by the training"
+
+
+def broken(spec: NetworkSpec, options: object) -> None:
+    raise ZeroDivisionError
 
 
 def test_json_tells_models_failures_and_report(lusgan, folder: Path) -> None:
