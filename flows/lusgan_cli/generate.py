@@ -27,11 +27,21 @@ def generate(
         typer.Option("--out", help="New or empty folder to which the frames are copied"),
     ] = None,
     formats: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="`png`, `mat`, any other exporter, or several: `png,mat`; HDF5 is always written"
+            help="`png`, `mat`, any other exporter, or several: `png,mat`; HDF5 is always written. "
+            "PNG by default"
         ),
-    ] = "png",
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="A.B=C",
+            help="An option of `generation`, e.g. of an exporter: "
+            "`--set generation.format_options.png.say_synthetic=false`; may be repeated",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda` or `cuda:1` ...")] = "auto",
     store: options.Store = options.DEFAULT_STORE,
     json: options.Json = False,
@@ -52,7 +62,7 @@ def generate(
     kept, registry = open_store(store), installed()
     if folder is not None:
         check_empty(folder)
-    asked = options.generation(number, seed, formats)
+    asked = options.generation(number, seed, formats, settings)
     chosen = choose_model(kept, score, model)
     said = visible(remark(chosen))
     err.print(f"[yellow]{said}[/]" if chosen.held_back else said, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -108,28 +108,60 @@ def chosen(
     return resolve(preset, installed(), config or (), settings or (), parse_scores(scores))
 
 
-def generation(number: int | None, seed: int | None, formats: str) -> GenerationOptions:
+def generation(
+    number: int | None, seed: int | None, formats: str | None, settings: list[str] | None = None
+) -> GenerationOptions:
     """Make the options of a generation from those of the command line.
 
     Args:
         number: Number of frames; None for the default.
         seed: Seed of the noise; None for the default.
-        formats: Exporters beside HDF5 by name, e.g. ``png,mat``.
+        formats: Exporters beside HDF5 by name, e.g. ``png,mat``; None for the default.
+        settings: Single options of ``generation``, over which the others win; None for none.
 
     Returns:
         The options, validated.
 
     Raises:
-        ConfigError: A value is out of bounds, or an exporter is not installed.
+        ConfigError: A value is out of bounds, an exporter is not installed or refuses its options,
+            or a setting is of another section.
     """
     from lusgan_core.config import resolve
     from lusgan_core.registry import installed
 
-    names = [name.strip() for name in formats.split(",") if name.strip()]
-    settings = [f"generation.formats={dumps(names)}"]
+    of_section(settings, "generation")
+    settings = list(settings or ())
+    if formats is not None:
+        names = [name.strip() for name in formats.split(",") if name.strip()]
+        settings += [f"generation.formats={dumps(names)}"]
     settings += [f"generation.count={number}"] if number is not None else []
     settings += [f"generation.seed={seed}"] if seed is not None else []
     return resolve(DEFAULT_PRESET, installed(), settings=settings).generation
+
+
+def of_section(settings: list[str] | None, section: str) -> dict[str, Any]:
+    """Read single options of one section.
+
+    Args:
+        settings: Options as ``NAME=VALUE``; None for none.
+        section: The section that they may be of, e.g. ``generation``, at any depth.
+
+    Returns:
+        The options below that section, nested.
+
+    Raises:
+        ConfigError: One is of another section, or not of the form NAME=VALUE.
+    """
+    from lusgan_core.layered_options import merge, setting
+
+    together: dict[str, Any] = {}
+    for text in settings or ():
+        if not text.startswith(f"{section}."):
+            raise ConfigError(f"--set {text!r}: this command takes options of {section} alone")
+        merge(together, setting(text), lays_over=False)
+    for part in section.split("."):
+        together = together.get(part, {})
+    return together
 
 
 def parse_scores(text: str | None) -> list[int] | None:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ from lusgan_core.progress import Task, track
 if TYPE_CHECKING:
     from lusgan_core.measures.pairs.frameset import FrameSet
     from lusgan_core.measures.pairs.results import PairResults
+    from lusgan_core.registry import Registry
 
 CLOSEST = 5
 """Number of the closest pairs that are shown."""
@@ -66,6 +67,15 @@ def pairs(
             "lie side by side, of one name but for the number at its end",
         ),
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="A.B=C",
+            help="An option of a metric that has some, as for a run: "
+            "`--set evaluation.metric_options.NAME.OPTION=VALUE`; may be repeated",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Compare every image of A with every image of B, by every metric.
@@ -83,6 +93,7 @@ def pairs(
     if every:
         names = sorted(registry.pair_metrics())
     chosen = [registry.pair_metric(name) for name in names]
+    own = _metric_options(names, settings, registry)
     if full is not None:
         _check_full(full)
     first = load_frames(a, _say)
@@ -90,7 +101,9 @@ def pairs(
     if other_clips:
         first, second = _with_clips(first, second)
     values = full.with_name(f".{full.name}.values") if full else None
-    place = _checkpoint(a, b, [m.name for m in chosen], top, full, compat, other_clips)
+    place = _checkpoint(
+        a, b, [m.name for m in chosen], top, full, compat, other_clips, *own.items()
+    )
     if values is not None and values.exists() and not (place and place.exists()):
         err.print("nothing was saved of the comparison that stopped: starting over")
 
@@ -99,6 +112,7 @@ def pairs(
             first,
             second,
             chosen,
+            metric_options=own,
             top=top,
             matrix=values,
             device=device,
@@ -124,6 +138,20 @@ def pairs(
             _show(error.partial, json)
         raise
     _show(found, json)
+
+
+def _metric_options(
+    names: list[str], settings: list[str] | None, registry: Registry
+) -> dict[str, dict[str, Any]]:
+    """Options of the metrics that have some, checked as those of a run."""
+    from lusgan_core.evaluation.stage import EvaluationOptions
+    from lusgan_core.plugin_options import with_metrics
+
+    given = options.of_section(settings, "evaluation.metric_options")
+    if not names:
+        return given
+    asked = EvaluationOptions(metrics=tuple(names), metric_options=given)
+    return with_metrics(asked, registry).metric_options
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lusgan_core.calls.ledger import record_tried
 from lusgan_core.ingestion.discover import discover
@@ -183,3 +184,29 @@ def test_a_withdrawn_model_is_refused_and_its_frames_are_pruned(
     assert frames.is_file()
     carry_out(pipeline.store, plan_withdrawn(pipeline.store))
     assert not frames.exists()
+
+
+def test_exporters_take_their_options(lusgan, folder: Path, tmp_path: Path) -> None:
+    """By the names that they have in a run; options of the command line win over settings."""
+    setting = ("--set", "generation.format_options.png.say_synthetic=false")
+    for words, told in (((), True), (setting, False)):
+        out = tmp_path / f"told-{told}"
+        made = generate(lusgan, folder, "--score", 2, "--out", out, *words)
+        assert made.code == 0, made.err
+        images = sorted(out.rglob("*.png"))
+        assert len(images) == 5
+        for path in images:
+            with Image.open(path) as image:
+                assert bool(image.text) == told
+    more = ("--set", "generation.count=3", "--set", 'generation.formats=["mat"]')
+    made = json.loads(generate(lusgan, folder, "--score", 2, "--json", *more).out)
+    assert made["data"]["count"] == 5
+    assert any(name.startswith("mat/") for name in made["artifacts"])
+    for words, said in (
+        (("--set", "training.seed=3"), "takes options of generation alone"),
+        (("--set", "generation.format_options.mat.x=3"), "mat is none of formats"),
+        (("--set", "generation.format_options.png.x=3"), "unknown option .*png.x"),
+    ):
+        refused = generate(lusgan, folder, "--score", 2, *words)
+        assert refused.code == 2
+        assert re.search(said, refused.last)

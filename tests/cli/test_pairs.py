@@ -14,10 +14,13 @@ import scipy.io
 import sewar
 from PIL import Image
 from pyarrow import parquet
+from pydantic import Field
 
 from lusgan_cli import pairs as command
+from lusgan_core.api import Options, PairMetric
 from lusgan_core.measures.pairs import checkpoint
 from lusgan_core.preprocessing.shard import write_shard
+from lusgan_core.registry import installed
 
 COUNT = 90
 """Frames: more than one block of them."""
@@ -258,6 +261,52 @@ class TestClips:
         said = lusgan("pairs", save(tmp_path / "real", frames[:4]), "--other-clips")
         assert said.code == 2
         assert "all images are of one clip, 'f' by their names" in said.last
+
+
+class Power(Options):
+    exponent: float = Field(1.0, ge=1, le=4, description="Power of the differences")
+
+
+def power(a, b, options, *, device):
+    return float((np.abs(a.astype(float) - b) ** options.exponent).mean())
+
+
+@pytest.fixture
+def powers(monkeypatch) -> None:
+    """Install a metric with an option."""
+    record = PairMetric(
+        "power", "Power", "Mean power of differences", better="lower", identical=0.0, value=power,
+        options=Power, uses_device=True,
+    )  # fmt: skip
+    monkeypatch.setitem(installed().records["metric"], "power", record)
+    provider = installed().providers["metric", "mse"]
+    monkeypatch.setitem(installed().providers, ("metric", "power"), provider)
+
+
+@pytest.mark.usefixtures("powers")
+def test_metrics_take_their_options(lusgan, frames, tmp_path, cache):
+    """By the names that they have in a run; squares of differences are MSE's."""
+    a, b = save(tmp_path / "real", frames[:4]), save(tmp_path / "synthetic", frames[4:6])
+    command = ("pairs", a, b, "--metrics", "power,mse", "--json")
+
+    def means(*more):
+        said = lusgan(*command, *more)
+        assert said.code == 0, said.err
+        return {name: m["summary"]["mean"] for name, m in json.loads(said.out)["metrics"].items()}
+
+    named = "evaluation.metric_options.power.exponent"
+    squared = means("--set", f"{named}=2")
+    assert squared["power"] == pytest.approx(squared["mse"], rel=1e-12)
+    assert means()["power"] != pytest.approx(squared["power"], rel=0.1)
+    for setting, told in (
+        (f"{named}=9", "less than or equal to 4"),
+        (f"{named}s=2", "did you mean 'exponent'"),
+        ("evaluation.metric_options.ssim.x=2", "ssim is not used; used are mse, power"),
+        ("training.seed=2", "takes options of evaluation.metric_options alone"),
+    ):
+        refused = lusgan(*command, "--set", setting)
+        assert refused.code == 2
+        assert told in refused.last
 
 
 class TestBadInput:

@@ -17,7 +17,7 @@ counted once a pair, a directed one in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ def compare_sets(
     engine: Choice = "auto",
     block: tuple[int, int] | None = None,
     may_fail: Set[str] = frozenset(),
+    metric_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> PairResults:
     """Compare every frame of one set with every frame of another, or of the same.
 
@@ -88,6 +89,7 @@ def compare_sets(
             once.
         engine: What computes the kernels; ``auto`` chooses by the size of the job.
         block: Rows and columns of a block; None to choose them by the memory.
+        metric_options: Options of metrics by name; those not named take their defaults.
         may_fail: Names of metrics that nobody asked for by name, and that may therefore fail.
 
     Returns:
@@ -105,13 +107,14 @@ def compare_sets(
             top=top, histogram_bins=histogram_bins, matrix=matrix, device=device, threads=threads,
             compat=compat, exclude_same_group=exclude_same_group, progress=progress,
             checkpoint=checkpoint, keep_checkpoint=keep_checkpoint, engine=engine, block=block,
+            metric_options=metric_options,
         )  # fmt: skip
     if top < 1 or histogram_bins < 2:
         raise ConfigError("top must be at least 1 and histogram_bins at least 2")
     version, device = check_compat(compat), check_device(device)
     second = a if b is None else b
     shape = _common_shape(a, second)
-    usable, absent = _applicable(_records(metrics, device), shape)
+    usable, absent = _applicable(_records(metrics, device, metric_options or {}), shape)
     pixels = len(a) * len(second) * shape[0] * shape[1]
     runners = make_runners(
         usable,
@@ -164,9 +167,11 @@ def _without_failing(
             return replace(found, absent=found.absent | absent)
 
 
-def _records(metrics: Sequence[PairMetric | str], device: str) -> list[PairMetric]:
+def _records(
+    metrics: Sequence[PairMetric | str], device: str, options: Mapping[str, Mapping[str, Any]]
+) -> list[PairMetric]:
     named = [installed().pair_metric(m) if isinstance(m, str) else m for m in metrics]
-    records = [bound(metric, device=device) for metric in named]
+    records = [bound(metric, options.get(metric.name), device) for metric in named]
     for record in records:
         if record.kernel is not None and record.kernel not in KERNELS:
             raise UnknownNameError("kernel", record.kernel, KERNELS, f"metric {record.name!r}")
