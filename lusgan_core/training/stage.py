@@ -27,7 +27,7 @@ __all__ = [
     "section",
 ]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result."""
 
 SEEN = "clips.json"
