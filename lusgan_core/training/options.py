@@ -39,6 +39,29 @@ class TrainingOptions(Options):
         description='Gradient penalties by name with their options, e.g. {"r1": {"weight": 1}}; a '
         "section given whole, in a file or form, replaces the preset's",
     )
+    augmentations: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Changes of what the discriminator sees, real and synthetic images alike, by "
+        'name with their options, e.g. {"mirror": {}, "shift": {"most": 0.1}}; a section given '
+        "whole, in a file or form, replaces the preset's",
+    )
+    augmentation_strength: Probability = Field(
+        0.0,
+        description="Probability with which an augmentation changes an image, at the start",
+    )
+    augmentation_images: int = Field(
+        20_000,
+        ge=0,
+        description="Images in which that probability goes from 0 to 1 while the discriminator is "
+        "ahead, and back while it is not; 0: it stays as it is",
+    )
+    augmentation_target: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="The discriminator is ahead where its mean sign(D(real) - D(fake)) is above "
+        "this; 1: it tells all real images from synthetic ones",
+    )
 
     latent_size: int = Field(128, ge=1, le=4096, description="Numbers in a noise vector")
     iterations: int = Field(4000, ge=1, le=10_000_000, description="Training iterations")
@@ -107,10 +130,10 @@ class TrainingOptions(Options):
     previews: int = Field(40, ge=2, le=500, description="Pictures in the progress animation")
     preview_frames: int = Field(16, ge=1, le=64, description="Frames on each of them")
 
-    @field_validator("penalties", mode="before")
+    @field_validator("penalties", "augmentations", mode="before")
     @classmethod
     def _without_empty_ones(cls, given: Any) -> Any:
-        """A penalty that a form leaves empty (null) is not applied."""
+        """A penalty or augmentation that a form leaves empty (null) is not applied."""
         if isinstance(given, Mapping):
             return {name: options for name, options in given.items() if options is not None}
         return given

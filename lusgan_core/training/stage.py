@@ -130,6 +130,7 @@ def call(
             ("backbone", options.backbone),
             ("loss", options.loss),
             *(("penalty", penalty) for penalty in options.penalties),
+            *(("augmentation", augmentation) for augmentation in options.augmentations),
         ),
         registry=registry,
     )

@@ -163,6 +163,10 @@ def test_the_form_has_the_options_of_every_plugin(schema: dict[str, Any]) -> Non
         assert weight["description"]
         assert weight["minimum"] == 0
     assert training["penalties"]["additionalProperties"] is False
+    augmentations = training["augmentations"]["properties"]
+    assert set(augmentations) == set(registry.records["augmentation"])
+    most = choices(augmentations["shift"])["on"]["properties"]["most"]
+    assert (most["minimum"], most["maximum"], most["default"]) == (0, 0.5, 0.1)
 
 
 @pytest.mark.parametrize("preset", installed().presets())
@@ -177,6 +181,8 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
     penalties = sent["training"]["penalties"]
     for name in registry.records["penalty"]:
         penalties.setdefault(name, None)
+    for name in registry.records["augmentation"]:
+        sent["training"]["augmentations"].setdefault(name, None)
     whole = {"exams": "e", "store": "s", "config": sent, "preset": preset}
     assert [error.message for error in validate(whole, schema)] == []
     taken = completed(RunConfig.model_validate(sent), registry, preset)
@@ -190,6 +196,8 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
         ("backbone_options", {"width": 1}),
         ("penalties", {"r1": {"weight": -1}}),
         ("penalties", {"r7": {}}),
+        ("augmentations", {"shift": {"most": 0.9}}),
+        ("augmentations", {"twist": {}}),
     ],
 )
 def test_a_form_refuses_options_that_no_plugin_takes(
