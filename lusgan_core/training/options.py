@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lusgan_core.api import Options
 from lusgan_core.networks.value_range import ValueRange
+from lusgan_core.training.schedule import CoolDown
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
@@ -91,6 +92,10 @@ class TrainingOptions(Options):
         ge=0,
         lt=1,
         description="The discriminator's learning rate shrinks by this share an iteration",
+    )
+    cool_down: CoolDown = Field(
+        default_factory=CoolDown,
+        description="How both learning rates fall towards the end, beside that",
     )
 
     smooth_real: Interval | None = Field(

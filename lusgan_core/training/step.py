@@ -75,8 +75,9 @@ class Trainer:
         options, number = self.options, state.iteration
         own = self.group.counters
         torch.manual_seed(derive(options.seed, "layers", number, *own))  # dropout and noise layers
-        lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number
-        lr_G = options.lr_generator * (1 - options.decay_generator) ** number
+        left = options.cool_down.share(number, options.iterations)
+        lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number * left
+        lr_G = options.lr_generator * (1 - options.decay_generator) ** number * left
         _set_rate(state.discriminator_optimiser, lr_D)
         _set_rate(state.generator_optimiser, lr_G)
         state.train_discriminator(True)

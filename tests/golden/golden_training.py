@@ -71,6 +71,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "betas": {"betas": (0.0, 0.9)},
     "decay_generator": {"decay_generator": 0.1},
     "decay_discriminator": {"decay_discriminator": 0.1},
+    "cool_down": {"cool_down": {"shape": "cosine", "start": 0.2, "end": 0.1}},
     "smooth_real": {"smooth_real": None},
     "smooth_fake": {"smooth_fake": (0.2, 0.5)},
     "flip_labels": {"flip_labels": 0.5},

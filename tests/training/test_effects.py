@@ -126,6 +126,29 @@ def test_learning_rates_fall_as_written() -> None:
         assert falling.moved(title) < 0.7 * usual.moved(title)
 
 
+@covers("cool_down")
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("none", [1] * 10),
+        ("linear", [1, 1, 1, 1, 0.8666667, 0.7333333, 0.6, 0.4666667, 0.3333333, 0.2]),
+        ("cosine", [1, 1, 1, 1, 0.9464102, 0.8, 0.6, 0.4, 0.2535898, 0.2]),
+    ],
+)
+def test_learning_rates_cool_down(shape: str, expected: list[float]) -> None:
+    """Both keep their value for a third of ten iterations, and have a fifth of it in the last."""
+    falling = watch(cool_down={"shape": shape, "start": 1 / 3, "end": 0.2}, decay_generator=0.1)
+    usual = watch()
+    for title in ("generator", "discriminator"):
+        rate = getattr(TrainingOptions(), f"lr_{title}")
+        decay = 0.9 if title == "generator" else 1.0
+        rates = [row[f"lr_{title}"] for row in falling.rows]
+        wanted = [rate * share * decay**i for i, share in enumerate(expected)]
+        assert rates == pytest.approx(wanted, rel=1e-6)
+        if shape != "none":
+            assert falling.moved(title) < 0.9 * usual.moved(title)
+
+
 @covers("betas")
 def test_without_moments_adam_moves_every_weight_by_its_rate() -> None:
     """With betas 0 and 0, a weight moves by lr g / |g|: lr up or down, in every iteration."""
