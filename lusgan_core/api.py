@@ -60,6 +60,7 @@ __all__ = [
     "SYNTHETIC",
     "TRAINING",
     "UNLABELLED",
+    "Augmentation",
     "Backbone",
     "Belonging",
     "Candidate",
@@ -270,6 +271,33 @@ class Penalty:
     description: str
     value: Callable[[nn.Module, Tensor, Tensor, torch.Generator, Any], Tensor]
     options: type[PenaltyOptions] = PenaltyOptions
+    version: str = ""
+    """Goes up when the same options would give another result; see ``Backbone.version``."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A change of images before the discriminator sees them, of real and synthetic ones alike.
+
+    ``apply(images, draws, options)`` takes images (B, C, H, W) whose grey levels are -1 (black) to
+    1 (white), and returns as many of the same shape and type. It is differentiable, since the
+    generator learns through it, and changes each image by itself. Whatever it does by chance
+    follows from ``draws``, (B, ``draws``) numbers of the images' type, uniform and strictly between
+    0 and 1 (``torch.special.ndtri`` makes them normal); it keeps no state and may not write to its
+    inputs.
+
+    The training decides which images are changed: each with a probability, the strength, that is
+    the same for all augmentations and may follow the discriminator's advantage. So a change that is
+    to leave the data's distribution as it is at full strength, such as a reflection, leaves
+    half of the images alone by itself.
+    """
+
+    name: str
+    description: str
+    apply: Callable[[Tensor, Tensor, Any], Tensor]
+    draws: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Numbers that it is given an image."""
+    options: type[Options] = NoOptions
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
 

@@ -88,7 +88,8 @@ def resolve(
             it is not valid JSON, text. They win over files.
 
             The penalties of a file, or of a setting that gives the section as one value, take the
-            place of those before; ``training.penalties.r1.weight=2`` changes or adds one.
+            place of those before; ``training.penalties.r1.weight=2`` changes or adds one. So do
+            readers, augmentations and gates.
         scores: Severity scores to work on; None keeps those of preset, files and settings.
 
     Returns:

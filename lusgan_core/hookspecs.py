@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import pluggy
 
 from lusgan_core.api import (
+    Augmentation,
     Backbone,
     Exporter,
     FeatureExtractor,
@@ -117,6 +118,29 @@ class LusganSpecs:
             @hookimpl
             def register_penalties():
                 return [Penalty("drift", "Keeps real logits near zero", value)]
+        """
+
+    @hookspec
+    def register_augmentations(self) -> Sequence[Augmentation]:  # type: ignore[empty-body]
+        """Offer augmentations, which change what the discriminator sees, real and synthetic alike.
+
+        A whole plugin::
+
+            from pydantic import Field
+            from lusgan_core.api import Augmentation, Options, hookimpl
+
+            class GammaOptions(Options):
+                most: float = Field(0.2, ge=0, lt=1, description="Largest change of the exponent")
+
+            def gamma(images, draws, options):
+                exponents = 1 + options.most * (2 * draws[:, :, None, None] - 1)
+                levels = (images + 1).clamp(min=0.02) / 2
+                return 2 * levels**exponents - 1
+
+            @hookimpl
+            def register_augmentations():
+                return [Augmentation("gamma", "Brightens or darkens middle grey", gamma,
+                                     options=GammaOptions)]
         """
 
     @hookspec

@@ -16,13 +16,14 @@ OPEN = {
     "backbone_options",
     "loss_options",
     "penalties",
+    "augmentations",
     "format_options",
     "metric_options",
     "feature_options",
     "gates",
 }
 """Sections whose names belong to plugins."""
-LISTED = {"readers", "penalties", "gates"}
+LISTED = {"readers", "penalties", "augmentations", "gates"}
 """Those of them that say which plugins there are: a file that gives one gives all of it."""
 
 

@@ -50,7 +50,7 @@ def with_parts(
     """Look the parts of a training up, fill in their options, and check that they fit together.
 
     Args:
-        options: Options of the training, which name backbone, loss and penalties.
+        options: Options of the training, which name backbone, loss, penalties and augmentations.
         frames: Size and channels of the frames.
         processes: Number of processes that share a batch.
         registry: Installed plugins.
@@ -73,6 +73,12 @@ def with_parts(
             "penalties": {
                 name: _fill(registry.penalty(name).options, given, f"training.penalties.{name}")
                 for name, given in options.penalties.items()
+            },
+            "augmentations": {
+                name: _fill(
+                    registry.augmentation(name).options, given, f"training.augmentations.{name}"
+                )
+                for name, given in options.augmentations.items()
             },
         }
     )

@@ -16,6 +16,7 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 from lusgan_core.api import (
+    Augmentation,
     Backbone,
     Exporter,
     FeatureExtractor,
@@ -37,6 +38,7 @@ from lusgan_core.record_checks import faults_of, shown
 IN_CONTAINER = "LUSGAN_CONTAINER"
 """Environment variable that lusgan's container images set."""
 BUILT_IN = (
+    "lusgan_augmentations",
     "lusgan_backbones",
     "lusgan_exporters",
     "lusgan_features",
@@ -51,6 +53,7 @@ Record = (
     Backbone
     | Loss
     | Penalty
+    | Augmentation
     | PairMetric
     | SetMetric
     | FeatureExtractor
@@ -64,6 +67,7 @@ R = TypeVar(
     Backbone,
     Loss,
     Penalty,
+    Augmentation,
     PairMetric,
     SetMetric,
     FeatureExtractor,
@@ -77,6 +81,7 @@ KINDS: dict[str, tuple[str, tuple[type[Record], ...]]] = {
     "backbone": ("register_backbones", (Backbone,)),
     "loss": ("register_losses", (Loss,)),
     "penalty": ("register_penalties", (Penalty,)),
+    "augmentation": ("register_augmentations", (Augmentation,)),
     "metric": ("register_metrics", (PairMetric, SetMetric)),
     "feature": ("register_features", (FeatureExtractor,)),
     "reader": ("register_readers", (Reader,)),
@@ -219,6 +224,10 @@ class Registry:
     def penalty(self, name: str) -> Penalty:
         """The penalty of that name; raises UnknownPluginError."""
         return self._get("penalty", name, Penalty)
+
+    def augmentation(self, name: str) -> Augmentation:
+        """The augmentation of that name; raises UnknownPluginError."""
+        return self._get("augmentation", name, Augmentation)
 
     def pair_metric(self, name: str) -> PairMetric:
         """The pair metric of that name; raises UnknownPluginError, ConfigError for one on sets."""

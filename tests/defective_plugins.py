@@ -14,8 +14,8 @@ from distributions import install
 HEAD = """
 from pydantic import ConfigDict, Field, SecretStr
 from lusgan_core.api import (
-    Backbone, Exporter, FeatureExtractor, Gate, Loss, Options, PairMetric, Penalty, PenaltyOptions,
-    Preset, Reader, SetMetric, hookimpl
+    Augmentation, Backbone, Exporter, FeatureExtractor, Gate, Loss, Options, PairMetric, Penalty,
+    PenaltyOptions, Preset, Reader, SetMetric, hookimpl
 )
 
 def function(*arguments):
@@ -32,6 +32,7 @@ FIELDS = {
     "Backbone": COMMON | {"generator": "function", "discriminator": "function"},
     "Loss": COMMON | {"discriminator": "function", "generator": "function"},
     "Penalty": COMMON | {"value": "function"},
+    "Augmentation": COMMON | {"apply": "function"},
     "PairMetric": METRIC,
     "SetMetric": METRIC,
     "FeatureExtractor": COMMON | {"build": "function", "licence": "'none'", "size": "3"},
@@ -44,6 +45,7 @@ HOOKS = {
     "Backbone": "register_backbones",
     "Loss": "register_losses",
     "Penalty": "register_penalties",
+    "Augmentation": "register_augmentations",
     "PairMetric": "register_metrics",
     "SetMetric": "register_metrics",
     "FeatureExtractor": "register_features",
@@ -119,6 +121,8 @@ OF_RECORDS = {
     "options_dict": Defect(record("Backbone", options="dict"), "options is <class 'dict'>"),
     "options_instance": Defect(record("Loss", options="Options()"), "options is"),
     "options_of_no_penalty": Defect(record("Penalty", options="Options"), "options is"),
+    "apply_none": Defect(record("Augmentation", apply="None"), "apply is None: expected callable"),
+    "draws_negative": Defect(record("Augmentation", draws="-1"), "draws is -1"),
     "targets_list": Defect(record("Loss", targets="['real']"), "targets is ['real']"),
     "targets_unknown": Defect(record("Loss", targets="frozenset({'reel'})"), "'real' or 'fake'"),
     "real_none": Defect(record("Loss", generator_needs_real="None"), "generator_needs_real is"),

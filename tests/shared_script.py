@@ -43,6 +43,10 @@ CASES: dict[str, dict[str, Any]] = {
     "spectral norm": {
         "backbone": "selu_sn", "backbone_options": {"width": 4, "max_width": 8, "dropout": 0.0},
     },
+    "augmented": {
+        "augmentations": {"cutout": {}, "gain": {}, "mirror": {}, "rotation": {}},
+        "augmentation_strength": 0.5, "augmentation_images": 40, "pack": 2,
+    },
     "loss that reads images and noise": {"loss": "reader", "pack": 2},
 }  # fmt: skip
 ITERATIONS = 8

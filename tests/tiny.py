@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lusgan_core.api import Backbone, Loss, Penalty, hookimpl
+from lusgan_core.api import Augmentation, Backbone, Loss, Penalty, hookimpl
 from lusgan_core.calls.interrupts import StopFlag
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.networks.value_range import ValueMap, value_map
@@ -57,8 +57,12 @@ EVERYTHING = PLAIN | {
     "input_noise": 0.1,
     "ema_half_life": 40,
     "pack": 2,
+    "augmentations": {"gain": {}, "mirror": {}, "rotation": {}, "shift": {}},
+    "augmentation_strength": 0.4,
+    "augmentation_images": 100,
 }
-"""Every trick is on: dropout, noise layers, batch norm, average, lazy penalties, packing."""
+"""Every trick is on: dropout, noise layers, batch norm, average, lazy penalties, packing,
+augmentation."""
 
 
 def options(base: dict[str, Any] = PLAIN, **changes: Any) -> TrainingOptions:
@@ -145,7 +149,7 @@ def with_loss(loss: Loss) -> Registry:
     return with_records(loss)
 
 
-def with_records(*records: Backbone | Loss | Penalty) -> Registry:
+def with_records(*records: Augmentation | Backbone | Loss | Penalty) -> Registry:
     """Return the installed plugins and some more."""
 
     class Plugin:
@@ -160,6 +164,10 @@ def with_records(*records: Backbone | Loss | Penalty) -> Registry:
         @hookimpl
         def register_penalties(self) -> list[Penalty]:
             return [record for record in records if isinstance(record, Penalty)]
+
+        @hookimpl
+        def register_augmentations(self) -> list[Augmentation]:
+            return [record for record in records if isinstance(record, Augmentation)]
 
     registry = discover()
     registry.add(Plugin(), Provider("tests"))

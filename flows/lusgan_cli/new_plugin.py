@@ -24,6 +24,7 @@ SUITES = {
     "backbone": "BackboneContract",
     "loss": "LossContract",
     "penalty": "PenaltyContract",
+    "augmentation": "AugmentationContract",
     "metric": "PairMetricContract",
     "feature": "FeatureExtractorContract",
     "reader": "ReaderContract",

@@ -117,7 +117,8 @@ def _offer_parts(fields: Fields, registry: Registry) -> None:
     fields["loss"] |= _one(losses)
     fields["backbone_options"] = _one_of(fields["backbone_options"], backbones)
     fields["loss_options"] = _one_of(fields["loss_options"], losses)
-    fields["penalties"] = _any_of(fields["penalties"], registry.records["penalty"])
+    for section, kind in (("penalties", "penalty"), ("augmentations", "augmentation")):
+        fields[section] = _any_of(fields[section], registry.records[kind])
 
 
 def _offer_exporters(fields: Fields, registry: Registry) -> None:

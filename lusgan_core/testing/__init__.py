@@ -21,6 +21,7 @@ second or two each.
 
 from __future__ import annotations
 
+from lusgan_core.testing.augmentations import AugmentationContract
 from lusgan_core.testing.backbones import BackboneContract
 from lusgan_core.testing.exporters import ExporterContract
 from lusgan_core.testing.features import FeatureExtractorContract
@@ -34,6 +35,7 @@ from lusgan_core.testing.set_metrics import SetMetricContract
 from lusgan_core.testing.stores import StoreContract
 
 __all__ = [
+    "AugmentationContract",
     "BackboneContract",
     "ExporterContract",
     "FeatureExtractorContract",

@@ -27,7 +27,10 @@ def save_state(state: TrainingState, identity: str) -> bytes:
     Returns:
         A safetensors file; iteration, identity and PyTorch's versions are JSON in its header.
     """
-    tensors: dict[str, Tensor] = {"history": torch.from_numpy(state.history)}
+    tensors: dict[str, Tensor] = {
+        "history": torch.from_numpy(state.history),
+        "augmentation": state.augmentation,
+    }
     for name, network in state.networks().items():
         tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
     for name, optimiser in (
@@ -58,6 +61,7 @@ def load_state(state: TrainingState, data: bytes, identity: str) -> None:
     try:
         state.iteration = header["iteration"]
         state.history[:] = tensors["history"].numpy()
+        state.augmentation = tensors["augmentation"].to(state.augmentation)
         before = [str(version) for version in header.get("torch", ())]
         more = state.torch_versions if state.iteration < len(state.history) else ()
         state.torch_versions = tuple(dict.fromkeys([*before, *more]))

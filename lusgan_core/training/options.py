@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from lusgan_core.api import Options
 from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.networks.value_range import ValueRange
+from lusgan_core.training.schedule import CoolDown
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
@@ -38,6 +39,29 @@ class TrainingOptions(Options):
         default_factory=dict,
         description='Gradient penalties by name with their options, e.g. {"r1": {"weight": 1}}; a '
         "section given whole, in a file or form, replaces the preset's",
+    )
+    augmentations: OptionsByPlugin = Field(
+        default_factory=dict,
+        description="Changes of what the discriminator sees, real and synthetic images alike, by "
+        'name with their options, e.g. {"mirror": {}, "shift": {"most": 0.1}}; a section given '
+        "whole, in a file or form, replaces the preset's",
+    )
+    augmentation_strength: Probability = Field(
+        0.0,
+        description="Probability with which an augmentation changes an image, at the start",
+    )
+    augmentation_images: int = Field(
+        20_000,
+        ge=0,
+        description="Images in which that probability goes from 0 to 1 while the discriminator is "
+        "ahead, and back while it is not; 0: it stays as it is",
+    )
+    augmentation_target: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="The discriminator is ahead where its mean sign(D(real) - D(fake)) is above "
+        "this; 1: it tells all real images from synthetic ones",
     )
 
     latent_size: int = Field(128, ge=1, le=4096, description="Numbers in a noise vector")
@@ -68,6 +92,10 @@ class TrainingOptions(Options):
         ge=0,
         lt=1,
         description="The discriminator's learning rate shrinks by this share an iteration",
+    )
+    cool_down: CoolDown = Field(
+        default_factory=CoolDown,
+        description="How both learning rates fall towards the end, beside that",
     )
 
     smooth_real: Interval | None = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lusgan_core.api import Backbone, Loss, Penalty, PenaltyOptions
+from lusgan_core.api import Augmentation, Backbone, Loss, Penalty, PenaltyOptions
 from lusgan_core.errors import ConfigError
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
@@ -21,6 +21,8 @@ class Recipe:
     loss: Loss
     loss_options: Any
     penalties: tuple[tuple[Penalty, PenaltyOptions], ...]
+    augmentations: tuple[tuple[Augmentation, Any], ...] = ()
+    """In the order in which they are applied, that of their names."""
 
 
 def recipe(
@@ -80,7 +82,12 @@ def recipe(
         (registry.penalty(name), registry.penalty(name).options.model_validate(given))
         for name, given in options.penalties.items()
     )
-    return Recipe(record, loss, loss.options.model_validate(options.loss_options), penalties)
+    augmentations = tuple(
+        (registry.augmentation(name), registry.augmentation(name).options.model_validate(given))
+        for name, given in sorted(options.augmentations.items())
+    )
+    loss_options = loss.options.model_validate(options.loss_options)
+    return Recipe(record, loss, loss_options, penalties, augmentations)
 
 
 def _check_scores(backbone: Backbone, scores: int, registry: Registry) -> None:

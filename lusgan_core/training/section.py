@@ -103,7 +103,7 @@ def _progress(
 
 
 def _curves(history: bytes, options: TrainingOptions) -> tuple[Curves, ...]:
-    """Losses and learning rates over iterations, each point the mean over a stretch."""
+    """Losses, learning rates and augmentation over iterations, each point the mean of a stretch."""
     rows = list(csv.DictReader(io.StringIO(history.decode())))
     stretches = np.array_split(np.arange(len(rows)), min(HISTORY_POINTS, len(rows)))
 
@@ -113,12 +113,13 @@ def _curves(history: bytes, options: TrainingOptions) -> tuple[Curves, ...]:
 
     iterations = tuple(value or 0.0 for value in column("iteration"))
     images = options.discriminator_steps * options.batch_size
-    return tuple(
+    seen = tuple(iteration * images for iteration in iterations)
+    curves = tuple(
         Curves(
             title=title,
             label=label,
             iterations=iterations,
-            images_seen=tuple(iteration * images for iteration in iterations),
+            images_seen=seen,
             series=(
                 Series(name="discriminator", kind="b", values=column(f"{start}_discriminator")),
                 Series(name="generator", kind="a", values=column(f"{start}_generator")),
@@ -129,6 +130,16 @@ def _curves(history: bytes, options: TrainingOptions) -> tuple[Curves, ...]:
             ("Learning rates", "learning rate", "lr"),
         )
     )
+    if not options.augmentations:
+        return curves
+    strength = Curves(
+        title="Strength of augmentation",
+        label="probability of each change",
+        iterations=iterations,
+        images_seen=seen,
+        series=(Series(name="augmentation", kind="b", values=column("augmentation")),),
+    )
+    return (*curves, strength)
 
 
 def _plain(values: NDArray[np.float64]) -> tuple[float | None, ...]:

@@ -27,7 +27,7 @@ __all__ = [
     "section",
 ]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result."""
 
 SEEN = "clips.json"
@@ -130,6 +130,7 @@ def call(
             ("backbone", options.backbone),
             ("loss", options.loss),
             *(("penalty", penalty) for penalty in options.penalties),
+            *(("augmentation", augmentation) for augmentation in options.augmentations),
         ),
         registry=registry,
     )

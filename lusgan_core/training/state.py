@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from lusgan_core.networks.seeding import derive
@@ -26,10 +26,12 @@ HISTORY = (
     "real_logit",
     "fake_logit",
     "sign",
+    "augmentation",
     "lr_discriminator",
     "lr_generator",
 )
-"""Columns of the history, a row an iteration. ``sign`` is E[sign(D(real) - D(fake))]."""
+"""Columns of the history, a row an iteration. ``sign`` is E[sign(D(real) - D(fake))],
+``augmentation`` the probability of each change after the iteration."""
 
 
 @dataclass
@@ -47,6 +49,8 @@ class TrainingState:
     averaging_generator: nn.Module
     averaging_discriminator: nn.Module
     """The same two networks; where several processes train, gradients are averaged over all."""
+    augmentation: Tensor
+    """Probability with which each augmentation changes an image, a scalar on the device."""
     discriminator_weights: tuple[nn.Parameter, ...]
     """The discriminator's weights that are trained: all but those its backbone has frozen."""
     torch_versions: tuple[str, ...] = field(default_factory=lambda: (str(torch.__version__),))
@@ -110,5 +114,6 @@ def fresh_state(
         history=np.zeros((options.iterations, len(HISTORY)), np.float32),
         averaging_generator=group.averaging(generator),
         averaging_discriminator=group.averaging(discriminator),
+        augmentation=torch.tensor(options.augmentation_strength, device=device),
         discriminator_weights=tuple(w for w in discriminator.parameters() if w.requires_grad),
     )

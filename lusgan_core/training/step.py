@@ -14,6 +14,7 @@ from torch.optim import Adam
 from lusgan_core.api import Step
 from lusgan_core.networks.seeding import Batches, ScoredBatches, derive, generator
 from lusgan_core.training import label_noise as labels
+from lusgan_core.training.augment import Augmenter, followed
 from lusgan_core.training.network_calls import (
     Bound,
     NetworkCalls,
@@ -66,6 +67,7 @@ class Trainer:
             else ScoredBatches(self.scores.cpu().numpy(), size, self.recipe.record.pack, seed)
         )
         self._calls = NetworkCalls.of(self.recipe.record)
+        self._augment = Augmenter(self.options, self.recipe, self.group)
         self._device = self.frames.device
 
     def iterate(self, state: TrainingState) -> Tensor:
@@ -73,8 +75,9 @@ class Trainer:
         options, number = self.options, state.iteration
         own = self.group.counters
         torch.manual_seed(derive(options.seed, "layers", number, *own))  # dropout and noise layers
-        lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number
-        lr_G = options.lr_generator * (1 - options.decay_generator) ** number
+        left = options.cool_down.share(number, options.iterations)
+        lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number * left
+        lr_G = options.lr_generator * (1 - options.decay_generator) ** number * left
         _set_rate(state.discriminator_optimiser, lr_D)
         _set_rate(state.generator_optimiser, lr_G)
         state.train_discriminator(True)
@@ -93,7 +96,8 @@ class Trainer:
         state.iteration += 1
         loss_D, penalty, real, fake, sign = of_D
         rates = torch.tensor([lr_D, lr_G], device=self._device)
-        return torch.cat([torch.stack([loss_D, loss_G, penalty, real, fake, sign]), rates])
+        measured = torch.stack([loss_D, loss_G, penalty, real, fake, sign, state.augmentation])
+        return torch.cat([measured, rates])
 
     def _discriminator_step(
         self, state: TrainingState, step: int, batch: int
@@ -102,11 +106,14 @@ class Trainer:
         chance = generator(options.seed, "discriminator", step)
         indices = self._indices(batch)
         scores, of_packs = self._scores(indices)
-        real = self._seen(self._real(indices), chance)
+        strength = state.augmentation
+        real = self._augment(self._real(indices), strength, "real, discriminator", step)
+        real = self._seen(real, chance)
         noise = self._noise(chance)
         with torch.no_grad():
-            made_of_noise = self._calls.images(state.generator, group.part(noise), scores)
-            fake = self._seen(made_of_noise, chance)
+            fake = self._calls.images(state.generator, group.part(noise), scores)
+            fake = self._augment(fake, strength, "fake, discriminator", step)
+            fake = self._seen(fake, chance)
         judge = state.averaging_discriminator
         real_logits = group.gather(self._calls.logits(judge, real, of_packs))
         fake_logits = group.gather(self._calls.logits(judge, fake, of_packs))
@@ -120,6 +127,7 @@ class Trainer:
         penalty = group.mean(penalty.detach()) if made.penalties else penalty
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
+        state.augmentation = followed(strength, sign, options)
         return loss.detach(), penalty, real_logits.mean(), fake_logits.mean(), sign
 
     def _penalties(
@@ -149,14 +157,18 @@ class Trainer:
         indices = self._indices(batch)
         scores, of_packs = self._scores(indices)
         noise = self._noise(chance)
-        made_of_noise = self._calls.images(state.averaging_generator, group.part(noise), scores)
-        fake = self._seen(made_of_noise, chance)
+        fake = self._calls.images(state.averaging_generator, group.part(noise), scores)
+        fake = self._augment(fake, state.augmentation, "fake, generator", step)
+        fake = self._seen(fake, chance)
         judge = state.discriminator
         fake_logits = group.gather(self._calls.logits(judge, fake, of_packs))
         real = None
         if made.loss.generator_needs_real:
             with torch.no_grad():
-                real = self._seen(self._real(indices), chance)
+                real = self._augment(
+                    self._real(indices), state.augmentation, "real, generator", step
+                )
+                real = self._seen(real, chance)
                 real_logits = group.gather(self._calls.logits(judge, real, of_packs))
         else:
             real_logits = torch.zeros_like(fake_logits)

@@ -5,8 +5,10 @@ pack.
 
 All of them climb from 4 x 4 to the image in factors of two and descend the same way, so a network
 is little more than a list of widths, and each module says where those come from. The two DCGAN-like
-backbones are built here by ``transposed_generator`` and ``strided_layers``; their weights start as
-in DCGAN (Radford et al., arXiv 1511.06434): normal(0, 0.02).
+backbones are built here by ``transposed_generator`` and ``strided_layers``. There are two ways in
+which their weights start: as in DCGAN (Radford et al., arXiv 1511.06434), normal(0, 0.02), which
+takes batch norm for granted; or with a scale that keeps signals at one size from layer to layer
+(He et al., arXiv 1502.01852) wherever batch norm does not see to that.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from lusgan_core.api import NetworkSpec
 
 LEAK = 0.2
 """Slope of the leaky ReLU for negative inputs."""
+NORMALISED_STD = 0.02
+"""Standard deviation of DCGAN's first weights."""
 
 
 class GaussianNoise(nn.Module):
@@ -52,7 +56,7 @@ def regularisers(options: GeneratorOptions) -> list[nn.Module]:
 def transposed_generator(
     spec: NetworkSpec, widths: Sequence[int], options: GeneratorOptions, *, batch_norm: bool = True
 ) -> nn.Sequential:
-    """Build a DCGAN generator; for its first weights see ``initialise_dcgan``.
+    """Build a DCGAN generator, whose first weights are still to be drawn.
 
     Args:
         spec: Channels of the image and latent size.
@@ -107,10 +111,55 @@ def initialise_dcgan(network: nn.Module) -> None:
     """Draw first weights as DCGAN does: normal(0, 0.02), normal(1, 0.02) for batch norm's scale."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, 0.02)
+            nn.init.normal_(module.weight, 0.0, NORMALISED_STD)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.normal_(module.weight, 1.0, NORMALISED_STD)
         else:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def initialise_fitting(network: nn.Sequential) -> None:
+    """Draw first weights that keep signals at one size: DCGAN's before batch norm, else He's.
+
+    He's have the variance gain^2 (1 - p) / fan-in, with the gain of the activation that follows and
+    the share p of channels that a dropout layer before them drops in training, since that raises
+    the mean square of the others to 1 / (1 - p) times what it was (Hendrycks and Gimpel, arXiv
+    1607.02488).
+
+    Args:
+        network: Convolutions, each with what belongs to it after it; changed in place.
+    """
+    initialise_dcgan(network)
+    layers, kept = list(network), 1.0
+    for layer, after in zip(layers, [*layers[1:], None], strict=True):
+        if isinstance(layer, nn.Dropout2d):
+            kept = 1 - layer.p
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            if not isinstance(after, nn.BatchNorm2d):
+                std = _gain(after) * (kept / _fan_in(layer)) ** 0.5
+                nn.init.normal_(layer.weight, 0.0, std)
+            kept = 1.0
+
+
+def _gain(after: nn.Module | None) -> float:
+    """By what an activation makes signals smaller, which the weights before it make up for."""
+    if isinstance(after, nn.ReLU):
+        return nn.init.calculate_gain("relu")
+    if isinstance(after, nn.LeakyReLU):
+        return nn.init.calculate_gain("leaky_relu", after.negative_slope)
+    return 1.0  # logits and images, where tanh is near the identity
+
+
+def _fan_in(layer: nn.Conv2d | nn.ConvTranspose2d) -> float:
+    """How many products an output is the sum of.
+
+    A transposed convolution of stride s spreads its kernel over s x s outputs; where it makes the
+    first square out of 1 x 1 (stride 1, no padding), each output has a kernel element of its own.
+    """
+    taps = layer.kernel_size[0] * layer.kernel_size[1]
+    if isinstance(layer, nn.ConvTranspose2d):
+        stride = layer.stride[0] * layer.stride[1]
+        taps = taps // stride if stride > 1 else 1
+    return float(layer.in_channels * taps)

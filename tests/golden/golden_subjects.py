@@ -31,6 +31,7 @@ PLUGIN_ROWS: dict[str, Callable[[Any], Rows]] = {
     "backbone": training.backbone_rows,
     "loss": training.loss_rows,
     "penalty": training.penalty_rows,
+    "augmentation": training.augmentation_rows,
     "metric": training.metric_rows,
     "feature": training.feature_rows,
     "reader": stages.reader_rows,

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import tiny
 from lusgan_core.api import (
+    Augmentation,
     Backbone,
     FeatureExtractor,
     Loss,
@@ -43,6 +44,11 @@ BASE: dict[str, Any] = tiny.PLAIN | {
     "smooth_real": (0.7, 1.2),
     "smooth_fake": (0.0, 0.3),
 }
+AUGMENTED: dict[str, Any] = {
+    "augmentations": {"gain": {}, "mirror": {}, "rotation": {"apex": 0.2}, "shift": {}},
+    "augmentation_strength": 0.5,
+    "augmentation_images": 16,
+}
 TRAINING: dict[str, dict[str, Any]] = {
     "base": {},
     "backbone": {"backbone": "selu_sn", "backbone_options": {"width": 4, "max_width": 8}},
@@ -51,6 +57,10 @@ TRAINING: dict[str, dict[str, Any]] = {
     "loss": {"loss": "SGAN"},
     "loss_options": {"loss": "Hinge", "loss_options": {}, "smooth_real": None, "smooth_fake": None},
     "penalties": {"penalties": {"gp": {"weight": 0.5, "every": 2}, "r1": {"weight": 2.0}}},
+    "augmentations": AUGMENTED,
+    "augmentation_strength": AUGMENTED | {"augmentation_strength": 0.8},
+    "augmentation_images": AUGMENTED | {"augmentation_images": 8},
+    "augmentation_target": AUGMENTED | {"augmentation_target": -1.0},
     "latent_size": {"latent_size": 9},
     "iterations": {"iterations": 2},
     "batch_size": {"batch_size": 6},
@@ -61,6 +71,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "betas": {"betas": (0.0, 0.9)},
     "decay_generator": {"decay_generator": 0.1},
     "decay_discriminator": {"decay_discriminator": 0.1},
+    "cool_down": {"cool_down": {"shape": "cosine", "start": 0.2, "end": 0.1}},
     "smooth_real": {"smooth_real": None},
     "smooth_fake": {"smooth_fake": (0.2, 0.5)},
     "flip_labels": {"flip_labels": 0.5},
@@ -128,6 +139,36 @@ def _trained(changes: dict[str, Any]) -> Any:
 def _sums(network: nn.Module) -> list[float]:
     values = [value.double() for value in network.state_dict().values()]
     return [sum(float(v.abs().sum()) for v in values), sum(float(v.sum()) for v in values)]
+
+
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "mirror": {"defaults": {}},
+    "shift": {"defaults": {}, "most": {"most": 0.3}},
+    "rotation": {"defaults": {}, "most_degrees": {"most_degrees": 3.0}, "apex": {"apex": 0.0}},
+    "gain": {"defaults": {}, "spread": {"spread": 0.5}},
+    "depth_gain": {"defaults": {}, "spread": {"spread": 1.0}},
+    "cutout": {"defaults": {}, "side": {"side": 0.6}},
+}
+"""Augmentation -> options of each of its rows."""
+
+
+def augmentation_rows(record: Augmentation) -> Rows:
+    """Sums over changed images and their gradients, for fixed draws, a row an option."""
+    rows: dict[str, Any] = {}
+    with double_precision():
+        numbers = torch.Generator().manual_seed(25)
+        images = 2 * torch.rand((6, 1, 16, 16), generator=numbers) - 1
+        draws = torch.rand((6, record.draws), generator=numbers)
+        places = torch.arange(256.0).reshape(16, 16)
+        for name, options in AUGMENTATIONS[record.name].items():
+            given = images.clone().requires_grad_(True)
+            changed = record.apply(given, draws, record.options.model_validate(options))
+            torch.autograd.backward((places * changed).sum())
+            rows[name] = {
+                "images": (places * changed).sum((1, 2, 3)).tolist(),
+                "gradients": None if given.grad is None else given.grad.sum((1, 2, 3)).tolist(),
+            }
+    return rows
 
 
 FEATURES: dict[str, dict[str, Any]] = {"random": {"defaults": {}, "seed": {"seed": 1}}}

@@ -39,7 +39,7 @@ def test_results_do_not_depend_on_the_processor(capability: str) -> None:
     """Tables hold with the vector instructions of other processors."""
     done = subprocess.run(
         [sys.executable, str(HERE / "renew.py"), "--check", "train", "generate", "backbone", "loss",
-         "penalty", "feature"],
+         "penalty", "augmentation", "feature"],
         env=os.environ | {"ATEN_CPU_CAPABILITY": capability},
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
@@ -77,9 +77,13 @@ def test_every_option_of_a_backbone_has_a_row(name: str) -> None:
     assert fields <= set(golden_training.BACKBONES[name])
 
 
-def test_every_option_of_a_set_metric_or_extractor_has_a_row() -> None:
-    """The same for those of metrics on sets, and of feature extractors."""
-    for rows, kind in ((golden_training.SET_METRICS, "metric"), (FEATURES, "feature")):
+def test_every_option_of_other_plugins_has_a_row() -> None:
+    """The same for those of metrics on sets, of feature extractors and augmentations."""
+    for rows, kind in (
+        (golden_training.SET_METRICS, "metric"),
+        (FEATURES, "feature"),
+        (golden_training.AUGMENTATIONS, "augmentation"),
+    ):
         for name, options in rows.items():
             fields = installed().records[kind][name].options.model_fields
             assert set(fields) <= set(options)

@@ -163,6 +163,10 @@ def test_the_form_has_the_options_of_every_plugin(schema: dict[str, Any]) -> Non
         assert weight["description"]
         assert weight["minimum"] == 0
     assert training["penalties"]["additionalProperties"] is False
+    augmentations = training["augmentations"]["properties"]
+    assert set(augmentations) == set(registry.records["augmentation"])
+    most = choices(augmentations["shift"])["on"]["properties"]["most"]
+    assert (most["minimum"], most["maximum"], most["default"]) == (0, 0.5, 0.1)
 
 
 SECTIONS = [
@@ -224,6 +228,8 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
         section = sent[title.removesuffix("Options").lower()]
         for plugin in schema["definitions"][title]["properties"][name]["properties"]:
             section[name].setdefault(plugin, None)
+    for name in registry.records["augmentation"]:
+        sent["training"]["augmentations"].setdefault(name, None)
     whole = {"exams": "e", "store": "s", "config": sent, "preset": preset}
     assert [error.message for error in validate(whole, schema)] == []
     taken = completed(RunConfig.model_validate(sent), registry, preset)
@@ -237,6 +243,8 @@ def test_what_a_form_sends_is_what_is_run(schema: dict[str, Any], preset: str) -
         ("training", "backbone_options", {"width": 1}),
         ("training", "penalties", {"r1": {"weight": -1}}),
         ("training", "penalties", {"r7": {}}),
+        ("training", "augmentations", {"shift": {"most": 0.9}}),
+        ("training", "augmentations", {"twist": {}}),
         ("ingestion", "readers", {"mmat": {}}),
         ("promotion", "gates", {"collapse": {"min_diversity": -1}}),
         ("generation", "format_options", {"png": {"say_synthetic": "perhaps"}}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, product
+from types import ModuleType
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -163,19 +167,91 @@ def test_dcgan_without_norm_has_biases_in_its_place() -> None:
     assert sum(w.endswith("bias") for w in layers(dcgan.generator(spec, options))) == 4
 
 
-@pytest.mark.parametrize("module", [pacgan2, dcgan])
-def test_first_weights_are_dcgans(module: object) -> None:
+def test_first_weights_of_the_reports_networks_are_dcgans() -> None:
     """Convolutions start as normal(0, 0.02), batch norm's scale as normal(1, 0.02)."""
     torch.manual_seed(0)
-    network = module.generator(PAPER, module.BACKBONE.options())
-    for layer in network:
-        if isinstance(layer, nn.ConvTranspose2d) and layer.weight.numel() > 10_000:
-            assert abs(layer.weight.std().item() / 0.02 - 1) < 0.02
+    generator = pacgan2.generator(PAPER, pacgan2.PacGan2Options())
+    discriminator = pacgan2.discriminator(PAPER, pacgan2.PacGan2Options())
+    for layer in (*generator, *discriminator):
+        if isinstance(layer, nn.ConvTranspose2d | nn.Conv2d) and layer.weight.numel() > 3_000:
+            assert abs(layer.weight.std().item() / 0.02 - 1) < 0.03
             assert abs(layer.weight.mean().item()) < 1e-3
         if isinstance(layer, nn.BatchNorm2d) and layer.num_features >= 512:
             assert abs(layer.weight.std().item() / 0.02 - 1) < 0.1
             assert abs(layer.weight.mean().item() - 1) < 3e-3
             assert not layer.bias.any()
+
+
+def test_layers_before_batch_norm_start_as_dcgans() -> None:
+    """A dcgan's layers that batch norm follows keep normal(0, 0.02)."""
+    torch.manual_seed(0)
+    options = dcgan.DcganOptions()
+    for network in (dcgan.generator(CODE, options), dcgan.discriminator(CODE, options)):
+        normalised = [a for a, b in pairwise(network) if isinstance(b, nn.BatchNorm2d)]
+        assert len(normalised) >= 4
+        for layer in normalised:
+            assert layer.weight.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def sizes(network: nn.Module, x: torch.Tensor) -> list[float]:
+    """Root mean square of what comes out of each activation, and of the logits."""
+    found = []
+    with torch.no_grad():
+        for layer in network:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU | nn.LeakyReLU | nn.SELU | nn.Tanh | nn.Flatten):
+                found.append(x.square().mean().sqrt().item())
+    return found
+
+
+NORMS = ("batch", "none")
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        *(
+            (dcgan, {"generator_norm": g, "discriminator_norm": d, "dropout": p, "noise": n})
+            for g, d, p, n in product(NORMS, NORMS, (0.0, 0.5), (0.0, 0.2))
+        ),
+        *((selu_sn, {"dropout": p, "noise": n}) for p, n in product((0.0, 0.3), (0.0, 0.2))),
+        *((pacgan2, {"dropout": p, "noise": n}) for p, n in product((0.0, 0.5), (0.0, 0.2))),
+    ],
+    ids=lambda value: (
+        value.__name__ if isinstance(value, ModuleType) else "-".join(map(str, value.values()))
+    ),
+)
+def test_signals_keep_their_size(module: Any, options: dict[str, Any]) -> None:
+    """With first weights a signal neither fades nor grows from layer to layer, in training mode.
+
+    The report's discriminator starts as published: its first two layers, without batch norm, make
+    signals small, and the first batch norm puts that right.
+    """
+    torch.manual_seed(0)
+    spec = NetworkSpec(image_size=64, channels=1, latent_size=96, pack=module.BACKBONE.pack)
+    options = module.BACKBONE.options(**options)
+    generator, discriminator = module.generator(spec, options), module.discriminator(spec, options)
+    noise, images = torch.randn(16, 96), torch.randn(16, spec.pack, 64, 64)
+    made, judged = sizes(generator, noise), sizes(discriminator, images)
+    assert len(made) == 5
+    assert len(judged) == 5
+    if module is pacgan2:
+        del judged[:2]
+    for found in (made, judged):
+        assert all(0.15 < one < 1.5 for one in found), found
+        assert all(0.4 < b / a < 2 for a, b in pairwise(found[:-1])), found
+
+
+@pytest.mark.parametrize("size", [32, 128, 256])
+def test_the_last_signals_do_not_depend_on_depth(size: int) -> None:
+    """Logits and images have the same size whatever number of layers is before them."""
+    torch.manual_seed(0)
+    spec = NetworkSpec(image_size=size, channels=1, latent_size=96, pack=1)
+    options = dcgan.DcganOptions(width=8, generator_norm="none", discriminator_norm="none")
+    made = sizes(dcgan.generator(spec, options), torch.randn(8, 96))
+    judged = sizes(dcgan.discriminator(spec, options), torch.randn(8, 1, size, size))
+    assert 0.4 < made[-1] < 0.8
+    assert 0.4 < judged[-1] < 1.6
 
 
 def test_selu_sn_follows_latent_and_size() -> None:

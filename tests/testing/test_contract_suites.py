@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import tiny_backbones as nets
 from lusgan_core.api import (
+    Augmentation,
     Backbone,
     Exporter,
     FeatureExtractor,
@@ -35,6 +36,7 @@ from lusgan_core.api import (
     find,
 )
 from lusgan_core.testing import (
+    AugmentationContract,
     BackboneContract,
     ExporterContract,
     FeatureExtractorContract,
@@ -84,6 +86,17 @@ def drift(network: nn.Module, real: Tensor, fake: Tensor, rng: Any, options: Any
 
 
 PENALTY = Penalty("drift", "Keeps real logits near zero", drift)
+
+
+class Dimming(Options):
+    most: float = Field(0.3, ge=0, le=1, description="Largest share of light taken away")
+
+
+def dim(images: Tensor, draws: Tensor, options: Dimming) -> Tensor:
+    return (images + 1) * (1 - options.most * draws[:, :, None, None]) - 1
+
+
+DIM = Augmentation("dim", "Darker images", dim, options=Dimming)
 
 
 def mae(a: Any, b: Any) -> float:
@@ -178,6 +191,7 @@ GOOD: dict[type[RecordContract], Any] = {
     BackboneContract: BACKBONE,
     LossContract: LOSS,
     PenaltyContract: PENALTY,
+    AugmentationContract: DIM,
     PairMetricContract: MAE,
     SetMetricContract: GAP,
     GateContract: GATE,
@@ -574,6 +588,41 @@ BROKEN_PENALTIES = [
 ]
 
 
+def writes(images: Tensor, draws: Tensor, options: Any) -> Tensor:
+    return images.mul_(0.5) + draws[:, :, None, None]
+
+
+BROKEN_AUGMENTATIONS = [
+    (replace(DIM, apply=lambda x, d, o: x[..., 1:]), "images_keep_shape_and_type"),
+    (replace(DIM, apply=lambda x, d, o: dim(x, d, o).float()), "images_keep_shape_and_type"),
+    (replace(DIM, apply=lambda x, d, o: dim(x, d, o) / 0), "images_keep_shape_and_type"),
+    (
+        replace(DIM, apply=lambda x, d, o: dim(x, d, o) - x.mean()),
+        "each_image_is_changed_by_itself",
+    ),
+    (
+        replace(DIM, apply=lambda x, d, o: dim(x, torch.rand_like(d), o)),
+        "its_chance_is_its_draws",
+    ),
+    (replace(DIM, apply=lambda x, d, o: x), "draws_make_a_difference"),
+    (replace(DIM, apply=lambda x, d, o: x / 2), "draws_make_a_difference"),
+    (replace(DIM, apply=writes), "images_and_draws_are_left_alone"),
+    (
+        replace(DIM, apply=lambda x, d, o: dim(x, d.clamp_(max=0.5), o)),
+        "images_and_draws_are_left_alone",
+    ),
+    (replace(DIM, apply=lambda x, d, o: dim(x, d, o).detach()), "gradients_reach_the_images"),
+    (
+        replace(DIM, apply=lambda x, d, o: torch.where(d[:, :, None, None] < 0.5, 0 * x, x)),
+        "gradients_reach_the_images",
+    ),
+    (
+        replace(DIM, apply=lambda x, d, o: dim(x, d, Dimming())),
+        "an_option_off_its_default_counts",
+    ),
+]
+
+
 def overwrites(a: Any, b: Any) -> float:
     b[0] = a[0]
     return mae(a, b)
@@ -937,6 +986,7 @@ def test_options_that_count_late_in_a_training_count() -> None:
             (BackboneContract, BROKEN_BACKBONES),
             (LossContract, BROKEN_LOSSES),
             (PenaltyContract, BROKEN_PENALTIES),
+            (AugmentationContract, BROKEN_AUGMENTATIONS),
             (PairMetricContract, BROKEN_PAIR_METRICS),
             (SetMetricContract, BROKEN_SET_METRICS),
             (GateContract, BROKEN_GATES),
@@ -966,7 +1016,7 @@ def test_every_test_is_shown_to_fail() -> None:
     caught = {name for _, name in (
         *BROKEN_BACKBONES, *BROKEN_LOSSES, *BROKEN_PENALTIES,
         *BROKEN_PAIR_METRICS, *BROKEN_SET_METRICS, *BROKEN_FEATURES,
-        *BROKEN_GATES, *BROKEN_PRESETS, *BROKEN_EXPORTERS,
+        *BROKEN_GATES, *BROKEN_PRESETS, *BROKEN_EXPORTERS, *BROKEN_AUGMENTATIONS,
     )} | {"frames_are_left_alone"}  # fmt: skip
     every = {name.removeprefix("test_") for suite in GOOD for name in names_of(suite)}
     assert every == caught

@@ -27,6 +27,7 @@ from lusgan_core.training.state import HISTORY, TrainingState
 ITERATIONS = 10
 LOSSES = ("SGAN", "RSGAN", "RaSGAN", "LSGAN", "RaLSGAN", "Hinge", "RaHinge")
 PENALTIES = ("gp", "r1", "r2")
+AUGMENTATIONS = ("cutout", "depth_gain", "gain", "mirror", "rotation", "shift")
 COVERED: set[str] = set()
 """Options that a test here is about."""
 
@@ -123,6 +124,29 @@ def test_learning_rates_fall_as_written() -> None:
         rates = [row[f"lr_{title}"] for row in falling.rows]
         assert rates == pytest.approx([rate * 0.7**i for i in range(ITERATIONS)], rel=1e-6)
         assert falling.moved(title) < 0.7 * usual.moved(title)
+
+
+@covers("cool_down")
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("none", [1] * 10),
+        ("linear", [1, 1, 1, 1, 0.8666667, 0.7333333, 0.6, 0.4666667, 0.3333333, 0.2]),
+        ("cosine", [1, 1, 1, 1, 0.9464102, 0.8, 0.6, 0.4, 0.2535898, 0.2]),
+    ],
+)
+def test_learning_rates_cool_down(shape: str, expected: list[float]) -> None:
+    """Both keep their value for a third of ten iterations, and have a fifth of it in the last."""
+    falling = watch(cool_down={"shape": shape, "start": 1 / 3, "end": 0.2}, decay_generator=0.1)
+    usual = watch()
+    for title in ("generator", "discriminator"):
+        rate = getattr(TrainingOptions(), f"lr_{title}")
+        decay = 0.9 if title == "generator" else 1.0
+        rates = [row[f"lr_{title}"] for row in falling.rows]
+        wanted = [rate * share * decay**i for i, share in enumerate(expected)]
+        assert rates == pytest.approx(wanted, rel=1e-6)
+        if shape != "none":
+            assert falling.moved(title) < 0.9 * usual.moved(title)
 
 
 @covers("betas")
@@ -305,6 +329,36 @@ def steepness(found: Watched) -> float:
     return float(gradient.flatten(1).norm(dim=1).mean())
 
 
+@covers("augmentations", "augmentation_strength")
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_augmentations_change_as_many_images_as_their_strength_says(strength: float) -> None:
+    """Of 160 real images, and of as many synthetic ones, about that share has a black square (five
+    standard deviations)."""
+    options = {"augmentation_strength": strength, "augmentation_images": 0, "batch_size": 16}
+    found = watch(augmentations={"cutout": {"side": 1.0}}, **options)
+    for kind in (0, 1):  # what the discriminator's steps see: real, then synthetic images
+        images = torch.cat(found.packs[kind::3])
+        cut = (images == -1).flatten(1).float().mean(1) > 0.2
+        share = cut.float().mean().item()
+        assert share == pytest.approx(strength, abs=5 * (strength * (1 - strength) / 160) ** 0.5)
+
+
+@covers("augmentation_images", "augmentation_target")
+def test_the_strength_follows_the_target() -> None:
+    """A batch of 4 moves it by 4 / 50: up with a target that is always reached, down with one that
+    never is, not at all without images."""
+    ways = {(50, -1.0): 0.08, (50, 1.0): -0.08, (0, -1.0): 0.0}
+    for (images, target), way in ways.items():
+        found = watch(
+            augmentations={"gain": {}}, augmentation_strength=0.9, augmentation_images=images,
+            augmentation_target=target, lr_discriminator=1e-3,
+        )  # fmt: skip
+        strengths = [row["augmentation"] for row in found.rows]
+        moves = [way * float(row["sign"] != target) for row in found.rows]
+        expected = [min(0.9 + sum(moves[: i + 1]), 1.0) for i in range(ITERATIONS)]
+        assert strengths == pytest.approx(expected, abs=1e-6)
+
+
 @covers("previews", "preview_frames")
 def test_previews_are_as_many_as_asked_for(plugins: Registry, tmp_path: Any) -> None:
     """Ten iterations leave a preview at each of its iterations, of as many frames."""
@@ -356,6 +410,10 @@ def test_any_training_stays_finite(plugins: Registry, campaign: Campaign, number
             name: {"weight": 10 ** chance.uniform(-2, 2), "every": chance.choice((1, 3))}
             for name in chance.sample(PENALTIES, chance.choice((0, 1, 2)))
         },
+        "augmentations": {
+            name: {} for name in chance.sample(AUGMENTATIONS, chance.choice((0, 2, 6)))
+        },
+        "augmentation_strength": chance.choice((0.0, 0.5, 1.0)),
         "latent_size": chance.choice((1, 16, 100)),
         "generator_steps": chance.choice((1, 3)), "discriminator_steps": chance.choice((1, 2)),
         "lr_generator": 10 ** chance.uniform(-5, -3),
