@@ -130,7 +130,11 @@ def _sums(network: nn.Module) -> list[float]:
     return [sum(float(v.abs().sum()) for v in values), sum(float(v.sum()) for v in values)]
 
 
-FEATURES: dict[str, dict[str, Any]] = {"random": {"defaults": {}, "seed": {"seed": 1}}}
+FEATURES: dict[str, dict[str, Any]] = {
+    "random": {"defaults": {}, "seed": {"seed": 1}},
+    "lite0": {"defaults": {}},
+    "lite2": {"defaults": {}},
+}
 """Feature extractor -> options of each of its rows."""
 SET_METRICS: dict[str, dict[str, Any]] = {"kid": {"defaults": {}, "degree": {"degree": 1}}}
 """Metric on sets -> options of each of its rows."""
