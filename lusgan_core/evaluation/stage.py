@@ -14,7 +14,7 @@ from lusgan_core.generation.stage import SampleSet
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same call would give another result."""
 
 
@@ -39,7 +39,7 @@ class EvaluationOptions(Options):
         "table of the first frame, and the gates. Empty: MS-SSIM where it applies, else SSIM",
     )
     features: tuple[str, ...] = Field(
-        ("random",),
+        ("lite0", "random"),
         min_length=1,
         description="Feature extractors on whose features sets of frames are compared",
     )

