@@ -40,7 +40,7 @@ from lusgan_core.clips import (
 from lusgan_core.domain import AREAS, SCORES, UNLABELLED
 from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError
 from lusgan_core.judgement import Candidate, Verdict
-from lusgan_core.measured import REAL, SYNTHETIC, Measured, find
+from lusgan_core.measured import REAL, SYNTHETIC, TRAINING, Measured, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,7 @@ __all__ = [
     "REAL",
     "SCORES",
     "SYNTHETIC",
+    "TRAINING",
     "UNLABELLED",
     "Backbone",
     "Belonging",
