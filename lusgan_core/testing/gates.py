@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lusgan_core.api import REAL, SYNTHETIC, Candidate, Gate, Measured, Options, Verdict
+from lusgan_core.api import REAL, SYNTHETIC, TRAINING, Candidate, Gate, Measured, Options, Verdict
 from lusgan_core.testing.records import RecordContract
 from lusgan_core.testing.variations import variations
 
@@ -133,7 +133,10 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
         Candidate(
             score=number % 4,
             model=f"made-up-{number}",
-            values=_values(loss, share, synthetic, tuple(names)),
+            values=(
+                *_values(loss, share, synthetic, tuple(names)),
+                *_audited(copying=nearest < 0.1, sensitive=synthetic < 1),
+            ),
             likeness="ssim",
             to_training=(nearest,) * (FRAMES // 2) + (0.3,) * (FRAMES // 2),
             to_held_out=(0.35,) * FRAMES if number % 2 == 0 else (),
@@ -159,6 +162,31 @@ def _values(
             for m in metrics
             for b in SIDES
             for s, d in zip(("mean", "max", "min"), distances[b], strict=True)
+        ),
+    )
+
+
+def _audited(copying: bool, sensitive: bool) -> tuple[Measured, ...]:
+    """What the memorisation audit of the frames measures."""
+    flagged = Measured(
+        metric="copies",
+        title="Frames flagged as copies",
+        between=(SYNTHETIC, TRAINING),
+        statistic="share",
+        value=0.1 if copying else 0.02,
+        number=FRAMES,
+        floor=0.02,
+    )
+    return (
+        flagged,
+        flagged.model_copy(update={"statistic": "p", "value": 0.003 if copying else 1.0}),
+        flagged.model_copy(update={"statistic": "checked", "value": 5.0}),
+        Measured(
+            metric="copies_found",
+            title="Planted copies found",
+            statistic="share",
+            value=0.8 if sensitive else 0.3,
+            number=FRAMES,
         ),
     )
 
