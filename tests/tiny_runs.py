@@ -31,6 +31,7 @@ SETTINGS = (
     "evaluation.real_frames=6",
     "evaluation.synthetic_frames=4",
     "evaluation.among_frames=6",
+    "evaluation.audit_frames=0",
     'evaluation.metrics=["mse", "ssim"]',
 )
 """Over the preset ``demo``."""

@@ -10,6 +10,10 @@ from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.pairs.results import LIKENESS
 from lusgan_core.registry import Registry
 
+AUDIT_FEATURES = ("lite0", "random")
+"""Feature extractors for the memorisation audit, of which the first that is installed is used. None
+has seen training patients; one that has would find every copy of them far from other frames."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -19,6 +23,8 @@ class Choice:
     sets: tuple[SetMetric, ...]
     features: tuple[str, ...]
     """Names of the feature extractors on which set metrics are taken."""
+    audit: str | None = None
+    """Name of the feature extractor of the memorisation audit; None without an audit."""
 
     @property
     def metrics(self) -> tuple[PairMetric | SetMetric, ...]:
@@ -29,7 +35,8 @@ class Choice:
     def plugins(self) -> tuple[tuple[str, str], ...]:
         """Kind and name of each, for the cache key."""
         metrics = [("metric", metric.name) for metric in self.metrics]
-        return (*metrics, *(("feature", name) for name in self.features))
+        features = dict.fromkeys((*self.features, *([self.audit] if self.audit else [])))
+        return (*metrics, *(("feature", name) for name in features))
 
     def extractors_of(self, metric: SetMetric, options: EvaluationOptions) -> tuple[str, ...]:
         """Name the feature extractors on which a metric is taken.
@@ -78,7 +85,9 @@ def choose(options: EvaluationOptions, registry: Registry) -> Choice:
     asked = [registry.feature(name).name for name in options.features] if sets else []
     needed = [name for metric in sets for name in metric.features or asked]
     features = [name for name in dict.fromkeys(needed) if name in registry.records["feature"]]
-    return Choice(tuple(pairs), tuple(sets), tuple(features))
+    installed_for = [name for name in AUDIT_FEATURES if name in registry.records["feature"]]
+    audit = installed_for[0] if installed_for and options.audit_frames else None
+    return Choice(tuple(pairs), tuple(sets), tuple(features), audit)
 
 
 def identical_likeness(metric: PairMetric) -> float:

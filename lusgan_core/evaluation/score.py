@@ -14,6 +14,8 @@ from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, ea
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
 from lusgan_core.errors import ConfigError
+from lusgan_core.evaluation.audit.score import Audited, try_audit
+from lusgan_core.evaluation.audit.values import audit_values
 from lusgan_core.evaluation.choice import choose, identical_likeness
 from lusgan_core.evaluation.distances import measure_distances
 from lusgan_core.evaluation.sides import FrameSets
@@ -80,11 +82,17 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
         generated.artifacts["frames"].digest,
     )
     found = measure_distances(context, options, choice, sets, device, call.label)
+    likeness = next((m for m in compare.metrics if m.name == record.likeness), None)
+    audited = Audited(sets, real[0].frames, real[1].frames, choice.audit, likeness)
+    audit, lacking = try_audit(context, options, audited, device, call.label)
     record = record.model_copy(
         update={
-            "values": (*record.values, *found.values),
-            "absent": record.absent | found.absent,
-            "features": tuple(found.features),
+            "values": (*record.values, *found.values, *audit_values(audit)),
+            "absent": record.absent | found.absent | lacking,
+            "features": tuple(
+                dict.fromkeys((*found.features, *([audit.extractor] if audit else [])))
+            ),
+            "audit": audit,
         }
     )
     folder = call.manifest.rpartition("/")[0]

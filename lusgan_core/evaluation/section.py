@@ -25,6 +25,7 @@ from lusgan_core.calls.section import (
     find,
     plural,
 )
+from lusgan_core.evaluation.audit.section import audit_callouts, audit_group
 from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, NearestReal
 
 PAIRS = 8
@@ -48,11 +49,14 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
     groups = _distances(record)
+    if record.audit is not None:
+        groups.append(audit_group(record.audit, record.samples, record.score))
     if of_likeness is not None:
         groups += [*_collapse(record, of_likeness), *_nearest(record, of_likeness)]
     return Section(
         name="evaluation",
         title="Similarity",
+        callouts=audit_callouts(record.audit),
         values=shown,
         text=f"{plural(real, 'real frame')} and {plural(record.synthetic, 'synthetic frame')} "
         f"compared pair by pair ({record.engine}); {plural(record.among, 'real frame')} among "

@@ -10,6 +10,8 @@ from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import Distribution, Measured, Section
 from lusgan_core.domain import Record
+from lusgan_core.evaluation.audit.record import AuditRecord
+from lusgan_core.evaluation.real_frame import RealFrame as RealFrame
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
@@ -72,18 +74,20 @@ class EvaluationOptions(Options):
         description="Frames a score to compare with each other: synthetic ones, and real ones of "
         "different clips, which say what the values are to be held against",
     )
+    audit_frames: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Synthetic frames a score that the memorisation audit looks at, and frames of "
+        "patients that it has not seen, as many at most; 0 leaves the audit out",
+    )
+    audit_copies: int = Field(
+        50,
+        ge=10,
+        le=10_000,
+        description="Planted copies a kind on which the audit measures its own sensitivity",
+    )
     compat: str = Field("0.4.10", description="Version of sewar whose values the metrics give")
-
-
-class RealFrame(Record):
-    """The place of a real frame in the store, and whose it is."""
-
-    shard: str
-    """Key of its clip's shard."""
-    frame: int
-    """Its number among the frames of the score in that shard."""
-    patient: str
-    held_out: bool
 
 
 class NearestReal(Record):
@@ -125,6 +129,8 @@ class EvaluationRecord(Record):
     """The likeness of identical frames, from which distances are counted."""
     features: tuple[str, ...] = ()
     """The feature extractors that were used, by name and eight digits of what they compute."""
+    audit: AuditRecord | None = None
+    """The memorisation audit; ``absent`` says why where there is none."""
 
     def distance(self, value: float) -> float:
         """How far two frames are apart that are so much alike; 0 for identical ones."""

@@ -14,6 +14,7 @@ from lusgan_core.api import (
     HELD_OUT,
     REAL,
     SYNTHETIC,
+    TRAINING,
     Candidate,
     Gate,
     Measured,
@@ -159,7 +160,10 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
         Candidate(
             score=number % 4,
             model=f"made-up-{number}",
-            values=_values(loss, share, synthetic, APART[number % len(APART)], tuple(names)),
+            values=(
+                *_values(loss, share, synthetic, APART[number % len(APART)], tuple(names)),
+                *_audited(copying=nearest < 0.1, sensitive=synthetic < 1),
+            ),
             likeness="ssim",
             to_training=(nearest,) * (FRAMES // 2) + (0.3,) * (FRAMES // 2),
             to_held_out=(0.35,) * FRAMES if number % 2 == 0 else (),
@@ -190,6 +194,31 @@ def _values(
             Measured(metric=name, title=m, between=(HELD_OUT, SYNTHETIC), value=apart, floor=0.1)
             for m in metrics
             for name in (m, f"{m}/random")
+        ),
+    )
+
+
+def _audited(copying: bool, sensitive: bool) -> tuple[Measured, ...]:
+    """What the memorisation audit of the frames measures."""
+    flagged = Measured(
+        metric="copies",
+        title="Frames flagged as copies",
+        between=(SYNTHETIC, TRAINING),
+        statistic="share",
+        value=0.1 if copying else 0.02,
+        number=FRAMES,
+        floor=0.02,
+    )
+    return (
+        flagged,
+        flagged.model_copy(update={"statistic": "p", "value": 0.003 if copying else 1.0}),
+        flagged.model_copy(update={"statistic": "checked", "value": 5.0}),
+        Measured(
+            metric="copies_found",
+            title="Planted copies found",
+            statistic="share",
+            value=0.8 if sensitive else 0.3,
+            number=FRAMES,
         ),
     )
 

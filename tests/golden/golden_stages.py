@@ -85,6 +85,8 @@ EVALUATION: dict[str, dict[str, Any]] = {
     "real_frames": {"real_frames": 5},
     "synthetic_frames": {"synthetic_frames": 3},
     "among_frames": {"among_frames": 4},
+    "audit_frames": {"audit_frames": 6},
+    "audit_copies": {"audit_frames": 6, "audit_copies": 12},
     "compat": {"metrics": ("uqi", "rase"), "compat": "0.4.6"},
 }
 PROMOTION: dict[str, dict[str, Any]] = {
@@ -301,7 +303,8 @@ def evaluate_rows() -> Rows:
         rows = {}
         for name, options in EVALUATION.items():
             chosen = EvaluationOptions.model_validate(
-                {"metrics": ("ssim", "mse", "kid", "fid"), "features": ("random",)} | options
+                {"metrics": ("ssim", "mse", "kid", "fid"), "features": ("random",), "audit_frames": 0}
+                | options
             )
             call = evaluation.call(selected, generated, chosen, where.registry)
             record = plain(evaluation.run(call, where).data)

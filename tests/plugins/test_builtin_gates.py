@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lusgan_core.testing import GateContract
-from lusgan_gates import collapse, divergence, near_copies
+from lusgan_gates import collapse, copies, divergence, near_copies
 
 
 class TestGates(GateContract):
-    @pytest.fixture(autouse=True, params=[divergence, collapse, near_copies])
+    @pytest.fixture(autouse=True, params=[divergence, collapse, near_copies, copies])
     def choose(self, request):
         self.record = request.param.GATE

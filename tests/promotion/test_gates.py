@@ -12,7 +12,7 @@ from lusgan_core.api import Gate, hookimpl
 from lusgan_core.errors import UnknownPluginError
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.judgement import Candidate, Verdict
-from lusgan_core.measured import REAL, SYNTHETIC, Measured, find
+from lusgan_core.measured import REAL, SYNTHETIC, TRAINING, Measured, find
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.promotion import stage
@@ -47,10 +47,26 @@ def measured(
     )
 
 
+def audited(
+    flagged: int = 1, p: float = 0.6, checked: int = 3, found: float = 0.8
+) -> tuple[Measured, ...]:
+    """Return what the memorisation audit of 50 frames measured."""
+    copies = Measured(
+        metric="copies", title="Flagged", between=(SYNTHETIC, TRAINING), statistic="share",
+        value=flagged / 50, number=50, floor=0.02,
+    )  # fmt: skip
+    return (
+        copies,
+        copies.model_copy(update={"statistic": "p", "value": p}),
+        copies.model_copy(update={"statistic": "checked", "value": float(checked)}),
+        Measured(metric="copies_found", title="Found", statistic="share", value=found),
+    )
+
+
 SOUND = Candidate(
     score=2,
     model="sound",
-    values=measured(),
+    values=measured() + audited(),
     likeness="ssim",
     to_training=(0.3,) * 50,
     to_held_out=(0.35,) * 50,
@@ -72,7 +88,7 @@ def test_a_sound_model_passes_every_gate() -> None:
 
 def test_gates_have_names_and_say_what_they_are_for() -> None:
     """Each verdict carries its gate's name and a reason; all gates are asked, in their order."""
-    names = ["divergence", "collapse", "near_copies"]
+    names = ["divergence", "collapse", "near_copies", "copies"]
     verdicts = judge(SOUND, None, OPTIONS, installed()).verdicts
     assert [verdict.gate for verdict in verdicts] == names == list(installed().gates())
     assert all(verdict.reason and verdict.measured for verdict in verdicts)
@@ -83,7 +99,7 @@ def test_verdicts_carry_the_values_that_decided_them() -> None:
     high = replace(SOUND, values=measured(loss=60.0))
     copied = replace(SOUND, to_training=(0.0,) * 10 + (0.3,) * 40)
     for candidate, loss, share in ((SOUND, 0.7, 0.0), (high, 60.0, 0.0), (copied, 0.7, 0.2)):
-        divergence, collapse, copies = judge(candidate, None, OPTIONS, installed()).verdicts
+        divergence, collapse, copies, _ = judge(candidate, None, OPTIONS, installed()).verdicts
         assert [(v.metric, v.statistic, v.value) for v in divergence.values] == [
             ("generator_loss", "end", loss), ("discriminator_loss", "end", 0.8)
         ]  # fmt: skip
@@ -209,8 +225,45 @@ def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -
     assert [verdict.measured for verdict in verdicts[:2]] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("values", "state", "said"),
+    [
+        (audited(), "passes", "no copying detected at this sensitivity (80% of planted copies): 1 "
+         "of 50 frames are flagged as copies of training frames, expected false alarms 1"),
+        (audited(9, 1e-6), "fails", "copies found: 9 of 50 frames are flagged"),
+        (audited(9, 1e-6, found=0.1), "fails", "copies found"),
+        (audited(9, 0.01), "passes", "no copying detected"),
+        (audited(found=0.49), "cannot", "finds only 49% of planted copies (50% are asked for)"),
+        (audited(9, 1e-6, checked=0), "cannot", "false alarms could not be counted"),
+        ((), "cannot", "without the memorisation audit"),
+    ],
+)  # fmt: skip
+def test_copies_are_judged_by_the_audit(
+    values: tuple[Measured, ...], state: str, said: str
+) -> None:
+    """More flagged frames than chance explains hold a model back, found by however insensitive an
+    audit; that nothing was found counts only where something would have been."""
+    verdict = judge(replace(SOUND, values=values), None, OPTIONS, installed()).verdicts[-1]
+    assert verdict.gate == "copies"
+    assert said in verdict.reason
+    assert (verdict.passed, verdict.measured) == (state != "fails", state != "cannot")
+
+
+def test_the_limits_of_the_audit_are_options() -> None:
+    """With another significance, or another sensitivity asked for, the verdict is another one."""
+    candidate = replace(SOUND, values=audited(4, 0.02, found=0.6))
+    for options, passed, judged in (
+        ({}, True, True),
+        ({"significance": 0.05}, False, True),
+        ({"min_found": 0.7}, True, False),
+    ):
+        chosen = PromotionOptions(gates={"copies": options})
+        (verdict,) = judge(candidate, None, chosen, installed()).verdicts
+        assert (verdict.passed, verdict.measured) == (passed, judged)
+
+
 def test_a_gate_without_likeness_says_which_metric_to_add() -> None:
-    """Without SSIM and MS-SSIM two gates measure nothing, and say what to add."""
+    """Without SSIM and MS-SSIM three gates measure nothing, and say what to add."""
     unlike = replace(SOUND, likeness=None, to_training=(), to_held_out=())
     for verdict in judge(unlike, None, OPTIONS, installed()).verdicts[1:]:
         assert not verdict.measured
@@ -293,7 +346,7 @@ def test_a_gate_that_fails_decides_only_where_it_is_named(
     registry, said = with_gate(check), f"the gate theirs (their-dist 2.0) {said}"
     unnamed = judge(SOUND, None, OPTIONS, registry)
     assert unnamed.absent == {"theirs": said}
-    assert [v.gate for v in unnamed.verdicts] == ["divergence", "collapse", "near_copies"]
+    assert [v.gate for v in unnamed.verdicts] == list(installed().gates())
     options = PromotionOptions(gates={"theirs": {}, "collapse": {}})
     named = judge(SOUND, None, options, registry)
     assert [(v.gate, v.passed, v.measured) for v in named.verdicts] == [
@@ -301,7 +354,7 @@ def test_a_gate_that_fails_decides_only_where_it_is_named(
     ]  # fmt: skip
     assert named.verdicts[0].reason == said
     others = "promotion.gates names others"
-    assert named.absent == {"divergence": others, "near_copies": others}
+    assert named.absent == {"divergence": others, "near_copies": others, "copies": others}
 
 
 def test_a_gate_that_is_named_must_be_installed() -> None:

@@ -1,0 +1,1 @@
+"""The memorisation audit: does a model's sample set hold copies of its training frames?"""

@@ -1,0 +1,170 @@
+"""What a report shows of the memorisation audit."""
+
+from __future__ import annotations
+
+from lusgan_core.calls.section import (
+    Callout,
+    FrameAt,
+    FramePair,
+    FramePairs,
+    Group,
+    Table,
+    plural,
+)
+from lusgan_core.evaluation.audit.record import AuditLimit, AuditRecord, Suspect
+
+PAIRS = 8
+"""Suspect pairs that are shown."""
+
+
+def audit_callouts(record: AuditRecord | None) -> tuple[Callout, ...]:
+    """Say what no reader should miss: that copies were found.
+
+    Args:
+        record: What was found; None without an audit.
+
+    Returns:
+        One sentence, or none.
+    """
+    if record is None or not record.copies_found:
+        return ()
+    return (Callout(state="bad", text=verdict(record)),)
+
+
+def verdict(record: AuditRecord) -> str:
+    """Put the audit's verdict into words.
+
+    Args:
+        record: What was found.
+
+    Returns:
+        A sentence or two.
+    """
+    limit = min(record.limits, key=lambda each: each.p_value)
+    flagged = (
+        f"{limit.flagged} of {plural(record.frames, 'synthetic frame')} "
+        f"{'is' if limit.flagged == 1 else 'are'} flagged, "
+        f"expected false alarms {limit.expected_rate * record.frames:.0f}"
+    )
+    if record.copies_found:
+        return f"Copies found: {flagged} (p = {record.p_value:.2g})."
+    return (
+        f"No copying detected at this sensitivity: {flagged}; {record.sensitivity:.0%} of planted "
+        "copies are found."
+    )
+
+
+def calibration(record: AuditRecord) -> str:
+    """Say on whose frames the limits were set, and how they were checked.
+
+    Args:
+        record: What was found.
+
+    Returns:
+        Some sentences.
+    """
+    limit = record.limits[-1]
+    text = (
+        f"Limits were set at {limit.rate:.0%} false alarms on "
+        f"{plural(record.calibration_frames, 'frame')} of "
+        f"{plural(record.calibration_patients, 'held-out patient')}"
+    )
+    if limit.false_alarms is None:
+        text += "; nobody else is held out, so the false alarms could not be checked."
+    else:
+        text += (
+            f"; of {plural(record.check_frames, 'frame')} of "
+            f"{plural(record.check_patients, 'other held-out patient')} "
+            f"{limit.false_alarms:.1%} are flagged."
+        )
+    if limit.left_out is not None:
+        text += (
+            f" Of training frames, each compared with other patients alone, {limit.left_out:.1%} "
+            "are flagged. The largest of these rates is the one expected."
+        )
+    if record.shared:
+        text += (
+            f" {plural(record.shared, 'patient')} share a clip or a frame with another one, and "
+            "count as one patient with those."
+        )
+    return text
+
+
+def audit_group(record: AuditRecord, samples: str, score: int) -> Group:
+    """Make the report's group on the audit.
+
+    Args:
+        record: What was found.
+        samples: Key of the file of synthetic frames.
+        score: Severity score of the frames.
+
+    Returns:
+        The verdict, the table of the audit's sensitivity, and the worst pairs.
+    """
+    figures: list[Table | FramePairs] = [_sensitivity(record, score)]
+    if record.suspects:
+        figures.append(_gallery(record, samples, score))
+    c_t = "not measured" if record.c_t is None else f"{record.c_t:.1f}"
+    return Group(
+        title="Copies",
+        text=f"{verdict(record)} A frame is flagged that is much nearer to one training patient "
+        f"than to any other, in features ({record.extractor}) or by {record.likeness}. "
+        f"{calibration(record)}",
+        figures=tuple(figures),
+        caption=f"Authentic frames {record.authentic:.0%} (Alaa 2022); C_T {c_t} (Meehan 2020; far "
+        "below 0 speaks for copying). Both hold the frames of a clip for independent, and decide "
+        "nothing here.",
+    )
+
+
+def _sensitivity(record: AuditRecord, score: int) -> Table:
+    last = record.limits[-1]
+    rows = tuple(
+        (
+            kind.kind,
+            kind.number,
+            *(f"{hits / kind.number:.0%}" for hits in kind.found),
+            "{:.0%} to {:.0%}".format(*kind.interval),
+            *(f"{chance:.0%}" for chance in kind.power),
+        )
+        for kind in record.planted
+    )
+    return Table(
+        name="audit",
+        title=f"What the audit of score {score} would find",
+        caption="Copies of training frames, changed as named and planted. Shares found at each "
+        f"limit, with the 95% interval at {last.rate:.0%}; and the chance that the verdict on a "
+        "set is “copies found” if so much of it were such copies.",
+        columns=(
+            "Copies",
+            "Planted",
+            *(f"Found at {limit.rate:.0%}" for limit in record.limits),
+            "Interval",
+            *(f"Noticed at {share:.1%}" for share in record.shares),
+        ),
+        rows=rows,
+    )
+
+
+def _gallery(record: AuditRecord, samples: str, score: int) -> FramePairs:
+    last = record.limits[-1]
+    return FramePairs(
+        title=f"Flagged pairs of score {score}",
+        metric="Ratio beside its limit",
+        pairs=tuple(_pair(suspect, last, samples, score) for suspect in record.suspects[:PAIRS]),
+        caption="Flagged synthetic frames, left, beside the training frame that each may be a copy "
+        "of, right, the most suspicious first (1 = at the limit, 0 = the same frame). "
+        f"{last.expected_rate * record.frames:.0f} such pairs are expected without any copy.",
+    )
+
+
+def _pair(suspect: Suspect, limit: AuditLimit, samples: str, score: int) -> FramePair:
+    real = suspect.real
+    return FramePair(
+        value=suspect.beside(limit),
+        synthetic=FrameAt(key=samples, row=suspect.synthetic),
+        number=suspect.synthetic,
+        real=FrameAt(key=real.shard, row=real.frame, score=score),
+        patient=real.patient,
+        held_out=False,
+    )
