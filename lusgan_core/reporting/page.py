@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lusgan_core.calls.section import Cell, ExamFile, Measured, Patient, plural
 from lusgan_core.reporting import figures
 from lusgan_core.reporting.content import ReportContent
+from lusgan_core.reporting.legend import legend_of_scores
 from lusgan_core.reporting.patients import PatientNames
 from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.reporting.wording import compact, duration, number, visible
@@ -57,6 +58,7 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
         names=content.patients,
         style=Markup(environment.get_template("style.css").render()),
         by_metric=by_metric,
+        legend_of_scores=legend_of_scores,
         plural=plural,
         is_number=lambda cell: isinstance(cell, int | float),
     )

@@ -14,7 +14,7 @@ from lusgan_core.calls.provenance import Manifest, digest_bytes, digest_json
 from lusgan_core.domain import Record, Rejection
 from lusgan_core.registry import Registry
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result, changed templates aside."""
 
 
