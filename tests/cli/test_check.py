@@ -66,7 +66,7 @@ def test_the_table_is_safe_to_show(lusgan, broken) -> None:
 
 
 def test_patients_without_a_scored_frame_are_counted_apart(lusgan, tmp_path: Path) -> None:
-    """A patient of whom no clip has scores is counted, but not among those a model can learn from."""
+    """A patient of whom no clip has scores counts, but not among those a model can learn from."""
     exams = tmp_path / "exams"
     lusgan("phantom", exams, "--patients", 3, "--frames", 6, "--size", 64)
     for file in sorted(exams.iterdir())[0].rglob("*_score.mat"):
