@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "Compare one score's synthetic frames with real ones, with what that needs before.",
     "pairs": "Compare every image of A with every image of B, by every metric.",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
+    "compare": "Put runs side by side: options that differ, samples, and values with their floors.",
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",

@@ -128,6 +128,7 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
     return {
         "exams": len(exams),
         "patients": len({exam.patient for exam in exams}),
+        "patients_with_scored_frames": _with_scored_frames(exams),
         "clips": sum(exam.found for exam in exams),
         "usable_clips": sum(len(exam.clips) for exam in exams),
         "frames": scores.total(),
@@ -152,6 +153,11 @@ def _scores(clips: Iterable[ClipRecord]) -> Counter[int]:
     return Counter(score for clip in clips for score in clip.scores)
 
 
+def _with_scored_frames(exams: Iterable[CheckedExam]) -> int:
+    """Count the patients who have a frame that can be used and has a score."""
+    return len({e.patient for e in exams if any(s in SCORES for s in _scores(e.clips))})
+
+
 def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
     from rich.table import Table
 
@@ -163,9 +169,11 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
     for exam in checked:
         table.add_row(visible(exam.patient), visible(exam.exam), *_cells([exam]))
     table.add_section()
-    patients = len({exam.patient for exam in checked})
+    patients, scored = len({exam.patient for exam in checked}), _with_scored_frames(checked)
     table.add_row(f"{patients} patients", f"{len(checked)} exams", *_cells(checked), style="bold")
     out.print(table)
+    if scored < patients:
+        out.print(f"{scored} of {patients} patients have frames with a score")
     for item in rejected:
         where = f"rejected[/] {visible(item.file)}" if item.file else "failed[/]"
         out.print(f"[yellow]{where}: {visible(item.reason)}")

@@ -216,12 +216,27 @@ class Group(Record):
     caption: str = ""
 
 
+class Claim(Record):
+    """What is claimed of a score, for the first screen of a report."""
+
+    question: str
+    """``Realistic?``"""
+    answer: str
+    """``Yes``, ``Partly``, ``No`` or ``Cannot say``, or a word more."""
+    state: Literal["good", "warn", "bad", "unknown"]
+    text: str
+    """One sentence with the number that the answer rests on, its floor and its interval."""
+
+
 class Section(Record):
     """What a report shows of one stage."""
 
     name: str
     """For anchors and keys of artifacts: ``evaluation``."""
     title: str
+    claims: tuple[Claim, ...] = ()
+    advice: tuple[str, ...] = ()
+    """What to do next, a sentence each; beside the claims."""
     callouts: tuple[Callout, ...] = ()
     facts: tuple[tuple[str, Cell], ...] = ()
     """Names and values, the most important first."""

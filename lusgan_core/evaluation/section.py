@@ -30,6 +30,8 @@ from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, Near
 
 PAIRS = 8
 """Nearest pairs that are shown."""
+ROUNDING = 1e-6
+"""Values that differ by less are the same."""
 BINS = 30
 """Bins of the histogram of nearest values."""
 
@@ -45,7 +47,12 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
         The section.
     """
     stands_in = record.likeness == "ssim" and not likeness_named
-    shown = tuple(value for value in record.values if FIRST_SYNTHETIC not in value.between)
+    same = _same_for_all(record)
+    shown = tuple(
+        value
+        for value in record.values
+        if FIRST_SYNTHETIC not in value.between and value.metric not in same
+    )
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
     groups = _distances(record)
@@ -64,9 +71,33 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
         groups=tuple(groups),
         notes=(
             *(f"{title} is absent: {reason}." for title, reason in record.absent.items()),
+            *(
+                f"{title} is {value:g} for every pair of frames, and is not shown."
+                for title, value in same.values()
+            ),
             *(("SSIM stands in for MS-SSIM throughout.",) if stands_in else ()),
         ),
     )
+
+
+def _same_for_all(record: EvaluationRecord) -> dict[str, tuple[str, float]]:
+    """Metrics that tell no pair of frames from another: name -> title and the one value.
+
+    SAM of grey frames is one: the angle between grey pixels is 0 whatever they show.
+    """
+    ends: dict[str, list[Measured]] = {}
+    for value in record.values:
+        if value.statistic in ("min", "max") and value.value is not None:
+            ends.setdefault(value.metric, []).append(value)
+    found = {}
+    for metric, of in ends.items():
+        values = [value.value for value in of if value.value is not None]
+        if max(values) - min(values) <= ROUNDING and {v.between for v in of} >= {
+            (REAL, SYNTHETIC),
+            (SYNTHETIC, SYNTHETIC),
+        }:
+            found[metric] = (of[0].title, round(values[0], 6))
+    return found
 
 
 def _distances(record: EvaluationRecord) -> list[Group]:
@@ -137,8 +168,9 @@ def _likeness_histogram(record: EvaluationRecord, metric: Measured) -> Histogram
     series = [Series(name="synthetic × synthetic", kind="a",
                      values=_rebinned(synthetic, width, first, last))]  # fmt: skip
     caption = (
-        f"{metric.title} ({metric.direction}); vertical lines are means. Synthetic frames that "
-        "are more alike than real frames of different clips are a sign of collapse."
+        f"{metric.title} ({metric.direction}); vertical lines are means. A model that knows few "
+        "frames makes them much more alike than real frames of different clips are; from where on "
+        "it is held back is the gates' business."
     )
     if real is not None:
         series.append(

@@ -26,6 +26,7 @@ from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.history import lineage, read_history
 from lusgan_core.promotion.withdrawal_marks import mark_of
+from lusgan_core.reporting.runs import write_index
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.store import Store
 
@@ -70,6 +71,8 @@ def carry_out(store: Store, plan: PrunePlan) -> None:
         plan: A plan of ``plan_withdrawn`` or ``plan_old``.
     """
     index.erase(store, [key for item in plan.items for key in item.keys])
+    if any(item.what == "report" for item in plan.items):
+        write_index(store)
 
 
 def plan_withdrawn(store: Store) -> PrunePlan:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lusgan_core.calls.section import Callout, Section
+from lusgan_core.calls.section import Callout, Claim, Section
 from lusgan_core.reporting.patients import PatientNames
 
 
@@ -31,6 +31,17 @@ class ScorePage:
     def callouts(self) -> tuple[Callout, ...]:
         """Callouts of all sections: what a reader should not miss."""
         return tuple(callout for section in self.sections for callout in section.callouts)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Claims of all sections: what is said of the score's frames."""
+        return tuple(claim for section in self.sections for claim in section.claims)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to do next, by all sections, each sentence once."""
+        every = (sentence for section in self.sections for sentence in section.advice)
+        return tuple(dict.fromkeys(every))
 
 
 @dataclass(frozen=True)

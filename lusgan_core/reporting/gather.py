@@ -27,6 +27,7 @@ from lusgan_core.reporting.content import Option, Provenance, ReportContent, Sco
 from lusgan_core.reporting.page import render_report
 from lusgan_core.reporting.patients import PatientNames
 from lusgan_core.reporting.pictures import Pictures
+from lusgan_core.reporting.runs import Run, write_index
 from lusgan_core.reporting.stage import ReportOptions, ReportRecord, RunDescription
 from lusgan_core.selection import stage as selection
 from lusgan_core.store import Store
@@ -44,7 +45,7 @@ def make_report(call: StageCall, context: StageContext) -> Product:
         context: Store with the manifests and pictures, to which the page is written.
 
     Returns:
-        A ``ReportRecord`` with the page as its artifact.
+        A ``ReportRecord`` with the page as its artifact. The index of reports is written as well.
     """
     content = gather(call, context)
     key = f"{call.manifest.rpartition('/')[0]}/index.html"
@@ -58,7 +59,9 @@ def make_report(call: StageCall, context: StageContext) -> Product:
             *told["preprocessed"],
             *(key for of in told["scores"].values() for key in of.values()),
         ),
+        claims={page.score: page.claims for page in content.scores if page.claims},
     )
+    write_index(context.store, Run.of(key, content.title, content.created, record))
     return Product(record, artifacts={"page": stored_once(context.store, key, page.encode())})
 
 

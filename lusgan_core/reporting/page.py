@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lusgan_core.calls.section import Cell, ExamFile, Measured, Patient, plural
 from lusgan_core.reporting import figures
 from lusgan_core.reporting.content import ReportContent
+from lusgan_core.reporting.legend import legend_of_scores
 from lusgan_core.reporting.patients import PatientNames
 from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.reporting.wording import compact, duration, number, visible
@@ -35,7 +36,22 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
     Returns:
         HTML.
     """
-    environment = Environment(
+    made = environment(content.patients)
+    made.globals.update(pictures=pictures)
+    return made.get_template("base.html").render(report=content)
+
+
+def environment(patients: PatientNames | None = None) -> Environment:
+    """Make what templates are drawn with: filters, charts, the style sheet.
+
+    Args:
+        patients: How patients are named on the page; None for a page that names none.
+
+    Returns:
+        A jinja2 environment in which what is undefined is an error, and text is escaped.
+    """
+    names = patients or PatientNames((), False, {})
+    made = Environment(
         loader=PackageLoader("lusgan_core.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -43,24 +59,24 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         number=number,
         compact=compact,
         duration=duration,
-        utc=_utc,
-        scrub=content.patients.scrub,
-        cell=lambda cell: _cell(cell, content.patients),
+        utc=utc,
+        scrub=names.scrub,
+        cell=lambda cell: _cell(cell, names),
     )
-    environment.globals.update(
+    made.globals.update(
         charts=figures,
-        pictures=pictures,
-        names=content.patients,
-        style=Markup(environment.get_template("style.css").render()),
+        names=names,
+        style=Markup(made.get_template("style.css").render()),
         by_metric=by_metric,
+        legend_of_scores=legend_of_scores,
         plural=plural,
         is_number=lambda cell: isinstance(cell, int | float),
     )
-    return environment.get_template("base.html").render(report=content)
+    return made
 
 
 def by_metric(values: Iterable[Measured]) -> list[tuple[Measured, list[Row]]]:
@@ -93,7 +109,7 @@ def _cell(cell: Cell, names: PatientNames) -> str:
     return number(cell)
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
     """A moment as ``2024-05-01 13:45 UTC``; one without a time zone is taken for UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

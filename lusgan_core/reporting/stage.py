@@ -11,10 +11,11 @@ from pydantic import Field
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, new_call
 from lusgan_core.calls.provenance import Manifest, digest_bytes, digest_json
+from lusgan_core.calls.section import Claim
 from lusgan_core.domain import Record, Rejection
 from lusgan_core.registry import Registry
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same call would give another result, changed templates aside."""
 
 
@@ -46,6 +47,8 @@ class ReportRecord(Record):
     failures: dict[int, str]
     stages: tuple[str, ...] = ()
     """Keys of the manifests that it shows."""
+    claims: dict[int, tuple[Claim, ...]] = Field(default_factory=dict)
+    """Score -> what is claimed of its frames, for the index of reports."""
 
 
 def call(

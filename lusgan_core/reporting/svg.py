@@ -19,6 +19,8 @@ from lusgan_core.reporting.wording import compact, visible
 
 WIDTH, HEIGHT = 400, 240
 """User units of a chart; text is 12 of them high, and charts are shown at 0.8 to 1.2 px a unit."""
+LETTER = 7.5
+"""User units that a figure or a letter is wide at most, but for the widest capitals."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 14, 52
 
 Points = NDArray[np.float64]
@@ -109,9 +111,9 @@ class Chart:
             if whole and tick != round(tick):
                 continue
             self._line(self.x(tick), bottom, self.x(tick), bottom + 4, "axis")
-            self.text(self.x(tick), bottom + 17, compact(tick), "middle")
+            self._below(tick, bottom + 17, compact(tick))
             if second is not None:
-                self.text(self.x(tick), bottom + 31, second(tick), "middle")
+                self._below(tick, bottom + 31, second(tick))
         if second:
             self.height = HEIGHT
         names = f"{label} (upper), {second_label} (lower)" if second else label
@@ -204,6 +206,11 @@ class Chart:
             f'<svg class="chart" viewBox="0 0 {WIDTH} {self.height}" role="img" '
             f'aria-label="{_words(description)}">{"".join(self.parts)}</svg>'
         )
+
+    def _below(self, tick: float, y: float, words: str) -> None:
+        """Write the label of a tick, moved to the left where it would leave the chart."""
+        furthest = WIDTH - len(words) * LETTER / 2
+        self.text(min(self.x(tick), furthest), y, words, "middle")
 
     def _line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
         self.parts.append(

@@ -35,7 +35,7 @@ def data_section(exams: Sequence[ExamShards], held_out: frozenset[str], rejected
         name="data",
         title="Data",
         facts=(
-            ("Patients", len(patients)),
+            ("Patients with scored frames", len(patients)),
             ("Held out", len(held)),
             ("Exams", len(exams)),
             ("Clips", len(shards)),

@@ -68,6 +68,17 @@ def test_the_table_is_safe_to_show(lusgan, broken) -> None:
     assert shown.count("rejected ") == len(expected)
 
 
+def test_patients_without_a_scored_frame_are_counted_apart(lusgan, tmp_path: Path) -> None:
+    """A patient of whom no clip has scores counts, but not among those a model can learn from."""
+    exams = tmp_path / "exams"
+    lusgan("phantom", exams, "--patients", 3, "--frames", 6, "--size", 64)
+    for file in sorted(exams.iterdir())[0].rglob("*_score.mat"):
+        file.unlink()
+    found = json.loads(lusgan("check", exams, "--json").out)
+    assert (found["patients"], found["patients_with_scored_frames"]) == (3, 2)
+    assert "2 of 3 patients have frames with a score" in lusgan("check", exams).out
+
+
 def test_strict_fails(lusgan, broken) -> None:
     """With --strict the exit code tells a script that clips were rejected."""
     assert lusgan("check", broken[0], "--strict").code == 1

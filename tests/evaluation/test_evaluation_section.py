@@ -255,6 +255,25 @@ def test_a_metric_that_is_absent_has_its_reason() -> None:
     assert "VIF is absent: needs 41 pixels a side." in section.notes
 
 
+def test_a_metric_that_tells_no_pair_from_another_is_noted_instead_of_shown() -> None:
+    """SAM of grey frames is 0 of every pair; a metric that differs once has its rows."""
+    kinds, ends = (MIXED, MADE, REALS), ("mean", "sd", "min", "max")
+
+    def of_sam(last: float) -> tuple[Measured, ...]:
+        rows = [
+            value(kind, 1e-8, statistic=s, metric="sam", title="SAM")
+            for kind in kinds
+            for s in ends
+        ]
+        return (*rows[:-1], rows[-1].model_copy(update={"value": last}))
+
+    section = evaluation_section(record(values=(value(), *of_sam(0.0))))
+    assert {v.metric for v in section.values} == {"ssim"}
+    assert "SAM is 0 for every pair of frames, and is not shown." in section.notes
+    told_apart = evaluation_section(record(values=(value(), *of_sam(0.01))))
+    assert {v.metric for v in told_apart.values} == {"ssim", "sam"}
+
+
 def test_the_text_counts_what_was_compared() -> None:
     """Real frames are those of both sides; a single one is in the singular."""
     assert evaluation_section(record(among=1)).text == (

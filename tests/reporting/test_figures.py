@@ -43,14 +43,14 @@ def numbers(values) -> tuple[float | None, ...]:
     return tuple(float(v) if np.isfinite(v) else None for v in values)
 
 
-def curves(*values, iterations=None) -> ET.Element:
+def curves(*values, iterations=None, batch=8) -> ET.Element:
     """Return the chart of a discriminator's curve, and of a generator's if there is a second."""
     t = np.arange(1.0, len(values[0]) + 1) if iterations is None else iterations
     figure = Curves(
         title="Training losses",
         label="loss",
         iterations=tuple(t),
-        images_seen=tuple(np.asarray(t) * 8),
+        images_seen=tuple(np.asarray(t) * batch),
         series=tuple(
             Series(name=name, kind=kind, values=numbers(ys))
             for (name, kind), ys in zip(
@@ -132,6 +132,17 @@ def test_bars_state_their_totals():
     for score, total in enumerate(("14,500", "9,250", "12,700", "11,250")):
         assert f"score {score}: {total}" in root.get("aria-label")
         assert total in words(root)
+
+
+@pytest.mark.parametrize("last", [600, 800, 4_000, 25_000])
+def test_labels_of_ticks_stay_inside_the_chart(last):
+    """No label below an axis leaves the chart on its right, however many images were seen."""
+    root = curves(RNG.normal(size=600), iterations=np.linspace(1, last, 600), batch=32)
+    ticks = [e for e in root.iter("text") if e.get("text-anchor") == "middle" and e.get("x")]
+    assert len(ticks) > 6
+    assert (
+        max(float(e.get("x")) + 0.5 * 7 * len(e.text) for e in ticks if not e.get("class")) <= 400
+    )
 
 
 @pytest.mark.parametrize("values", [[TRAINING], [(0.0,) * 4], [(0.0,) * 4, (0.0,) * 4]])

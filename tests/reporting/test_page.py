@@ -18,6 +18,7 @@ from lusgan_core.calls.section import (
     SYNTHETIC,
     Animation,
     Callout,
+    Claim,
     ExamFile,
     FrameAt,
     FramePair,
@@ -148,9 +149,9 @@ def test_every_section_is_there(page):
 
 
 def test_every_picture_is_there(page):
-    """Of each of three models: a thumbnail, two sheets, eight previews, a GIF and eight pairs."""
+    """A legend, and of each of three models a thumbnail, two sheets, previews, a GIF and pairs."""
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(pictures) == 3 * (1 + 2 + 8 + 1 + 8)
+    assert len(pictures) == 4 + 3 * (1 + 2 + 8 + 1 + 8)
     assert sum(attrs["src"].startswith("data:image/gif") for attrs in pictures) == 3
     charts = [attrs for tag, attrs in page.tags if tag == "svg" and "role" in attrs]
     assert len(charts) == 2 + 3 * (2 + 1 + 1)  # bars; and curves, likeness, nearest of each model
@@ -395,8 +396,29 @@ def test_a_run_of_no_score_has_a_page(content, store):
 def test_samples_without_real_frames_are_shown_alone(content, store):
     """Where no training frame is at hand there is the sheet of synthetic ones, and a thumbnail."""
     page = Page(draw(showing(content, samples_section(0, real=False)), store))
-    assert [alt for alt in page.attributes("alt") if alt] == ["16 synthetic frames"]
-    assert page.attributes("alt").count("") == 1
+    shown = [alt for alt in page.attributes("alt") if not alt.startswith("A phantom of score")]
+    assert shown == ["", "16 synthetic frames"]
+
+
+def test_claims_and_advice_are_on_the_first_screen(content, store):
+    """Answers with their numbers, and what to do next, stand above all sections, escaped."""
+    claims = (
+        Claim(question="Realistic?", answer="Partly", state="warn", text="KID 0.3 <b>, floor 0.1."),
+        Claim(question="Copies?", answer="Cannot say", state="unknown", text="Nobody is held out."),
+    )
+    section = Section(name="x", title="X", claims=claims, advice=("Train longer.", "Look <here>."))
+    first, _, _ = draw(showing(content, section), store).partition('<main id="main">')
+    for words in (
+        '<dt>Realistic?</dt><dd><strong class="state warn">Partly</strong> KID 0.3 &lt;b&gt;',
+        '<strong class="state unknown">Cannot say</strong> Nobody is held out.',
+        "<strong>Next:</strong> Train longer. Look &lt;here&gt;.",
+    ):
+        assert words in first
+
+
+def test_samples_come_before_the_data(html):
+    """Whoever scrolls meets the frames of the first score before tables of exams."""
+    assert html.index('id="score-0"') < html.index('id="data"') < html.index('id="options"')
 
 
 def test_notes_are_said_once(content):

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from lusgan_core.calls.section import FrameAt, FramePair, Sheet, StripPicture
+from lusgan_core.phantom.render import render_frames
 from lusgan_core.reporting.images import GAP_LEVEL
+from lusgan_core.reporting.legend import SEED, SIDE, legend_of_scores
 from lusgan_core.reporting.pictures import BLANK_LEVEL, LARGEST_GIF, SHEET_COLUMNS, Pictures
 from lusgan_core.store import LocalStore
 from sample_content import draw, gif, png, put_shard, sample_content, sample_store
@@ -286,5 +288,13 @@ def test_a_report_is_drawn_though_every_picture_is_gone(tmp_path):
     page = draw(content, store)
     uris = [part.partition('"')[0] for part in page.split('src="')[1:]]
     assert len(uris) == before > 0
-    assert all(set(np.unique(decoded(uri))) <= {BLANK_LEVEL, GAP_LEVEL} for uri in uris)
+    grey = [set(np.unique(decoded(uri))) <= {BLANK_LEVEL, GAP_LEVEL} for uri in uris]
+    assert grey.count(False) == 4  # the legend, which is no picture of the store
     assert page.count("The animation is not in this page") == 3
+
+
+def test_the_legend_shows_what_the_simulator_draws():
+    """The legend's pictures are phantoms of their score, to a grey level."""
+    for entry in legend_of_scores():
+        drawn = render_frames(entry.score, 1, SIDE, SEED)[0].astype(int)
+        assert abs(decoded(entry.picture).astype(int) - drawn).max() <= 1

@@ -48,7 +48,7 @@ def test_facts_count_what_there_is(held_out: str) -> None:
     are counted over all clips, whether or not others of the clip are scored."""
     facts = dict(section(EXAMS, frozenset(held_out), 3).facts)
     assert facts == {
-        "Patients": 3,
+        "Patients with scored frames": 3,
         "Held out": len(set(held_out) - {"D"}),
         "Exams": 5,
         "Clips": 7,

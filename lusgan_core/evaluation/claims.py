@@ -1,0 +1,179 @@
+"""What an evaluation claims of a score's frames, in words: realistic? diverse? copies?
+
+Each answer rests on one number that stands beside its floor. Distances are placed on the way from
+real frames of other patients (the floor) to noise; limits are in shares of that way. On real clips
+at 64 pixels, differences below 2% of it meant nothing, sharp frames lay at 8 to 13% and clouds
+without a pleura at a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lusgan_core.calls.section import HELD_OUT, REAL, SYNTHETIC, Claim, Measured, find
+from lusgan_core.evaluation.stage import EvaluationRecord
+
+CLOSE, FAR = 0.1, 0.25
+"""Shares of the way to noise up to which frames are called realistic, and partly so."""
+VARIED, NARROW = 0.9, 0.6
+"""How much synthetic frames differ, as a share of what real ones do: diverse, and partly so."""
+COVERED, MISSED = 0.7, 0.25
+"""Recall as a share of what training frames reach: diverse, and partly so."""
+SENSITIVE = 0.5
+"""Share of planted copies that the audit must find to say anything."""
+FEW_PATIENTS = 5
+"""Training patients of a score below which more of them are the first advice."""
+NOISE = "noise"
+BETWEEN = (HELD_OUT, SYNTHETIC)
+
+
+def realistic(record: EvaluationRecord) -> Claim:
+    """Answer whether frames look like those of patients the model has not seen.
+
+    Args:
+        record: The evaluation.
+
+    Returns:
+        The claim, by KID on the first of its extractors.
+    """
+    question = "Realistic?"
+    value = _distance(record, "kid")
+    if value is None or value.value is None or value.floor is None:
+        return _cannot_say(question, _why_not(record, "KID"))
+    text = f"{value.title} {value.value:.3g}{_range(value.interval)}; real frames of other patients "
+    text += f"{value.floor:.3g}{_range(value.floor_range)}"
+    way = share_of_the_way(value)
+    if way is None:
+        return _cannot_say(question, text)
+    text += f", noise {value.ceilings[NOISE]:.3g}: {max(way, 0):.0%} of the way from real to noise."
+    return _answer(question, (way <= CLOSE, way <= FAR), text)
+
+
+def diverse(record: EvaluationRecord) -> Claim:
+    """Answer whether frames differ as much as real ones do, and cover what these show.
+
+    Args:
+        record: The evaluation.
+
+    Returns:
+        The claim, by the mean likeness of frames, and by recall where it was measured.
+    """
+    question = "Diverse?"
+    share = difference(record)
+    if share is None:
+        return _cannot_say(question, "how alike frames are was not measured.")
+    text = f"They differ by {share:.0%} of what real frames of different clips do"
+    recall = _distance(record, "recall")
+    enough, some = share >= VARIED, share >= NARROW
+    if recall and recall.value is not None and recall.floor:
+        text += f"; recall {recall.value:.2f}, of training frames {recall.floor:.2f}"
+        enough &= recall.value >= COVERED * recall.floor
+        some &= recall.value >= MISSED * recall.floor
+    return _answer(question, (enough, some), text + ".")
+
+
+def copies(record: EvaluationRecord) -> Claim:
+    """Answer whether frames are copies of training frames, as far as the audit could tell.
+
+    Args:
+        record: The evaluation.
+
+    Returns:
+        The claim; it never says that nothing was copied, only that no copying was detected.
+    """
+    question, audit = "Copies?", record.audit
+    if audit is None:
+        return _cannot_say(question, _why_not(record, "Memorisation audit"))
+    limit = audit.limits[-1]
+    text = (
+        f"{limit.flagged} of {audit.frames} frames flagged, {limit.expected_rate * audit.frames:.0f} "
+        f"expected by chance; the audit finds {audit.sensitivity:.0%} of planted copies."
+    )
+    if audit.copies_found:
+        return Claim(question=question, answer="Found", state="bad", text=text)
+    if not audit.checked_patients:
+        return _cannot_say(question, f"{text} Its false alarms could be checked on no other patient.")
+    if audit.sensitivity < SENSITIVE:
+        return _cannot_say(question, f"{text} That is too few to tell.")
+    return Claim(question=question, answer="None detected", state="good", text=text)
+
+
+def advice(record: EvaluationRecord, claims: Sequence[Claim], patients: int) -> Iterator[str]:
+    """Say what to do next.
+
+    Args:
+        record: The evaluation.
+        claims: What is claimed.
+        patients: Training patients of the score.
+
+    Yields:
+        A sentence for each thing to do, the most important first.
+    """
+    states = {claim.question: claim.state for claim in claims}
+    weak = [state for state in states.values() if state in ("warn", "bad")]
+    if weak and patients < FEW_PATIENTS:
+        yield f"More patients of this score help most: the model learnt from {patients}."
+    if states.get("Copies?") == "bad":
+        yield "Give no frame of this model away; train with more augmentation, or for less long."
+    if states.get("Realistic?") in ("warn", "bad"):
+        yield "Train for longer, or with the preset `small` where there is no GPU."
+    if states.get("Diverse?") in ("warn", "bad"):
+        yield "Train with augmentation, or with another loss; look at the frames for repeated ones."
+    if states.get("Realistic?") == "unknown" and not record.held_out:
+        yield "Hold patients out (`selection.held_out`), so that there is something to compare with."
+    if not weak and "unknown" not in states.values():
+        yield "Look at the frames, then use them; say in a paper what is claimed here, with its numbers."
+
+
+def share_of_the_way(value: Measured) -> float | None:
+    """Place a distance on the way from its floor, 0, to noise, 1; None if either is missing."""
+    noise = value.ceilings.get(NOISE)
+    if value.value is None or value.floor is None or noise is None or noise == value.floor:
+        return None
+    return (value.value - value.floor) / (noise - value.floor)
+
+
+def difference(record: EvaluationRecord) -> float | None:
+    """Mean distance between synthetic frames, as a share of that between real ones.
+
+    Distance is by the metric of likeness, from its value for identical frames. None where either
+    was not measured.
+    """
+    found = (find(record.values, record.likeness or "", of) for of in ((SYNTHETIC,) * 2, (REAL,) * 2))
+    synthetic, real = (
+        None if value is None or value.value is None else abs(record.identical - value.value)
+        for value in found
+    )
+    return None if synthetic is None or not real else synthetic / real
+
+
+def _distance(record: EvaluationRecord, metric: str) -> Measured | None:
+    return next(
+        (v for v in record.values if v.metric.startswith(f"{metric}/") and v.between == BETWEEN),
+        None,
+    )
+
+
+def _why_not(record: EvaluationRecord, metric: str) -> str:
+    if not record.held_out:
+        return "no patient with this score is held out, so there is nothing to compare with."
+    reasons = (why for title, why in record.absent.items() if title.startswith(metric))
+    return f"{metric} was not measured: {next(reasons, 'it was not asked for')}."
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    return f" [{ends[0]:.3g}, {ends[1]:.3g}]" if ends else ""
+
+
+def _answer(question: str, met: tuple[bool, bool], text: str) -> Claim:
+    yes, partly = met
+    if yes:
+        return Claim(question=question, answer="Yes", state="good", text=text)
+    if partly:
+        return Claim(question=question, answer="Partly", state="warn", text=text)
+    return Claim(question=question, answer="No", state="bad", text=text)
+
+
+def _cannot_say(question: str, why: str) -> Claim:
+    text = why[0].upper() + why[1:]
+    return Claim(question=question, answer="Cannot say", state="unknown", text=text)
