@@ -8,9 +8,10 @@ without a pleura at a third.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from lusgan_core.calls.section import HELD_OUT, REAL, SYNTHETIC, Claim, Measured, find
+from lusgan_core.evaluation.audit.section import verdict
 from lusgan_core.evaluation.stage import EvaluationRecord
 
 CLOSE, FAR = 0.1, 0.25
@@ -40,7 +41,9 @@ def realistic(record: EvaluationRecord) -> Claim:
     value = _distance(record, "kid")
     if value is None or value.value is None or value.floor is None:
         return _cannot_say(question, _why_not(record, "KID"))
-    text = f"{value.title} {value.value:.3g}{_range(value.interval)}; real frames of other patients "
+    text = (
+        f"{value.title} {value.value:.3g}{_range(value.interval)}; real frames of other patients "
+    )
     text += f"{value.floor:.3g}{_range(value.floor_range)}"
     way = share_of_the_way(value)
     if way is None:
@@ -84,45 +87,47 @@ def copies(record: EvaluationRecord) -> Claim:
     question, audit = "Copies?", record.audit
     if audit is None:
         return _cannot_say(question, _why_not(record, "Memorisation audit"))
-    limit = audit.limits[-1]
-    text = (
-        f"{limit.flagged} of {audit.frames} frames flagged, {limit.expected_rate * audit.frames:.0f} "
-        f"expected by chance; the audit finds {audit.sensitivity:.0%} of planted copies."
-    )
+    text = verdict(audit)
     if audit.copies_found:
         return Claim(question=question, answer="Found", state="bad", text=text)
     if not audit.checked_patients:
-        return _cannot_say(question, f"{text} Its false alarms could be checked on no other patient.")
+        return _cannot_say(
+            question, f"{text} The false alarms could be checked on no other patient."
+        )
     if audit.sensitivity < SENSITIVE:
         return _cannot_say(question, f"{text} That is too few to tell.")
     return Claim(question=question, answer="None detected", state="good", text=text)
 
 
-def advice(record: EvaluationRecord, claims: Sequence[Claim], patients: int) -> Iterator[str]:
-    """Say what to do next.
+def claims(record: EvaluationRecord) -> tuple[Claim, ...]:
+    """Answer all three questions."""
+    return realistic(record), diverse(record), copies(record)
+
+
+def advice(record: EvaluationRecord) -> Iterator[str]:
+    """Say what to do next, by what is claimed.
 
     Args:
         record: The evaluation.
-        claims: What is claimed.
-        patients: Training patients of the score.
 
     Yields:
         A sentence for each thing to do, the most important first.
     """
-    states = {claim.question: claim.state for claim in claims}
-    weak = [state for state in states.values() if state in ("warn", "bad")]
-    if weak and patients < FEW_PATIENTS:
-        yield f"More patients of this score help most: the model learnt from {patients}."
-    if states.get("Copies?") == "bad":
+    real, varied, own = (claim.state for claim in claims(record))
+    weak = {"warn", "bad"}
+    if own == "bad":
         yield "Give no frame of this model away; train with more augmentation, or for less long."
-    if states.get("Realistic?") in ("warn", "bad"):
+    few = record.audit and record.audit.training_patients < FEW_PATIENTS
+    if few and weak & {real, varied}:
+        yield "More patients of this score would help most."
+    if real in weak:
         yield "Train for longer, or with the preset `small` where there is no GPU."
-    if states.get("Diverse?") in ("warn", "bad"):
+    if varied in weak:
         yield "Train with augmentation, or with another loss; look at the frames for repeated ones."
-    if states.get("Realistic?") == "unknown" and not record.held_out:
-        yield "Hold patients out (`selection.held_out`), so that there is something to compare with."
-    if not weak and "unknown" not in states.values():
-        yield "Look at the frames, then use them; say in a paper what is claimed here, with its numbers."
+    if not record.held_out:
+        yield "Hold patients out (`selection.held_out`), so that there are frames to compare with."
+    elif {real, varied, own} == {"good"}:
+        yield "Look at the frames, then use them; in a paper, quote these numbers with the claims."
 
 
 def share_of_the_way(value: Measured) -> float | None:
@@ -139,7 +144,9 @@ def difference(record: EvaluationRecord) -> float | None:
     Distance is by the metric of likeness, from its value for identical frames. None where either
     was not measured.
     """
-    found = (find(record.values, record.likeness or "", of) for of in ((SYNTHETIC,) * 2, (REAL,) * 2))
+    found = (
+        find(record.values, record.likeness or "", of) for of in ((SYNTHETIC,) * 2, (REAL,) * 2)
+    )
     synthetic, real = (
         None if value is None or value.value is None else abs(record.identical - value.value)
         for value in found

@@ -25,7 +25,8 @@ from lusgan_core.calls.section import (
     find,
     plural,
 )
-from lusgan_core.evaluation.audit.section import audit_callouts, audit_group
+from lusgan_core.evaluation.audit.section import audit_group
+from lusgan_core.evaluation.claims import advice, claims
 from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, NearestReal
 
 PAIRS = 8
@@ -63,7 +64,8 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
     return Section(
         name="evaluation",
         title="Similarity",
-        callouts=audit_callouts(record.audit),
+        claims=claims(record),
+        advice=tuple(advice(record)),
         values=shown,
         text=f"{plural(real, 'real frame')} and {plural(record.synthetic, 'synthetic frame')} "
         f"compared pair by pair ({record.engine}); {plural(record.among, 'real frame')} among "

@@ -303,7 +303,11 @@ def evaluate_rows() -> Rows:
         rows = {}
         for name, options in EVALUATION.items():
             chosen = EvaluationOptions.model_validate(
-                {"metrics": ("ssim", "mse", "kid", "fid"), "features": ("random",), "audit_frames": 0}
+                {
+                    "metrics": ("ssim", "mse", "kid", "fid"),
+                    "features": ("random",),
+                    "audit_frames": 0,
+                }
                 | options
             )
             call = evaluation.call(selected, generated, chosen, where.registry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lusgan_core.calls.section import (
-    Callout,
     FrameAt,
     FramePair,
     FramePairs,
@@ -15,20 +14,6 @@ from lusgan_core.evaluation.audit.record import AuditLimit, AuditRecord, Suspect
 
 PAIRS = 8
 """Suspect pairs that are shown."""
-
-
-def audit_callouts(record: AuditRecord | None) -> tuple[Callout, ...]:
-    """Say what no reader should miss: that copies were found.
-
-    Args:
-        record: What was found; None without an audit.
-
-    Returns:
-        One sentence, or none.
-    """
-    if record is None or not record.copies_found:
-        return ()
-    return (Callout(state="bad", text=verdict(record)),)
 
 
 def verdict(record: AuditRecord) -> str:
