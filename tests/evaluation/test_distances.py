@@ -134,6 +134,33 @@ def test_the_floor_is_of_training_frames_to_the_same_held_out_ones(evaluate: Eva
     assert (found.better, found.bounds) == ("lower", (0, None))
 
 
+def test_what_a_distance_is_held_against(evaluate: Evaluations) -> None:
+    """Beside it stand the distance of noise, that of blurred training frames (plain ones stay as
+    they are, so it is the floor), and that to training frames, of as many frames each."""
+    training, held_out = {"A1": [10, 20, 30], "B1": [40]}, {"C1": [100, 110]}
+    record = evaluate([0, 50, 90], training, held_out)
+    found = distance(record)
+    assert found.ceilings.keys() == {"noise", "blurred"}
+    assert found.ceilings["noise"] == pytest.approx(127.5 - 105, abs=10)
+    assert found.ceilings["blurred"] == found.floor
+    near = distance(record, TRAINING)
+    assert (near.value, near.number) == (pytest.approx((0 + 90) / 2 - (10 + 40) / 2), 2)
+    assert (near.floor, near.interval, near.ceilings) == (None, None, {})
+
+
+def test_the_floor_has_the_range_of_halves_of_all_patients(evaluate: Evaluations) -> None:
+    """Two training and two held-out patients make three pairs of halves; of three patients there
+    is no range."""
+    training, held_out = {"A1": [10, 20], "B1": [40, 50]}, {"C1": [100, 110], "D1": [150, 160]}
+    of = {"A": 15, "B": 45, "C": 105, "D": 155}
+    ranges = [abs(of["A"] + of[x] - sum(v for k, v in of.items() if k not in ("A", x))) / 2
+              for x in "BCD"]  # fmt: skip
+    found = distance(evaluate([0, 50, 90, 80], training, held_out))
+    assert found.floor_range == pytest.approx(tuple(np.quantile(ranges, (0.05, 0.95))))
+    three = distance(evaluate([0, 50, 90, 80], {"A1": [10, 20, 40, 50]}, held_out))
+    assert (three.floor is None, three.floor_range) == (False, None)
+
+
 def test_without_held_out_patients_it_is_of_training_ones(evaluate: Evaluations) -> None:
     """There is then no floor, and the report says why."""
     record = evaluate([0, 50, 90, 80], {"A1": [10, 20, 30], "B1": [40]})
@@ -416,5 +443,9 @@ def test_a_new_distance_takes_two_files(
         for figure in group.figures
         if isinstance(figure, Table) and figure.name == "distances"
     ]
-    assert table.rows[0][:3] == ("Frechet (random), ↓ lower = more alike", found.value, found.floor)
+    assert (*table.rows[0][:2], table.rows[0][3]) == (
+        "Frechet (random), ↓ lower = more alike",
+        found.value,
+        found.floor,
+    )
     del sys.modules["theirs"], sys.modules["theirs.frechet"]
