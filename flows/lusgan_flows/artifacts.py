@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from prefect.logging import get_run_logger
 
@@ -36,6 +36,9 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
         outcome: The result.
         context: Names the store, where frames are read.
     """
+    pictures, shown = Pictures(context.store, SIDE), _sections(outcome, context.store)
+    if shown:
+        board.table("verdicts", verdict_rows(shown), "What is claimed of each score's frames")
     board.table("data", data_rows(outcome), "What each score learns from")
     if outcome.rejected:
         reasons = sorted({rejection.reason for rejection in outcome.rejected})
@@ -44,18 +47,43 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
             for reason in reasons
         ]
         board.table("rejected", rows, "Clips that cannot be used; the report names them")
-    pictures = Pictures(context.store, SIDE)
+    for score, sections in shown.items():
+        for section in sections:
+            show_section(board, score, section, pictures)
+    if outcome.report:
+        board.markdown("report", report_text(outcome.report, context.store), "The report")
+
+
+def _sections(outcome: Outcome, store: Store) -> dict[int, tuple[Section, ...]]:
+    """The sections of every score that has samples."""
+    found = {}
     for score, stages in outcome.scores.items():
         if "generate" in stages and score not in outcome.failures:
             try:
-                sections = score_sections(stages, context.store)
+                found[score] = score_sections(stages, store)
             except LusganError as error:  # a missing artifact must not end the run
                 get_run_logger().warning("score %d cannot be shown: %s", score, error)
-                continue
-            for section in sections:
-                show_section(board, score, section, pictures)
-    if outcome.report:
-        board.markdown("report", report_text(outcome.report, context.store), "The report")
+    return found
+
+
+def verdict_rows(sections: Mapping[int, Sequence[Section]]) -> list[dict[str, str | int]]:
+    """Write what is claimed of each score's frames, as the report's first screen has it.
+
+    Args:
+        sections: The sections of each score.
+
+    Returns:
+        A row for each claim, and one for what to do next.
+    """
+    rows: list[dict[str, str | int]] = []
+    for score, of in sections.items():
+        for claim in (claim for section in of for claim in section.claims):
+            question, answer = claim.question, claim.answer
+            rows.append({"score": score, "": question, "answer": answer, "because": claim.text})
+        todo = " ".join(sentence for section in of for sentence in section.advice)
+        if todo:
+            rows.append({"score": score, "": "Next:", "answer": "", "because": todo})
+    return rows
 
 
 def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
@@ -96,9 +124,9 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
             board.table(f"score-{score}-{figure.name}", table_rows(figure), figure.title)
         elif isinstance(figure, FramePairs):
             board.markdown(
-                f"score-{score}-nearest",
-                pairs_text(score, figure, pictures),
-                f"Score {score}: synthetic frames beside the real ones nearest to them",
+                f"score-{score}-{figure.name}",
+                pairs_text(figure, pictures),
+                f"{figure.title}: synthetic frames beside real ones",
             )
 
 
@@ -120,11 +148,10 @@ def _spelled(cell: str | float | Range | None) -> str:
     return cell if isinstance(cell, str) else number(cell)
 
 
-def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
-    """Write nearest pairs as a Markdown table, the synthetic frame on the left.
+def pairs_text(figure: FramePairs, pictures: Pictures) -> str:
+    """Write pairs as a Markdown table, the synthetic frame on the left.
 
     Args:
-        score: Severity score, 0..3, for the title.
         figure: The pairs, closest first; the first ``PAIRS`` are shown.
         pictures: Reads frames from the store and draws them.
 
@@ -132,7 +159,7 @@ def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
         Markdown with embedded pictures.
     """
     lines = [
-        f"### Score {score}: nearest pairs by {figure.metric}",
+        f"### {figure.title}, by {figure.metric}",
         "",
         f"| synthetic and real | {figure.metric} | the real frame |",
         "|---|---|---|",

@@ -111,6 +111,8 @@ class FramePairs(Record):
     """Synthetic frames beside real ones, the closest match first."""
 
     kind: Literal["pairs"] = "pairs"
+    name: str = "nearest"
+    """For keys of artifacts."""
     title: str
     metric: str
     """Title of the metric by which they were matched."""
