@@ -191,7 +191,14 @@ def _values(
             for s, d in zip(("mean", "max", "min"), distances[b], strict=True)
         ),
         *(
-            Measured(metric=name, title=m, between=(HELD_OUT, SYNTHETIC), value=apart, floor=0.1)
+            Measured(
+                metric=name,
+                title=m,
+                between=(HELD_OUT, SYNTHETIC),
+                value=apart,
+                floor=0.1,
+                ceilings={"noise": 1.5},
+            )
             for m in metrics
             for name in (m, f"{m}/random")
         ),

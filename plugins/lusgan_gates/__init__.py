@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lusgan_core.api import Gate, hookimpl
-from lusgan_gates import collapse, copies, divergence, near_copies
+from lusgan_gates import collapse, copies, divergence, diversity, near_copies, realism
 
 LUSGAN_API = 2
 
@@ -17,4 +17,11 @@ LUSGAN_API = 2
 @hookimpl
 def register_gates() -> Sequence[Gate]:
     """Offer the built-in gates, in the order in which they are reported."""
-    return [divergence.GATE, collapse.GATE, near_copies.GATE, copies.GATE]
+    return [
+        divergence.GATE,
+        realism.GATE,
+        diversity.GATE,
+        collapse.GATE,
+        copies.GATE,
+        near_copies.GATE,
+    ]
