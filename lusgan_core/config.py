@@ -22,6 +22,7 @@ from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
 from lusgan_core.layered_options import flatten, merge, read_file, setting
+from lusgan_core.plugin_guard import guarded
 from lusgan_core.plugin_options import (
     one_line,
     with_exporters,
@@ -33,7 +34,7 @@ from lusgan_core.plugin_options import (
 from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.presets import deviations, preset_and_bases
 from lusgan_core.promotion.stage import PromotionOptions
-from lusgan_core.registry import Registry
+from lusgan_core.registry import Broken, Registry
 from lusgan_core.reporting.stage import ReportOptions, RunDescription
 from lusgan_core.selection.stage import SelectionOptions
 from lusgan_core.training.options import TrainingOptions
@@ -148,6 +149,24 @@ def preset_problem(name: str, registry: Registry) -> str:
         text = str(error) if isinstance(error, LusganError) else f"{type(error).__name__}: {error}"
         return f"the preset {name} ({provider}) cannot be used: {text}"
     return ""
+
+
+def unusable(registry: Registry) -> list[Broken]:
+    """List what is broken: plugins, records of them, and presets whose settings no run takes.
+
+    Args:
+        registry: Installed plugins.
+
+    Returns:
+        What cannot be used, each with where it comes from and the reason.
+    """
+    found = list(registry.broken)
+    with guarded("the plugins", watched=False):  # options models are a plugin's own code
+        for name in registry.presets():
+            if problem := preset_problem(name, registry):
+                provider = registry.providers["preset", name]
+                found.append(Broken(provider, problem, "preset", name))
+    return found
 
 
 def completed(config: RunConfig, registry: Registry, preset: str = "") -> RunConfig:

@@ -30,10 +30,11 @@ def listed(context: typer.Context, json: options.Json = False) -> None:
     """
     if context.invoked_subcommand:
         return
+    from lusgan_core.config import unusable
     from lusgan_core.registry import installed
 
     registry = installed()
-    broken = _broken(registry)
+    broken = unusable(registry)
     if json:
         print_json(listing(registry, broken))
     else:
@@ -121,17 +122,3 @@ def _show(registry: Registry, broken: list[Broken]) -> None:
             f"[yellow]careless[/] {visible(str(provider))}: {visible(', '.join(what))} when it is "
             "loaded; lusgan puts back what it can"
         )
-
-
-def _broken(registry: Registry) -> list[Broken]:
-    """Plugins that cannot be used, and those whose presets set what no run takes."""
-    from lusgan_core.config import preset_problem
-    from lusgan_core.plugin_guard import guarded
-    from lusgan_core.registry import Broken
-
-    found = list(registry.broken)
-    with guarded("the plugins", watched=False):  # options models are a plugin's own code
-        for name in registry.presets():
-            if problem := preset_problem(name, registry):
-                found.append(Broken(registry.providers["preset", name], problem))
-    return found

@@ -66,7 +66,8 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
     with tempfile.TemporaryDirectory(prefix="lusgan-") as scratch:
         path = Path(scratch) / "frames.h5"
         frames = _exported(batches, exports, call.label, options.count)
-        write_shard(path, frames, [model.score] * options.count, attributes={"seed": options.seed})
+        said: dict[str, str | int | float] = {"seed": options.seed, "Description": told.statement}
+        write_shard(path, frames, [model.score] * options.count, attributes=said)
         context.store.put(frames_key, path)
     artifacts = exports.finish()
     artifacts["frames"] = reference_to(context.store, frames_key)

@@ -10,6 +10,7 @@ from lusgan_core.errors import ClipError
 from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers, choose_readers
+from lusgan_core.ingestion.synthetic_mark import refuse_synthetic
 from lusgan_core.store.source import ExamSource
 
 
@@ -59,10 +60,12 @@ def inspect_clip(source: ExamSource, files: ClipFiles, readers: Readers) -> Clip
         The clip's size, type, number of frames and scores.
 
     Raises:
-        ClipError: The clip, its scores or its mask cannot be used.
+        ClipError: The clip, its scores or its mask cannot be used, or it says that its frames are
+            synthetic.
         ExamError: Disk, network or store failed.
     """
     with open_clip(source, files, readers) as clip:
+        refuse_synthetic(source, files)
         scores = clip.scores()
         if files.mask is not None:
             read_mask(source, files.mask.key, clip.height, clip.width)

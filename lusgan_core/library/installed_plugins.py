@@ -6,19 +6,20 @@ from typing import Any
 
 from pydantic import Field
 
+from lusgan_core.config import unusable
 from lusgan_core.domain import Record
 from lusgan_core.registry import KINDS, installed
 
 
 class InstalledPlugin(Record):
-    """One thing that a plugin offers, or a plugin that is broken."""
+    """One thing that a plugin offers, or something of it that is broken."""
 
     kind: str
     """Kind of the plugin, as ``backbone`` or ``metric``; ``broken`` for a broken plugin."""
     name: str
-    """What it is asked for by; of a broken plugin its module and distribution."""
+    """What it is asked for by; of what is broken its plugin's module and distribution."""
     description: str
-    """What it is; why a broken plugin cannot be used."""
+    """What it is; of what is broken, why it cannot be used."""
     provider: str
     """Distribution and version that offer it."""
     licence: str = ""
@@ -31,7 +32,8 @@ def plugins() -> tuple[InstalledPlugin, ...]:
     """List what is installed, of every kind of plugin.
 
     Returns:
-        What is installed, by kind and name; broken plugins come last, with the reason.
+        What is installed, by kind and name; what is broken comes last, with the reason: plugins,
+        records of them, and presets whose settings no run takes.
     """
     registry = installed()
     found = [
@@ -53,6 +55,6 @@ def plugins() -> tuple[InstalledPlugin, ...]:
             description=one.reason,
             provider=f"{one.provider.distribution} {one.provider.version}".strip(),
         )
-        for one in registry.broken
+        for one in unusable(registry)
     ]
     return (*found, *broken)

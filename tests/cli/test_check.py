@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
 
+from lusgan_core.api import Samples
+from lusgan_core.calls.call import StageContext
+from lusgan_core.domain import ExamRecord
+from lusgan_core.ingestion import stage
+from lusgan_core.ingestion.discover import discover
 from lusgan_core.registry import installed
+from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
+from lusgan_core.testing.exporters import some_frames
+from lusgan_exporters.mat import EXPORTER, MatExport
 from small_readers import RAW
 from tiny_runs import write_exams
 
@@ -108,6 +117,42 @@ def test_readers_that_were_not_asked_are_named(lusgan, tmp_path: Path, monkeypat
     nothing = lusgan("check", tmp_path / "empty", "--set", "ingestion.readers.mat={}")
     assert nothing.code != 0
     assert "not asked: raw" in nothing.err
+
+
+class Folder:
+    """A folder of exports among exams."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def put(self, name: str, data: bytes) -> str:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return ""
+
+
+def test_an_exported_mat_among_exams_is_refused(lusgan, tmp_path: Path) -> None:
+    """By ``check`` and by the stage of a run, with the same reason; the real clips are kept."""
+    exams = write_exams(tmp_path / "exams")
+    before = json.loads(lusgan("check", exams, "--json").out)
+    export = MatExport(Folder(exams), Samples(2, "m", 7, 3), EXPORTER.options())
+    for frame in some_frames(3):
+        export.add(frame)
+    export.finish()
+    source = open_source(exams)
+    found = json.loads(lusgan("check", exams, "--json").out)
+    (refused,) = found["rejected"]
+    assert refused["file"] == "S2/1/convex_S2_1_1.mat"
+    assert "says that a model made its frames" in refused["reason"]
+    assert found["usable_clips"] == before["usable_clips"] > 0
+    assert found["labelled_frames"] == before["labelled_frames"]
+    (exam,) = [one for one in discover(source).exams if one.patient == "S2"]
+    call = stage.call(exam, 1, registry=installed())
+    made = stage.run(call, StageContext(LocalStore(tmp_path / "store"), source))
+    assert isinstance(made.data, ExamRecord)
+    assert made.data.clips == ()
+    assert [r.reason for r in made.data.rejected] == [refused["reason"]]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="SKIPPED: root reads files that nobody may read")

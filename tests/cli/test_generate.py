@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import scipy.io
 from PIL import Image
 
 from lusgan_core.calls.ledger import record_tried
@@ -139,11 +140,16 @@ def test_frames_are_copied_out_of_the_store(lusgan, folder: Path) -> None:
 
 
 def test_mat_files_are_copied_below_a_folder(lusgan, folder: Path) -> None:
-    """The hospital's layout is kept, and `lusgan check` reads it; no PNG is there unasked."""
+    """The hospital's layout is kept; `lusgan check` finds the clip and its scores in it, and says
+    that it is none of a scanner's. No PNG is there unasked."""
     made = generate(lusgan, folder, "--score", 2, "--formats", "mat", "--out", folder / "out")
     assert made.code == 0
     checked = json.loads(lusgan("check", folder / "out" / "mat", "--json").out)
-    assert (checked["labelled_frames"]["2"], checked["rejected"]) == (5, [])
+    (rejected,) = checked["rejected"]
+    assert rejected["file"] == "S2/1/convex_S2_1_1.mat"
+    assert "says that a model made its frames" in rejected["reason"]
+    matrix = scipy.io.loadmat(folder / "out" / "mat" / "S2/1/convex_S2_1_1_score.mat")
+    assert matrix["Score_matrix"].sum(axis=0).tolist() == [2] * 5
     assert not list((folder / "out").glob("*.png"))
 
 

@@ -139,8 +139,10 @@ def test_one_score_stage_by_stage(lusgan, folder: Path) -> None:
     assert model.stat() == weights
 
     checked = json.loads(lusgan("check", samples.parent / "mat", "--json").out)
-    assert checked["rejected"] == []
-    assert checked["labelled_frames"] == {"0": 0, "1": 65, "2": 0, "3": 0}
+    assert checked["usable_clips"] == 0, "synthetic frames are no exam"
+    assert {r["reason"].partition(" (")[0] for r in checked["rejected"]} == {
+        "the file says that a model made its frames"
+    }
     assert len(list(FolderSource(samples.parent / "mat").objects())) == 4
 
     evaluated = lusgan("evaluate", *where, "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -14,8 +15,11 @@ from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.provenance import ArtifactRef, Manifest
 from lusgan_core.generation import stage
 from lusgan_core.generation.frames import BLOCK, generate
+from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.ingestion.inspect import inspect_exam
+from lusgan_core.ingestion.readers import choose_readers
+from lusgan_core.ingestion.synthetic_mark import HEAD_BYTES
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.seeding import latent
 from lusgan_core.networks.value_range import ValueMap
@@ -24,7 +28,6 @@ from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
 from lusgan_core.training.stage import ModelRecord
-from matfiles import open_mat
 
 VALUES = ValueMap(scale=2 / 255, offset=-1.0)
 LATENT = 6
@@ -167,12 +170,19 @@ def test_mat_files_are_read_back_as_an_exam(plugins, tmp_path, channels):
     source = open_source(tmp_path / folder / "mat")
     (exam,) = discover(source).exams
     found = inspect_exam(source, exam)
-    assert found.rejected == ()
-    assert [(clip.files.area, clip.frames, set(clip.scores)) for clip in found.clips] == [
-        (1, 60, {2}), (2, 10, {2}),
-    ]  # fmt: skip
+    assert found.clips == (), "ingestion takes no synthetic frames"
+    assert [r.reason.partition(":")[0] for r in found.rejected] == [
+        "the file says that a model made its frames ('Synthetic frames by lusgan')"
+    ] * 2
     read = []
-    for clip_record in found.clips:
-        with open_mat(source, clip_record.files.clip.key) as reader:
+    for files, count in zip(exam.clips, (60, 10), strict=True):
+        with open_clip(source, files, choose_readers({"mat": {}})) as reader:
+            assert (reader.count, set(reader.scores())) == (count, {2})
             read += [frame.copy() for frame in reader.frames()]
     assert np.array_equal(np.stack(read), grey)
+
+    for name in ("frames.h5", "png/frame-000000.png"):
+        head = (tmp_path / folder / name).read_bytes()[:HEAD_BYTES]
+        assert b"Synthetic frames by lusgan, not for diagnosis: score 2, model" in head
+    with h5py.File(tmp_path / folder / "frames.h5") as file:
+        assert file.attrs["Description"].decode().endswith("seed 7")

@@ -10,7 +10,12 @@ import pytest
 from PIL import Image
 
 import lusgan_core as lusgan
-from lusgan_core.api import PairMetric
+from lusgan_core import registry
+from lusgan_core.api import PairMetric, Preset
+from lusgan_core.errors import MissingError
+from lusgan_core.library import installed_plugins
+from lusgan_core.registry import Broken, Provider
+from lusgan_ops.preflight import checks
 from speckle import speckle
 
 A, B = np.asarray(speckle(4, 24, 20, 1)), np.asarray(speckle(3, 24, 20, 2))
@@ -110,3 +115,23 @@ def test_installed_plugins_are_listed() -> None:
     assert found["backbone", "dcgan"].provider.startswith("lusgan ")
     assert found["backbone", "dcgan"].options["width"]["type"] == "integer"
     assert not [kind for kind, _ in found if kind == "broken"]
+
+
+def test_presets_that_cannot_be_used_are_listed_with_their_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As broken, by the library and by ``lusgan doctor``, beside what else is broken."""
+    whole = registry.discover()
+    whole.records["preset"]["theirs"] = Preset("theirs", "Broken", {"training": {"sed": 1}})
+    whole.providers["preset", "theirs"] = Provider("theirs", "their-dist", "2")
+    whole.broken.append(Broken(Provider("other", "other-dist", "3"), "no such module"))
+    for module in (installed_plugins, checks):
+        monkeypatch.setattr(module, "installed", lambda: whole)
+    broken = [plugin for plugin in lusgan.plugins() if plugin.kind == "broken"]
+    assert [plugin.provider for plugin in broken] == ["other-dist 3", "their-dist 2"]
+    assert "the preset theirs" in broken[1].description
+    assert "did you mean 'seed'" in broken[1].description
+    with pytest.raises(MissingError) as caught:
+        checks.plugins()
+    for said in ("other (other-dist 3) is broken: no such module", "did you mean 'seed'"):
+        assert said in str(caught.value)

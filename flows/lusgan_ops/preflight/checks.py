@@ -14,9 +14,10 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from lusgan_core.config import unusable
 from lusgan_core.errors import ConfigError, LusganError, MissingError
 from lusgan_core.plugin_points import PLUGINS
-from lusgan_core.registry import installed
+from lusgan_core.registry import SHOWN, installed
 from lusgan_core.store import check_writable, open_store
 from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_core.store.source import open_source
@@ -54,14 +55,14 @@ def finding(what: str, check: Check) -> Finding:
 
 
 def plugins() -> str:
-    """Check that every installed plugin can be used."""
+    """Check that every installed plugin can be used, and every preset."""
     registry = installed()
-    if registry.broken:
-        first, *others = registry.broken
-        more = f"; so are {len(others)} more" if others else ""
+    if broken := unusable(registry):
+        told = [f"{one.provider} is broken: {one.reason}" for one in broken[:SHOWN]]
+        told += [f"{len(broken) - SHOWN} more are"] if len(broken) > SHOWN else []
         raise MissingError(
-            f"{first.provider} is broken: {first.reason}{more}. Who does not name it is not "
-            "disturbed; `lusgan plugins` tells more"
+            f"{'; '.join(told)}. Who does not name them is not disturbed; `lusgan plugins` tells "
+            "more"
         )
     left_out = f"; left out by {PLUGINS}: {len(registry.left_out)}" if registry.left_out else ""
     return f"{sum(map(len, registry.records.values()))} from all packages{left_out}"
