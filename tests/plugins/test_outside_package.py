@@ -167,7 +167,7 @@ def test_the_form_offers_them(ran: dict[str, Any]) -> None:
     assert "pgm" in generation["format_options"]["propertyNames"]["enum"]
     gates = sections["PromotionOptions"]["properties"]["gates"]
     assert "twins" in gates["propertyNames"]["enum"]
-    assert ran["preset"]["enum"] == ["paper", "demo", "outside_tiny"]
+    assert ran["preset"]["enum"] == ["paper", "small", "demo", "outside_tiny"]
 
 
 def test_the_frames_are_exported_and_recorded(ran: dict[str, Any]) -> None:
