@@ -290,7 +290,9 @@ def test_unknown_names_list_the_choices(
 
 def test_unknown_preset_lists_the_choices(plugins: Registry) -> None:
     """The same for presets."""
-    with pytest.raises(UnknownNameError, match=r"'papr'; did you mean 'paper'.* demo, paper"):
+    with pytest.raises(
+        UnknownNameError, match=r"'papr'; did you mean 'paper'.* demo, paper, small"
+    ):
         resolve("papr", plugins)
 
 
@@ -340,7 +342,7 @@ def test_a_preset_may_start_from_another() -> None:
         ({"training": {"batch_sise": 4}}, "", "did you mean 'batch_size'"),
         ({"training": {"backbone": "gone"}}, "", "unknown backbone 'gone'"),
         ({"training": {"batch_size": {1}}}, "", "set is not JSON serializable"),
-        ({}, "gone", "is based on gone, which is not installed; choices: demo, paper"),
+        ({}, "gone", "is based on gone, which is not installed; choices: demo, paper, small"),
         ({}, "theirs", "is based on itself"),
     ],
 )

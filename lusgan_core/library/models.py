@@ -220,8 +220,8 @@ def train(
     Args:
         frames: (N, S, S) or (N, S, S, 3) uint8, S being 32, 64, 128, 256 or 512, as ``preprocess``
             returns them; at least ``batch_size`` of them.
-        preset: Preset that options start from: ``demo`` (minutes on two cores) or ``paper`` (wants
-            a GPU).
+        preset: Preset that options start from: ``demo`` (a minute on two cores), ``small`` (some
+            minutes) or ``paper`` (wants a GPU).
         score: Severity score of the frames, 0..3; a label, which changes no frame.
         device: ``cpu``, ``cuda`` ...; ``auto`` takes a GPU if there is one.
         threads: CPU threads; None for PyTorch's own choice.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lusgan_core.api import Preset, hookimpl
-from lusgan_presets import demo, paper
+from lusgan_presets import demo, paper, small
 
 LUSGAN_API = 2
 
@@ -13,4 +13,4 @@ LUSGAN_API = 2
 @hookimpl
 def register_presets() -> Sequence[Preset]:
     """Offer the built-in presets."""
-    return [paper.PRESET, demo.PRESET]
+    return [paper.PRESET, small.PRESET, demo.PRESET]

@@ -132,7 +132,7 @@ def test_what_is_no_model_is_refused(model: lusgan.Model, tmp_path: Path) -> Non
         ({"iteration": 5}, r"unknown option training.iteration; did you mean 'iterations'\?"),
         ({"iterations": 0}, r"option training.iterations: .* got 0"),
         ({"loss": "none such"}, r"unknown loss 'none such'"),
-        ({"preset": "fast"}, r"unknown preset 'fast'; choices: demo, paper"),
+        ({"preset": "fast"}, r"unknown preset 'fast'; choices: demo, paper, small"),
         ({"batch_size": 8}, r"6 frames do not fill a batch of 8: give more frames, or a smaller"),
         ({"score": 4}, r"score is 4, expected a whole number from 0 to 3"),
         ({"threads": 0}, r"threads is 0, expected at least 1"),

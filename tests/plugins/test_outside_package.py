@@ -185,7 +185,7 @@ def test_the_form_offers_them(ran: dict[str, Any]) -> None:
     off, own = gates["properties"]["twins"]["anyOf"]
     assert off == {"type": "null", "title": "off"}
     assert own["properties"]["most"]["maximum"] == 1
-    assert ran["preset"]["enum"] == ["paper", "demo", "outside_tiny"]
+    assert ran["preset"]["enum"] == ["paper", "small", "demo", "outside_tiny"]
 
 
 def test_the_frames_are_exported_and_recorded(ran: dict[str, Any]) -> None:
