@@ -15,6 +15,8 @@ HALVES = 20
 """Random halves of the patients by which the spread of a floor is found."""
 TRIES = 20 * HALVES
 """Draws after which fewer halves have to do."""
+LEAST = 4
+"""Patients from which on there are halves: one of a single patient tells nothing of others."""
 SEED = 5
 """Seed of the draws."""
 
@@ -75,13 +77,13 @@ class Side:
             count: Frames a half, evenly spaced over its frames.
 
         Yields:
-            ``HALVES`` pairs of sides that share no patient, or as many as there are; none for less
-            than four patients, since a half of one patient tells nothing of a population.
+            ``HALVES`` pairs of sides that share no patient, or as many as there are; none for fewer
+            than ``LEAST`` patients.
         """
         groups = self.groups("patient")
         total = int(groups.max()) + 1 if self.patients else 0
         draw, seen, found = np.random.default_rng(SEED), set[frozenset[int]](), 0
-        for _ in range(TRIES if total >= 4 else 0):
+        for _ in range(TRIES if total >= LEAST else 0):
             order = draw.permutation(total)
             parts = frozenset(order[: total // 2].tolist()), frozenset(order[total // 2 :].tolist())
             if seen & set(parts):
