@@ -32,21 +32,30 @@ class SetMetricContract(RecordContract):
         """The metric's value."""
         return {"value": self.record.value}
 
-    def value(self, a: Features, b: Features, groups: Groups | None = None) -> float:
-        """The metric's value with its default options, on the CPU.
+    def value(
+        self,
+        a: Features,
+        b: Features,
+        groups: Groups | None = None,
+        options: Options | None = None,
+    ) -> float:
+        """The metric's value on the CPU.
 
         Args:
             a: Features of one set, (N, D) float64.
             b: Features of the other, (M, D) float64.
             groups: Groups of both sets, for a metric that takes them; None for frames that are
                 each a group of their own.
+            options: Options of the metric; None for its defaults.
 
         Returns:
             What the metric gives.
         """
+        given = options.model_dump(mode="json") if options else None
+        value = bound(self.record, given).value
         if not self.record.grouped_by:
-            return bound(self.record).value(a, b)
-        return bound(self.record).value(a, b, *(groups or (np.arange(len(a)), np.arange(len(b)))))
+            return value(a, b)
+        return value(a, b, *(groups or (np.arange(len(a)), np.arange(len(b)))))
 
     def scale(self) -> float:
         """Size of the metric's values: the value of two distant sets, or 1 if that is smaller."""
@@ -119,8 +128,8 @@ class SetMetricContract(RecordContract):
         sets = [(features(0, 200), features(1, 150, shift)) for shift in (0.0, 1.0, 8.0)]
 
         def values(options: Options) -> list[str]:
-            value = bound(self.record, options.model_dump(mode="json")).value
-            return [repr(value(one, two)) for one, two in sets]  # as text NaN equals NaN
+            found = (self.value(one, two, options=options) for one, two in sets)
+            return [repr(value) for value in found]  # as text NaN equals NaN
 
         self.check_options(values, "value")
 
