@@ -85,6 +85,6 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_lists_the_choices(tmp_path: Path) -> None:
     """Nothing is written for a kind that there is not."""
-    with pytest.raises(UnknownNameError, match="choices: backbone, exporter, feature"):
+    with pytest.raises(UnknownNameError, match="choices: augmentation, backbone, exporter"):
         new_package(tmp_path / "mine", "lost")
     assert list(tmp_path.iterdir()) == []
