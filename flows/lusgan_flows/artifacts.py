@@ -108,7 +108,7 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
 
 
 def show_section(board: Board, score: int, section: Section, pictures: Pictures) -> None:
-    """Show a section's sheets of frames, nearest pairs and named tables; leave out the rest.
+    """Show a section's sheets of frames, pairs of frames and named tables; leave out the rest.
 
     Args:
         board: Where to show them.
@@ -126,7 +126,7 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
             board.markdown(
                 f"score-{score}-{figure.name}",
                 pairs_text(figure, pictures),
-                f"{figure.title}: synthetic frames beside real ones",
+                f"Score {score}: {figure.about}",
             )
 
 
@@ -149,7 +149,7 @@ def _spelled(cell: str | float | Range | None) -> str:
 
 
 def pairs_text(figure: FramePairs, pictures: Pictures) -> str:
-    """Write pairs as a Markdown table, the synthetic frame on the left.
+    """Write pairs of frames as a Markdown table, the synthetic frame on the left.
 
     Args:
         figure: The pairs, closest first; the first ``PAIRS`` are shown.

@@ -112,7 +112,9 @@ class FramePairs(Record):
 
     kind: Literal["pairs"] = "pairs"
     name: str = "nearest"
-    """For keys of artifacts."""
+    """What they are, in a word, for keys of artifacts."""
+    about: str = "synthetic frames beside the real ones nearest to them"
+    """The same in a few words."""
     title: str
     metric: str
     """Title of the metric by which they were matched."""

@@ -7,12 +7,13 @@ import pytest
 from scipy.stats import binom, mannwhitneyu
 
 from lusgan_core.evaluation.audit.limits import (
-    expected_rate,
+    drawn_rates,
+    false_alarms,
     flagged,
     joint_limits,
     p_value,
     power,
-    split_patients,
+    smallest_rate,
     wilson,
 )
 from lusgan_core.evaluation.audit.plants import KINDS, plant
@@ -58,12 +59,6 @@ def test_patients_who_share_something_are_one() -> None:
     assert merge_patients(marks) == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "e"}
 
 
-def test_limits_are_set_on_one_half_of_the_patients() -> None:
-    """In turn from the one with most frames on; a single patient is for setting them."""
-    assert split_patients({"a": 3, "b": 9, "c": 5, "d": 5}) == (["b", "d"], ["c", "a"])
-    assert split_patients({"a": 3}) == (["a"], [])
-
-
 @pytest.mark.parametrize("rate", [0.01, 0.02, 0.1])
 def test_joint_limits_flag_at_most_the_rate_and_no_higher_rank_does(
     rng: np.random.Generator, rate: float
@@ -84,29 +79,60 @@ def test_few_frames_flag_none_of_themselves(rng: np.random.Generator) -> None:
     assert joint_limits(features, likeness, 0.01) == (features.min(), likeness.min())
 
 
-def test_the_expected_rate_is_the_largest_that_is_known_of() -> None:
-    """The nominal one, the one that so few frames can tell, or one that was measured."""
-    assert expected_rate(0.02, 999, None, None) == 0.02
-    assert expected_rate(0.02, 19, None, 0.01) == 1 / 20
-    assert expected_rate(0.02, 100, 0.04, 0.03) == 0.04
-    assert expected_rate(0.02, 100, 0.03, 0.07) == 0.07
+def test_false_alarms_are_counted_by_limits_of_other_patients(rng: np.random.Generator) -> None:
+    """Each patient's frames by limits set without them: one who is like no other is flagged, whose
+    own frames would have moved the limits. One patient alone cannot be checked."""
+    features, likeness = rng.uniform(0.5, 1, (2, 120))
+    patients = [f"p{number // 30}" for number in range(120)]
+    features[:30] -= 0.4
+    found = false_alarms(features, likeness, patients, 0.02)
+    assert found is not None
+    assert found[:30].mean() > 0.5
+    limits = joint_limits(features[30:], likeness[30:], 0.02)
+    assert np.array_equal(found[:30], flagged(features[:30], likeness[:30], limits))
+    assert flagged(features, likeness, joint_limits(features, likeness, 0.02)).sum() <= 2
+    assert false_alarms(features, likeness, ["p"] * 120, 0.02) is None
+
+
+def test_few_frames_cannot_tell_small_rates() -> None:
+    """Of 19 frames none may be flagged; the next one is below all of them once in 20 times."""
+    assert smallest_rate(0.02, 999) == 0.02
+    assert smallest_rate(0.02, 19) == 1 / 20
+
+
+def test_rates_are_drawn_by_patients() -> None:
+    """Where all frames of one of four patients are flagged, a draw of four patients has him a
+    binomial number of times; and no rate is below the smallest."""
+    alarms = np.repeat([True, False, False, False], 10)
+    rates = drawn_rates(alarms, np.repeat(list("abcd"), 10).tolist(), 0.02)
+    assert set(rates) <= {0.02, 0.25, 0.5, 0.75, 1.0}
+    for times in range(4):
+        share = np.mean(rates == max(0.02, times / 4))
+        assert share == pytest.approx(binom.pmf(times, 4, 0.25), abs=0.05)
+    assert drawn_rates(None, ["a"], 0.03).tolist() == [0.03]
 
 
 def test_p_values_and_power_are_binomial() -> None:
-    """As scipy's distribution has them: of the smallest count whose p value is significant."""
-    assert p_value(0, 500, 0.02) == 1
-    assert p_value(19, 500, 0.02) == pytest.approx(binom.sf(18, 500, 0.02))
+    """As scipy's distribution has them: of the smallest count whose p value is significant; for
+    several rates their mean."""
+    one = np.array([0.02])
+    assert p_value(0, 500, one) == 1
+    assert p_value(19, 500, one) == pytest.approx(binom.sf(18, 500, 0.02))
+    several = np.array([0.02, 0.04, 0.04, 0.1])
+    assert p_value(19, 500, several) == pytest.approx(binom.sf(18, 500, several).mean())
     needed = next(n for n in range(500) if binom.sf(n - 1, 500, 0.02) < 0.01)
     share = 0.05 * 0.9 + 0.95 * 0.02
-    (found,) = power([0.05], 500, [0.02], [0.9])
+    (found,) = power([0.05], 500, [one], [0.9])
     assert found == pytest.approx(binom.sf(needed - 1, 500, share))
-    assert power([0.5], 2, [0.4], [1.0]) == (0.0,)
+    assert power([0.5], 2, [np.array([0.4])], [1.0]) == (0.0,)
+    assert power([0.05], 500, [one], [0.0]) == power([0.05], 500, [one], [0.02])
 
 
 def test_power_is_that_of_the_better_limit() -> None:
     """Two limits share the significance; the one that notices a share sooner counts."""
-    both = power([0.02], 500, [0.01, 0.02], [0.9, 0.9])[0]
-    each = [power([0.02], 500, [rate, rate], [0.9, 0.9])[0] for rate in (0.01, 0.02)]
+    rates = [np.array([0.01]), np.array([0.02])]
+    both = power([0.02], 500, rates, [0.9, 0.9])[0]
+    each = [power([0.02], 500, [rate, rate], [0.9, 0.9])[0] for rate in rates]
     assert both == max(each)
     assert each[0] != each[1]
 

@@ -36,14 +36,14 @@ def likeness(synthetic: float, real: float = 0.2) -> tuple[Measured, ...]:
 def audit(flagged: int = 5, found: int = 45, patients: int = 9, **changes: Any) -> AuditRecord:
     """Return an audit of 500 frames with one limit at 1% and one kind of 50 planted copies."""
     limit = AuditLimit(
-        rate=0.01, features=0.5, likeness=0.5, false_alarms=0.01, left_out=0.01,
+        rate=0.01, features=0.5, likeness=0.5, false_alarms=0.01, held_out_alarms=0.01,
         expected_rate=0.01, flagged=flagged, p_value=1e-9 if flagged > 20 else 0.6,
     )  # fmt: skip
     planted = Planted(kind="verbatim", number=50, found=(found,), interval=(0, 1), power=(1,))
     facts: dict[str, Any] = {
         "extractor": "lite0-0", "likeness": "SSIM", "frames": 500, "training_frames": 600,
-        "training_patients": patients, "shared": 0, "calibration_patients": 2,
-        "calibration_frames": 50, "check_patients": 2, "check_frames": 50, "limits": (limit,),
+        "training_patients": patients, "shared": 0, "held_out_patients": 2, "held_out_frames": 90,
+        "left_out_frames": 600, "limits": (limit,),
         "planted": (planted,), "shares": (0.01,), "suspects": (), "authentic": 0.9, "c_t": None,
     }  # fmt: skip
     return AuditRecord.model_validate(facts | changes)
@@ -140,10 +140,8 @@ def test_copies_are_claimed_as_the_audit_has_it() -> None:
     assert "90% of planted copies" in none.text
     assert copies(record(audit=audit(found=24))).state == "unknown"
     assert copies(record(audit=None)).state == "unknown"
-    unchecked = audit(check_patients=0, limits=tuple(
-        limit.model_copy(update={"false_alarms": None, "left_out": None})
-        for limit in audit().limits
-    ))  # fmt: skip
+    limits = tuple(limit.model_copy(update={"false_alarms": None}) for limit in audit().limits)
+    unchecked = audit(limits=limits)
     assert "checked on no other patient" in copies(record(audit=unchecked)).text
 
 

@@ -256,7 +256,11 @@ def _model(**values: float) -> ModelRecord:
 
 
 def with_levels() -> Registry:
-    """Return the installed plugins and one more feature extractor: levels of grey."""
+    """Return the installed plugins and one more feature extractor: levels of grey.
+
+    EfficientNet is left out, so that the audit uses random networks: features of the former agree
+    to 1e-6 only from one processor to another.
+    """
 
     def build(device: str) -> Any:
         def extract(stack: np.ndarray) -> np.ndarray:
@@ -272,6 +276,8 @@ def with_levels() -> Registry:
 
     registry = discover_plugins()
     registry.add(Plugin(), Provider("tests"))
+    for name in ("lite0", "lite2"):
+        del registry.records["feature"][name]
     return registry
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from lusgan_core.evaluation.audit.limits import (
     RATES,
-    expected_rate,
+    drawn_rates,
+    false_alarms,
     flagged,
     joint_limits,
     p_value,
     power,
-    split_patients,
+    smallest_rate,
     wilson,
 )
 from lusgan_core.evaluation.audit.plants import KINDS, plant
@@ -96,26 +97,18 @@ def audit(
     Returns:
         What was found, with the audit's own sensitivity.
     """
-    counts = {code: held_out.patients.count(code) for code in set(held_out.patients)}
-    calibrating, checking = split_patients(counts)
-    used = np.isin(held_out.patients, calibrating)
-    of_held_out = _statistic(held_out, training, measures)
-    known = _chosen(of_held_out, used)
-    others = [
-        _chosen(of_held_out, ~used) if checking else None,
-        _left_out(training.chosen(spread(len(training.frames), most)), training, measures),
-    ]
-    of_synthetic = _statistic(synthetic, training, measures)
-    limits = tuple(_limit(rate, known, others, of_synthetic) for rate in RATES)
+    left_out = _left_out(training, most)
     originals = training.chosen(spread(len(training.frames), copies))
+    copied = [_copied(kind, originals, measures) for kind in KINDS]
+    of_held_out, of_left_out, of_synthetic, *of_copies = _statistics(
+        [held_out, left_out, synthetic, *copied], training, measures
+    )
+    known = _Strangers(of_held_out, of_left_out, (*held_out.patients, *left_out.patients))
+    found = [_limit(rate, known, of_synthetic) for rate in RATES]
+    limits = tuple(limit for limit, _ in found)
     planted = tuple(
-        _planted(
-            kind,
-            _statistic(_copied(kind, originals, measures), training, measures),
-            limits,
-            len(synthetic.frames),
-        )
-        for kind in KINDS
+        _planted(kind, of_copy, found, len(synthetic.frames))
+        for kind, of_copy in zip(KINDS, of_copies, strict=True)
     )
     return AuditRecord(
         extractor=measures.extractor,
@@ -124,10 +117,9 @@ def audit(
         training_frames=len(training.frames),
         training_patients=len(set(training.patients)),
         shared=0,
-        calibration_patients=len(calibrating),
-        calibration_frames=int(used.sum()),
-        check_patients=len(checking),
-        check_frames=int((~used).sum()),
+        held_out_patients=len(set(held_out.patients)),
+        held_out_frames=len(held_out.frames),
+        left_out_frames=len(left_out.frames),
         limits=limits,
         planted=planted,
         shares=SHARES,
@@ -137,52 +129,67 @@ def audit(
     )
 
 
-def _statistic(part: Part, training: Part, measures: Measures, apart: bool = False) -> _Both:
-    """The statistic of some frames; ``apart`` leaves out the training frames of their patients."""
-    pair = []
-    for distances in (
-        feature_distances(part.features, training.features),
-        measures.dissimilarity(part.frames),
-    ):
-        if apart:
-            own = np.array(part.patients)[:, None] == np.array(training.patients)[None, :]
-            distances = np.where(own, np.inf, distances)
-        pair.append(ratios(distances, training.patients))
-    return _Both(*pair)
-
-
-def _left_out(some: Part, training: Part, measures: Measures) -> _Both | None:
-    """The statistic of training frames, each as if its patient were held out."""
+def _left_out(training: Part, most: int) -> Part:
+    """Training frames that are compared with other patients alone; none of less than three."""
     enough = len(set(training.patients)) >= 3
-    return _statistic(some, training, measures, apart=True) if enough else None
+    return training.chosen(spread(len(training.frames), most if enough else 0))
 
 
-def _chosen(found: _Both, kept: NDArray[np.bool_]) -> _Both:
-    pair = (found.features, found.likeness)
-    return _Both(*(Ratios(each.values[kept], each.nearest[kept]) for each in pair))
-
-
-def _limit(
-    rate: float, known: _Both, others: Sequence[_Both | None], synthetic: _Both
-) -> AuditLimit:
-    """Set limits on known frames, count what they flag of others, and of synthetic frames."""
-    limits = joint_limits(known.features.values, known.likeness.values, rate)
-    false_alarms, left_out = (
-        None if other is None else float(other.flagged(limits).mean()) for other in others
+def _statistics(parts: Sequence[Part], training: Part, measures: Measures) -> list[_Both]:
+    """The statistic of each part's frames, of real ones without the frames of their own patient."""
+    features = feature_distances(
+        np.concatenate([part.features for part in parts]), training.features
     )
-    expected = expected_rate(rate, len(known.features.values), false_alarms, left_out)
+    likeness = measures.dissimilarity(np.concatenate([part.frames for part in parts]))
+    codes, found, first = np.array(training.patients), [], 0
+    for part in parts:
+        rows = slice(first, first := first + len(part.frames))
+        own = np.array(part.patients)[:, None] == codes if part.where else False
+        pair = (np.where(own, np.inf, distances[rows]) for distances in (features, likeness))
+        found.append(_Both(*(ratios(distances, training.patients) for distances in pair)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Strangers:
+    """Frames that cannot be copies."""
+
+    held_out: _Both
+    left_out: _Both
+    """Training frames, compared with other patients alone."""
+    patients: tuple[str, ...]
+    """Whose each frame is, held-out ones first."""
+
+    @property
+    def features(self) -> Floats:
+        return np.concatenate([self.held_out.features.values, self.left_out.features.values])
+
+    @property
+    def likeness(self) -> Floats:
+        return np.concatenate([self.held_out.likeness.values, self.left_out.likeness.values])
+
+
+def _limit(rate: float, known: _Strangers, synthetic: _Both) -> tuple[AuditLimit, Floats]:
+    """Set limits, and count what they flag; with the rates of false alarms that are likely."""
+    limits = joint_limits(known.features, known.likeness, rate)
+    alarms = false_alarms(known.features, known.likeness, known.patients, rate)
+    least = smallest_rate(rate, len(known.patients))
+    rates = drawn_rates(alarms, known.patients, least)
     is_flagged = synthetic.flagged(limits)
     count = int(is_flagged.sum())
-    return AuditLimit(
+    limit = AuditLimit(
         rate=rate,
         features=limits[0],
         likeness=limits[1],
-        false_alarms=false_alarms,
-        left_out=left_out,
-        expected_rate=expected,
+        false_alarms=None if alarms is None else float(alarms.mean()),
+        held_out_alarms=None
+        if alarms is None
+        else float(alarms[: len(known.held_out.features.values)].mean()),
+        expected_rate=least if alarms is None else max(least, float(alarms.mean())),
         flagged=count,
-        p_value=p_value(count, len(is_flagged), expected),
+        p_value=p_value(count, len(is_flagged), rates),
     )
+    return limit, rates
 
 
 def _copied(kind: str, originals: Part, measures: Measures) -> Part:
@@ -190,16 +197,18 @@ def _copied(kind: str, originals: Part, measures: Measures) -> Part:
     return Part(frames, measures.extract(frames))
 
 
-def _planted(kind: str, found: _Both, limits: tuple[AuditLimit, ...], frames: int) -> Planted:
-    number = len(found.features.values)
-    hits = tuple(int(found.flagged((limit.features, limit.likeness)).sum()) for limit in limits)
-    expected = [limit.expected_rate for limit in limits]
+def _planted(
+    kind: str, copies: _Both, found: Sequence[tuple[AuditLimit, Floats]], frames: int
+) -> Planted:
+    number = len(copies.features.values)
+    hits = [int(copies.flagged((limit.features, limit.likeness)).sum()) for limit, _ in found]
+    shares = [hit / number for hit in hits]
     return Planted(
         kind=kind,
         number=number,
-        found=hits,
+        found=tuple(hits),
         interval=wilson(hits[-1], number),
-        power=power(SHARES, frames, expected, [hit / number for hit in hits]),
+        power=power(SHARES, frames, [rates for _, rates in found], shares),
     )
 
 

@@ -13,23 +13,24 @@ class AuditLimit(Record):
     """Limits of both ratios, set for one rate of false alarms, and what they flag."""
 
     rate: float
-    """Share of the calibration frames that may be flagged."""
+    """Share of the frames of strangers that may be flagged."""
     features: float
     """A frame is flagged whose ratio of distances in features is below this."""
     likeness: float
     """A frame is flagged whose ratio of dissimilarities is below this."""
     false_alarms: float | None
-    """Share flagged of frames of other held-out patients; None where there are none."""
-    left_out: float | None
-    """Share flagged of training frames when all frames of their own patient are left out; None
-    where there are less than three training patients."""
+    """Share flagged of strangers' frames by limits that are set without their patient; None where
+    there is one patient alone."""
+    held_out_alarms: float | None
+    """The same of held-out patients' frames alone."""
     expected_rate: float
     """Share of a set without copies that is expected to be flagged: the largest of ``rate``, what
-    so few calibration frames can tell apart, ``false_alarms`` and ``left_out``."""
+    so few frames can tell apart, and ``false_alarms``."""
     flagged: int
     """Synthetic frames that are flagged."""
     p_value: float
-    """Chance that as many are flagged in a set without copies (binomial test)."""
+    """Chance that as many are flagged in a set without copies: that of the binomial test, averaged
+    over the rates of false alarms that a bootstrap over patients gives."""
 
 
 class Planted(Record):
@@ -81,11 +82,11 @@ class AuditRecord(Record):
     """Those who share a clip or a frame count as one."""
     shared: int
     """Patients who share a clip or a frame with another one."""
-    calibration_patients: int
-    calibration_frames: int
-    check_patients: int
-    """Held-out patients whose false alarms were counted; 0: the rate could not be checked."""
-    check_frames: int
+    held_out_patients: int
+    held_out_frames: int
+    left_out_frames: int
+    """Training frames that served as frames of strangers, compared with other patients alone; 0
+    where there are less than three training patients."""
     limits: tuple[AuditLimit, ...]
     """By rising rate."""
     planted: tuple[Planted, ...]
@@ -110,9 +111,10 @@ class AuditRecord(Record):
 
     @property
     def checked_patients(self) -> int:
-        """Patients on whom false alarms were counted, and no limit was set."""
-        left_out = self.limits[-1].left_out is not None
-        return self.check_patients + (self.training_patients if left_out else 0)
+        """Patients on whom false alarms were counted; 0 if there was nobody to count them on."""
+        if self.limits[-1].false_alarms is None:
+            return 0
+        return self.held_out_patients + (self.training_patients if self.left_out_frames else 0)
 
     @property
     def sensitivity(self) -> float:

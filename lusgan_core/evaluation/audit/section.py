@@ -51,22 +51,24 @@ def calibration(record: AuditRecord) -> str:
     limit = record.limits[-1]
     text = (
         f"Limits were set at {limit.rate:.0%} false alarms on "
-        f"{plural(record.calibration_frames, 'frame')} of "
-        f"{plural(record.calibration_patients, 'held-out patient')}"
+        f"{plural(record.held_out_frames, 'frame')} of "
+        f"{plural(record.held_out_patients, 'held-out patient')}"
     )
-    if limit.false_alarms is None:
-        text += "; nobody else is held out, so the false alarms could not be checked."
+    if record.left_out_frames:
+        text += (
+            f", and on {plural(record.left_out_frames, 'frame')} of "
+            f"{plural(record.training_patients, 'training patient')}, compared with other "
+            "patients alone"
+        )
+    if limit.false_alarms is None or limit.held_out_alarms is None:
+        text += "; there is nobody else, so the false alarms could not be checked."
     else:
         text += (
-            f"; of {plural(record.check_frames, 'frame')} of "
-            f"{plural(record.check_patients, 'other held-out patient')} "
-            f"{limit.false_alarms:.1%} are flagged."
+            f". Set without each patient in turn, they flag {limit.false_alarms:.1%} of these "
+            f"frames, and {limit.held_out_alarms:.1%} of those of held-out patients"
         )
-    if limit.left_out is not None:
-        text += (
-            f" Of training frames, each compared with other patients alone, {limit.left_out:.1%} "
-            "are flagged. The largest of these rates is the one expected."
-        )
+        one = record.held_out_patients == 1
+        text += ": one patient, who is no check to rely on." if one else "."
     if record.shared:
         text += (
             f" {plural(record.shared, 'patient')} share a clip or a frame with another one, and "
@@ -135,6 +137,7 @@ def _gallery(record: AuditRecord, samples: str, score: int) -> FramePairs:
     last = record.limits[-1]
     return FramePairs(
         name="flagged",
+        about="flagged synthetic frames beside the training frames that they may be copies of",
         title=f"Flagged pairs of score {score}",
         metric="Ratio beside its limit",
         pairs=tuple(_pair(suspect, last, samples, score) for suspect in record.suspects[:PAIRS]),
