@@ -338,8 +338,15 @@ class SetMetric:
     be written to. Where ``options`` is not ``NoOptions`` it gets the options as its last argument;
     where ``uses_device`` is set, also the keyword ``device``, as pair metrics do.
 
-    The evaluation takes the value of synthetic frames beside held-out real ones, and sets beside it
-    the value of training real frames beside the same ones, at equal counts: the floor.
+    Frames of one patient, or of one clip, are no independent draws. A metric that leaves pairs of
+    them out names what they share as ``grouped_by``: it is called as ``value(features_a,
+    features_b, groups_a, groups_b)``, with an integer for each frame, (N,) and (M,), that frames of
+    one patient (or clip) share. Every synthetic frame is a group of its own, and a set of real
+    frames has two groups at least.
+
+    The first set is the real one that the second is held against. The evaluation takes the value of
+    held-out real frames and synthetic ones, and sets beside it, at equal counts, the value of the
+    same held-out frames and training ones (the floor), and of frames that are known to be bad.
     """
 
     name: str
@@ -359,6 +366,8 @@ class SetMetric:
     uses_device: bool = False
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
+    grouped_by: Literal["", "patient", "clip"] = field(default="", kw_only=True)
+    """What frames share of which it leaves pairs out; empty: it takes no groups."""
 
 
 Metric = PairMetric | SetMetric

@@ -37,10 +37,12 @@ class Measured(Record):
     """Number of pairs, frames or iterations that the value is computed from."""
     floor: float | None = None
     """The same statistic between real frames: the best that synthetic ones could reach."""
+    floor_range: tuple[float, float] | None = None
+    """Range of the floor with other patients, 5 to 95 %: of random halves of all real patients."""
     interval: tuple[float, float] | None = None
     """Range of the value with other patients, 5 to 95 %."""
     ceilings: dict[str, float] = Field(default_factory=dict)
-    """The same statistic for frames that are known to be bad, by their kind."""
+    """The same statistic for frames that are known to be bad, by their kind: ``noise`` ..."""
 
     @property
     def direction(self) -> str:

@@ -231,6 +231,10 @@ class Registry:
         """All pair metrics by name."""
         return {n: r for n, r in self.records["metric"].items() if isinstance(r, PairMetric)}
 
+    def set_metrics(self) -> dict[str, SetMetric]:
+        """All set metrics by name."""
+        return {n: r for n, r in self.records["metric"].items() if isinstance(r, SetMetric)}
+
     def metric(self, name: str) -> PairMetric | SetMetric:
         """The metric of that name, on pairs or on sets; raises UnknownPluginError."""
         record = self.records["metric"].get(name)

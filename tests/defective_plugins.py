@@ -128,6 +128,7 @@ OF_RECORDS = {
     "conditional_text": Defect(record("Backbone", conditional="'yes'"), "conditional is 'yes'"),
     "device_text": Defect(record("PairMetric", uses_device="'cpu'"), "uses_device is 'cpu'"),
     "features_list": Defect(record("SetMetric", features="['random']"), "features is ['random']"),
+    "grouped_by_exam": Defect(record("SetMetric", grouped_by="'exam'"), "'patient' or 'clip'"),
     "min_frames_zero": Defect(record("SetMetric", min_frames="0"), "min_frames is 0"),
     "build_none": Defect(record("FeatureExtractor", build="None"), "build is None"),
     "size_zero": Defect(record("FeatureExtractor", size="0"), "size is 0"),

@@ -23,6 +23,7 @@ from lusgan_core.calls.section import (
     FrameAt,
     Group,
     Measured,
+    Range,
     Section,
     Table,
 )
@@ -410,7 +411,7 @@ def with_values(*values: Measured) -> Section:
     return Section(name="evaluation", title="Similarity", values=values)
 
 
-def with_table(*cells: str | float | None) -> Section:
+def with_table(*cells: str | float | Range | None) -> Section:
     """Return a section of a table with one row."""
     columns = tuple(f"column {number}" for number in range(len(cells)))
     table = Table(title="A table", columns=columns, rows=(cells,))

@@ -24,6 +24,8 @@ COMMANDS = {
     "generate": "Generate frames from a model: the current one of a score, or one that is named.",
     "evaluate": "Compare one score's synthetic frames with real ones, with what that needs before.",
     "pairs": "Compare every image of A with every image of B, by every metric.",
+    "distance": "Measure how far the images of B are from those of A: KID, FID, precision, "
+    "recall ...",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",

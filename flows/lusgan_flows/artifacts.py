@@ -9,13 +9,13 @@ from prefect.logging import get_run_logger
 
 from lusgan_core.calls.call import StageContext, data_of
 from lusgan_core.calls.provenance import Manifest
-from lusgan_core.calls.section import FramePairs, Section, Sheet, Table
+from lusgan_core.calls.section import ExamFile, FramePairs, Patient, Range, Section, Sheet, Table
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import LusganError
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.reporting.gather import score_sections
 from lusgan_core.reporting.pictures import Pictures
-from lusgan_core.reporting.wording import number
+from lusgan_core.reporting.wording import number, span
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
 from lusgan_flows.board import Board
@@ -106,12 +106,18 @@ def table_rows(figure: Table) -> list[dict[str, str]]:
     """Write the rows of a table that names no patient, each cell as a report spells it."""
     return [
         {
-            column: cell if isinstance(cell, str) else number(cell)
+            column: _spelled(cell)
             for column, cell in zip(figure.columns, cells, strict=True)
-            if cell is None or isinstance(cell, str | int | float)
+            if not isinstance(cell, Patient | ExamFile)
         }
         for cells in figure.rows
     ]
+
+
+def _spelled(cell: str | float | Range | None) -> str:
+    if isinstance(cell, Range):
+        return span(cell.low, cell.high)
+    return cell if isinstance(cell, str) else number(cell)
 
 
 def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:

@@ -177,7 +177,19 @@ class ExamFile(Record):
     exam: str = ""
 
 
-Cell = str | int | float | Patient | ExamFile | None
+class Range(Record):
+    """A cell that holds a range of numbers."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, bounds: tuple[float, float] | None) -> Range | None:
+        """The cell of two numbers; None for None."""
+        return None if bounds is None else cls(low=bounds[0], high=bounds[1])
+
+
+Cell = str | int | float | Patient | ExamFile | Range | None
 
 
 class Table(Record):

@@ -1,34 +1,25 @@
-"""Distances between sets of frames: synthetic ones beside real ones, each with its floor.
+"""Distances between a score's synthetic frames and real ones, on features that are kept.
 
-A distance is taken of synthetic frames to those of held-out patients. Its floor is the distance of
-training frames to the same held-out ones: what real frames of other patients reach. All sides have
-the same number of frames, since many distances depend on it. Where no patient is held out, the
-distance is to training frames and has no floor.
-
-Shapes: N frames, D features.
+A distance is taken of synthetic frames to those of held-out patients, and beside it the same to
+training patients. All sides have the same number of frames, since many distances depend on it.
+Where no patient is held out, the distance is to training frames and has no floor.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from lusgan_core.api import PairMetric, SetMetric
+from lusgan_core.api import SetMetric
 from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, TRAINING, Measured
 from lusgan_core.errors import PluginError
 from lusgan_core.evaluation.choice import Choice
 from lusgan_core.evaluation.feature_store import FeatureStore
-from lusgan_core.evaluation.sides import FrameSets, Side, Sides, frames_a_side, make_sides
+from lusgan_core.evaluation.sides import FrameSets, Sides, frames_a_side, make_sides
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.bound import bound
-from lusgan_core.measures.plugin_calls import measured_by
-
-MANY = 4
-"""Held-out patients from which on a distance has an interval."""
+from lusgan_core.measures.distances import lacking, measure_distance, of_metric, value_of
+from lusgan_core.progress import track
 
 
 @dataclass
@@ -70,32 +61,37 @@ def measure_distances(
     """
     found = Distances()
     sides: dict[str, Sides] = {}
-    for metric in choice.sets:
-        ready = bound(metric, options.metric_options.get(metric.name), device)
-        for name in choice.extractors_of(metric, options):
+    taken = [
+        (metric, name) for metric in choice.sets for name in choice.extractors_of(metric, options)
+    ]
+    with track(f"{label}: distances", len(taken), "distances") as task:
+        for metric, name in taken:
             title = f"{metric.title} ({name})"
-            reason = _lacking(metric, name, context, options, sets)
-            if reason:
-                found.absent[title] = reason
-                continue
+            reason = _unfit(name, context, sets)
             try:
-                if name not in sides:
+                if not reason and name not in sides:
                     given = options.feature_options.get(name, {})
                     kept = FeatureStore(context.store, context.registry, name, given, device)
                     sides[name] = make_sides(kept, sets, options, f"{label}: {name} features")
                     found.features.append(kept.tag)
-                found.values.append(_measured(ready, name, title, sides[name]))
+                reason = reason or lacking(
+                    metric, sides[name].comparison.reference, frames_a_side(sets, options)
+                )
+                if reason:
+                    found.absent[title] = reason
+                else:
+                    ready = bound(metric, options.metric_options.get(metric.name), device)
+                    found.values += _measured(ready, f"{metric.name}/{name}", title, sides[name])
             except PluginError as error:
                 if options.metrics or (name in options.features and name not in sides):
                     raise  # somebody named what failed
                 found.absent[title] = str(error)
+            task.advance()
     return found
 
 
-def _lacking(
-    metric: SetMetric, name: str, context: StageContext, options: EvaluationOptions, sets: FrameSets
-) -> str:
-    """Why a metric cannot be taken on the features of an extractor; empty if it can."""
+def _unfit(name: str, context: StageContext, sets: FrameSets) -> str:
+    """Why an extractor has no features of these frames; empty if it has."""
     extractor = context.registry.features().get(name)
     if extractor is None:
         return f"the feature extractor {name!r} is not installed"
@@ -103,90 +99,17 @@ def _lacking(
     if min(height, width) < extractor.min_size:
         least = extractor.min_size
         return f"{name} needs {least} pixels a side, frames are {height} x {width}"
-    count = frames_a_side(sets, options)
-    least = max(metric.min_frames, 1)
-    return f"needs {least} frames a side, there are {count}" if count < least else ""
+    return ""
 
 
-def _measured(metric: SetMetric, extractor: str, title: str, sides: Sides) -> Measured:
-    reference = sides.reference
-    between = (HELD_OUT if sides.held_out else TRAINING, SYNTHETIC)
-    value = _value(metric, reference, sides.synthetic)
-    floor = _value(metric, reference, sides.training) if sides.held_out else None
-    return of_metric(metric, between, len(reference)).model_copy(
-        update={
-            "metric": f"{metric.name}/{extractor}",
-            "title": title,
-            "value": value,
-            "floor": floor,
-            "interval": _interval(metric, sides, value) if sides.held_out else None,
-        }
-    )
-
-
-def _value(metric: SetMetric, a: Side, b: Side) -> float | None:
-    """The metric's value of two sides; None where it is not finite."""
-    sides = [side.features.view() for side in (a, b)]
-    for features in sides:
-        features.flags.writeable = False
-    wrong = f"failed on features shaped {a.features.shape} and {b.features.shape}"
-    value = measured_by(f"metric {metric.name!r}", wrong, lambda: float(metric.value(*sides)))
-    return value if math.isfinite(value) else None
-
-
-def _interval(metric: SetMetric, sides: Sides, whole: float | None) -> tuple[float, float] | None:
-    """The range of a distance with other held-out patients, 5 to 95 %, by the jackknife.
-
-    The value is taken again without each patient in turn; a t distribution with one degree of
-    freedom less than patients gives the range (Tukey 1958). A bootstrap over patients would put
-    frames beside copies of themselves, which moves distances whose sums run over pairs in a set.
-
-    Returns None for less than ``MANY`` patients, or where a value is not finite.
-    """
-    from scipy.special import stdtrit
-
-    without = [
-        _value(metric, fewer, sides.synthetic.thinned(len(fewer)))
-        for fewer in _leaving_one_out(sides.reference)
-        if len(fewer) >= max(metric.min_frames, 1)
-    ]
-    values = [value for value in without if value is not None]
-    count = len(set(sides.reference.patients))
-    if count < MANY or whole is None or len(values) < count:
-        return None
-    spread = np.sqrt((count - 1) / count * np.square(np.array(values) - np.mean(values)).sum())
-    half = float(stdtrit(count - 1, 0.95) * spread)
-    low, high = metric.bounds
-    return max(low, whole - half), min(high, whole + half)
-
-
-def _leaving_one_out(side: Side) -> Iterator[Side]:
-    """The side without each of its patients in turn, if there are enough of them."""
-    patients = np.array(side.patients)
-    names = np.unique(patients)
-    for patient in names if len(names) >= MANY else ():
-        yield side.chosen(np.flatnonzero(patients != patient))
-
-
-def of_metric(metric: PairMetric | SetMetric, between: tuple[str, ...], number: int) -> Measured:
-    """Make a measured value of a metric, whose ``value`` is still to be filled in.
-
-    Args:
-        metric: The metric.
-        between: The sides that were compared.
-        number: Number of pairs, or of frames a side.
-
-    Returns:
-        The measured value, without a value.
-    """
-    low, high = (bound if math.isfinite(bound) else None for bound in metric.bounds)
-    return Measured(
-        metric=metric.name,
-        title=metric.title,
-        between=between,
-        value=None,
-        unit=metric.unit,
-        better=metric.better,
-        bounds=(low, high),
-        number=number,
-    )
+def _measured(metric: SetMetric, name: str, title: str, sides: Sides) -> list[Measured]:
+    """The distance to held-out frames with all that stands beside it, and that to training ones."""
+    named = {"metric": name, "title": title}
+    near = (TRAINING, SYNTHETIC)
+    between = (HELD_OUT, SYNTHETIC) if sides.held_out else near
+    found = [measure_distance(metric, sides.comparison, between).model_copy(update=named)]
+    if sides.held_out:
+        value = value_of(metric, sides.training, sides.comparison.judged)
+        beside = of_metric(metric, near, len(sides.training))
+        found.append(beside.model_copy(update=named | {"value": value}))
+    return found

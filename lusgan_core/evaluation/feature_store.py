@@ -1,7 +1,7 @@
 """Features in the store: each clip's frames and each sample set go through an extractor once.
 
     features/PATIENT/EXAM/CLIP/SCORE-DIGEST-EXTRACTOR.npz     of the frames of one score in a shard
-    samples/.../features/DIGEST-EXTRACTOR.npz                 of a sample set
+    samples/.../features/DIGEST-EXTRACTOR.npz                 of a sample set, and of its ceilings
 
 Those of a shard lie in a folder of its exam, so that they go with the exam when it is withdrawn;
 those of a sample set lie beside it. ``EXTRACTOR`` is a name and eight digits of what it computes.
@@ -9,6 +9,7 @@ those of a sample set lie beside it. ``EXTRACTOR`` is a name and eight digits of
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -82,6 +83,22 @@ class FeatureStore:
         folder = frames_key.rpartition("/")[0]
         key = f"{folder}/features/{digest[:8]}-{self.tag}.npz"
         return self._kept(key, len(frames), lambda: frames)
+
+    def of_made(self, frames_key: str, frames: NDArray[np.uint8]) -> Features:
+        """Return the features of frames that were made to be held beside synthetic ones.
+
+        Args:
+            frames_key: Key of the file of the synthetic frames, beside which features are kept.
+            frames: (N, H, W) or (N, H, W, 3) uint8.
+
+        Returns:
+            Features (N, D) float32.
+
+        Raises:
+            PluginError: The extractor fails or breaks its contract.
+        """
+        digest = hashlib.sha256(frames.tobytes()).hexdigest()
+        return self.of_samples(frames_key, digest, frames)
 
     def _frames(self, key: str, score: int) -> NDArray[np.uint8]:
         with self.store.local_copy(key) as path:

@@ -17,7 +17,7 @@ from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation.audit.score import Audited, try_audit
 from lusgan_core.evaluation.audit.values import audit_values
 from lusgan_core.evaluation.choice import choose, identical_likeness
-from lusgan_core.evaluation.distances import measure_distances, of_metric
+from lusgan_core.evaluation.distances import measure_distances
 from lusgan_core.evaluation.sides import FrameSets
 from lusgan_core.evaluation.stage import (
     FIRST_SYNTHETIC,
@@ -28,6 +28,7 @@ from lusgan_core.evaluation.stage import (
 )
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.measures.bound import bound
+from lusgan_core.measures.distances import of_metric
 from lusgan_core.measures.pairs.accumulators import Summary
 from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.engines import check_device
@@ -75,6 +76,7 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
         dataset,
         training,
         held_out,
+        real[0].frames,
         synthetic.frames[0 : len(synthetic)],
         samples.frames_key,
         generated.artifacts["frames"].digest,

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.calls.section import (
-    HELD_OUT,
     REAL,
     SYNTHETIC,
-    TRAINING,
     Distribution,
     FrameAt,
     FramePair,
@@ -26,6 +24,7 @@ from lusgan_core.calls.section import (
     plural,
 )
 from lusgan_core.evaluation.audit.section import audit_callouts, audit_group
+from lusgan_core.evaluation.distances_section import distances_groups
 from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, NearestReal
 
 PAIRS = 8
@@ -48,7 +47,7 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
     shown = tuple(value for value in record.values if FIRST_SYNTHETIC not in value.between)
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
-    groups = _distances(record)
+    groups = distances_groups(record.score, record.values)
     if record.audit is not None:
         groups.append(audit_group(record.audit, record.samples, record.score))
     if of_likeness is not None:
@@ -67,36 +66,6 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
             *(("SSIM stands in for MS-SSIM throughout.",) if stands_in else ()),
         ),
     )
-
-
-def _distances(record: EvaluationRecord) -> list[Group]:
-    """Distances between sets of frames, each beside its floor."""
-    sides = ((HELD_OUT, SYNTHETIC), (TRAINING, SYNTHETIC))
-    values = [value for value in record.values if value.between in sides]
-    if not values:
-        return []
-    rows = []
-    for value in values:
-        low, high = value.interval or (None, None)
-        direction = f"{value.title}, {value.direction}"
-        rows.append((direction, value.value, value.floor, low, high, value.number))
-    held_out = values[0].between[0] == HELD_OUT
-    text = (
-        "Of synthetic frames to frames of held-out patients. The floor is the distance of training "
-        "frames to the same frames: nothing better can be expected of synthetic ones."
-        if held_out
-        else "Of synthetic frames to frames of training patients, since no patient who is held out "
-        "has this score: there is no floor, and a small distance may come from copying."
-    )
-    table = Table(
-        name="distances",
-        title=f"Distances of score {record.score}",
-        caption="Sets of frames compared by their features. 5% and 95% are the range of the value "
-        "with other held-out patients, given from four patients on.",
-        columns=("Distance", "Value", "Floor", "5%", "95%", "Frames a side"),
-        rows=tuple(rows),
-    )
-    return [Group(title="Distances", text=text, figures=(table,))]
 
 
 def _collapse(record: EvaluationRecord, metric: Measured) -> list[Group]:

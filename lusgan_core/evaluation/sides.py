@@ -6,18 +6,24 @@ Shapes: N frames, H height, W width, D features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lusgan_core.evaluation.bad_frames import blurred, noise
 from lusgan_core.evaluation.feature_store import FeatureStore
 from lusgan_core.evaluation.stage import EvaluationOptions, RealFrame
+from lusgan_core.measures.distances import Comparison
+from lusgan_core.measures.sides import Side, places
 from lusgan_core.progress import track
 from lusgan_core.selection.stage import ClipFrames, ScoreDataset
 
 T = TypeVar("T")
+MORE = 4
+"""Real frames of training, and of held-out patients, of which halves are made: so many times those
+of a side of the distance."""
 
 
 @dataclass(frozen=True)
@@ -28,39 +34,13 @@ class FrameSets:
     training: Sequence[RealFrame]
     held_out: Sequence[RealFrame]
     """Empty where no patient is held out."""
+    training_frames: NDArray[np.uint8]
+    """The frames of ``training`` themselves, (N, H, W) or (N, H, W, 3)."""
     synthetic: NDArray[np.uint8]
     """(N, H, W) or (N, H, W, 3)."""
     samples: str
     """Key of the file of synthetic frames."""
     samples_digest: str
-
-
-@dataclass(frozen=True)
-class Side:
-    """Features of frames, and whose each frame is.
-
-    A metric sees the features alone. A distance that leaves out pairs of frames of one patient
-    would be given ``patients`` where a value is taken.
-    """
-
-    features: NDArray[np.float64]
-    """(N, D)."""
-    patients: tuple[str, ...] = ()
-    """Empty for synthetic frames."""
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def thinned(self, count: int) -> Side:
-        """So many of the frames, evenly spaced."""
-        return self if count == len(self) else self.chosen(_places(len(self), count))
-
-    def chosen(self, kept: NDArray[np.int64]) -> Side:
-        """The frames at these places."""
-        return Side(
-            self.features[kept],
-            tuple(self.patients[number] for number in kept.tolist()) if self.patients else (),
-        )
 
 
 def frames_a_side(sets: FrameSets, options: EvaluationOptions) -> int:
@@ -79,13 +59,16 @@ def frames_a_side(sets: FrameSets, options: EvaluationOptions) -> int:
 
 @dataclass(frozen=True)
 class Sides:
-    """The sides of distances by one extractor, equal in number."""
+    """The sides of distances by one extractor."""
 
-    reference: Side
-    held_out: bool
-    """Whether the reference is of held-out patients; else it is of training ones."""
-    synthetic: Side
+    comparison: Comparison
     training: Side
+    """Of training patients, as many as the others; the reference where nobody is held out."""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the reference is of held-out patients; else it is of training ones."""
+        return self.comparison.others is not None
 
 
 def make_sides(
@@ -107,16 +90,35 @@ def make_sides(
         StoreError: Shards or features cannot be read or written.
     """
     count = frames_a_side(sets, options)
-    training, held_out = (
-        _real(kept, clips, _spaced(frames, count), sets.dataset.score, label)
+    all_training, all_held_out = (
+        _real(kept, clips, _spaced(frames, MORE * count), sets.dataset.score, label)
         for clips, frames in (
             (sets.dataset.training, sets.training),
             (sets.dataset.held_out, sets.held_out),
         )
     )
-    synthetic = kept.of_samples(sets.samples, sets.samples_digest, sets.synthetic)
-    made = Side(synthetic.astype(np.float64)).thinned(count)
-    return Sides(held_out if len(held_out) else training, len(held_out) > 0, made, training)
+    made = kept.of_samples(sets.samples, sets.samples_digest, sets.synthetic)
+    judged = Side(made.astype(np.float64)).thinned(count)
+    training, held_out = all_training.thinned(count), all_held_out.thinned(count)
+    bad = {"noise": _made(kept, sets, noise(count, sets.synthetic.shape[1:]))}
+    if not len(held_out):
+        return Sides(Comparison(training, judged, bad=bad), training)
+    which = places(len(sets.training), MORE * count)[places(len(all_training), count)]
+    smooth = _made(kept, sets, blurred(sets.training_frames[which]))
+    bad["blurred"] = replace(training, features=smooth.features)
+    return Sides(
+        Comparison(held_out, judged, training, _joined(all_training, all_held_out), bad), training
+    )
+
+
+def _made(kept: FeatureStore, sets: FrameSets, frames: NDArray[np.uint8]) -> Side:
+    return Side(kept.of_made(sets.samples, frames).astype(np.float64))
+
+
+def _joined(a: Side, b: Side) -> Side:
+    return Side(
+        np.concatenate([a.features, b.features]), a.patients + b.patients, a.clips + b.clips
+    )
 
 
 def _real(
@@ -136,13 +138,12 @@ def _real(
                 task.advance()
     rows = [parts[frame.shard][frame.frame] for frame in frames]
     features = np.array(rows, np.float64).reshape(len(rows), kept.record.size)
-    return Side(features, tuple(frame.patient for frame in frames))
-
-
-def _places(total: int, count: int) -> NDArray[np.int64]:
-    """Places of ``count`` of ``total`` things, evenly spaced from the first to the last."""
-    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+    patients, clips_of = (
+        tuple(frame.patient for frame in frames),
+        tuple(frame.shard for frame in frames),
+    )
+    return Side(features, patients, clips_of)
 
 
 def _spaced(things: Sequence[T], count: int) -> list[T]:
-    return [things[number] for number in _places(len(things), count).tolist()]
+    return [things[number] for number in places(len(things), count).tolist()]

@@ -42,7 +42,7 @@ class EvaluationOptions(Options):
         "table of the first frame, and the gates. Empty: MS-SSIM where it applies, else SSIM",
     )
     features: tuple[str, ...] = Field(
-        ("random",),
+        ("lite0", "random"),
         min_length=1,
         description="Feature extractors on whose features sets of frames are compared",
     )

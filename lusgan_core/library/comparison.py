@@ -145,7 +145,8 @@ def evaluate(
         metrics: Metrics on pairs of frames and on sets of them, by name; None: every one that is
             installed and applies.
         groups: (N,) labels, of which patient (or clip) each real frame is. The floor of a value is
-            that between real frames of different groups; None: there is no floor.
+            that between real frames of different groups; None: there is no floor, and distances
+            that leave out pairs of frames of one patient, such as KID, are absent.
         held_out: (N,) bool, true for real frames that the model was not trained on.
         device: Where metrics run: ``cpu``, ``cuda`` ...; ``auto`` takes a GPU if there is one.
         threads: CPU threads; None for all cores.

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lusgan_core.calls.section import Cell, ExamFile, Measured, Patient, plural
+from lusgan_core.calls.section import Cell, ExamFile, Measured, Patient, Range, plural
 from lusgan_core.reporting import figures
 from lusgan_core.reporting.content import ReportContent
 from lusgan_core.reporting.patients import PatientNames
 from lusgan_core.reporting.pictures import Pictures
-from lusgan_core.reporting.wording import compact, duration, number, visible
+from lusgan_core.reporting.wording import compact, duration, number, span, visible
 
 Row = Mapping[str, Measured]
 """The statistics of one kind of pairs, by name."""
@@ -58,7 +58,7 @@ def render_report(content: ReportContent, pictures: Pictures) -> str:
         style=Markup(environment.get_template("style.css").render()),
         by_metric=by_metric,
         plural=plural,
-        is_number=lambda cell: isinstance(cell, int | float),
+        is_number=lambda cell: isinstance(cell, int | float | Range),
     )
     return environment.get_template("base.html").render(report=content)
 
@@ -90,6 +90,8 @@ def _cell(cell: Cell, names: PatientNames) -> str:
         return names.file(cell.file, cell.patient, cell.exam)
     if isinstance(cell, str):
         return names.scrub(cell)
+    if isinstance(cell, Range):
+        return span(cell.low, cell.high)
     return number(cell)
 
 

@@ -40,6 +40,20 @@ def number(value: float | None, like: float | None = None) -> str:
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
+def span(low: float, high: float) -> str:
+    """Spell a range of values: 0.12 to 0.35.
+
+    Args:
+        low: The smaller one.
+        high: The larger one.
+
+    Returns:
+        The text, both numbers with the decimals of the one that is larger in size.
+    """
+    like = max(abs(low), abs(high))
+    return f"{number(low, like)} to {number(high, like)}"
+
+
 def ten(power: int) -> str:
     """A power of ten: 10⁻⁴."""
     return "10" + str(power).translate(_SUPERSCRIPTS)

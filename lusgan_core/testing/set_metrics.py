@@ -17,6 +17,8 @@ from lusgan_core.measures.bound import bound
 from lusgan_core.testing.records import RecordContract
 
 Features = NDArray[np.float64]
+Groups = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Groups of the frames of both sets, (N,) and (M,)."""
 
 
 class SetMetricContract(RecordContract):
@@ -30,17 +32,21 @@ class SetMetricContract(RecordContract):
         """The metric's value."""
         return {"value": self.record.value}
 
-    def value(self, a: Features, b: Features) -> float:
+    def value(self, a: Features, b: Features, groups: Groups | None = None) -> float:
         """The metric's value with its default options, on the CPU.
 
         Args:
             a: Features of one set, (N, D) float64.
             b: Features of the other, (M, D) float64.
+            groups: Groups of both sets, for a metric that takes them; None for frames that are
+                each a group of their own.
 
         Returns:
             What the metric gives.
         """
-        return bound(self.record).value(a, b)
+        if not self.record.grouped_by:
+            return bound(self.record).value(a, b)
+        return bound(self.record).value(a, b, *(groups or (np.arange(len(a)), np.arange(len(b)))))
 
     def scale(self) -> float:
         """Size of the metric's values: the value of two distant sets, or 1 if that is smaller."""
@@ -80,6 +86,20 @@ class SetMetricContract(RecordContract):
         assert np.array_equal(two, before[1]), "the second set was written to"
         one.flags.writeable = two.flags.writeable = False
         self.value(one, two)
+
+    def test_groups_count_and_their_numbers_do_not(self) -> None:
+        """Where it takes groups, two of many frames have another value than many of one frame, and
+        the same value under other numbers."""
+        if not self.record.grouped_by:
+            return
+        one, two = features(0), features(1, shift=1.0)
+        halves = np.arange(len(one)) % 2
+        alone = self.value(one, two)
+        grouped = self.value(one, two, (halves, halves))
+        assert grouped != alone, f"{grouped}, frames of one {self.record.grouped_by} or not"
+        renamed = self.value(one, two, (7 - halves, 3 + 5 * halves))
+        near = math.isclose(grouped, renamed, abs_tol=self.tolerance * self.scale())
+        assert near, f"{grouped} with groups 0 and 1, {renamed} with other numbers for them"
 
     def test_fewest_frames_work(self) -> None:
         """Sets of ``min_frames`` frames have a value."""

@@ -9,13 +9,20 @@ from collections.abc import Sequence
 
 from lusgan_core.api import Metric, hookimpl
 from lusgan_metrics import (
+    coverage,
+    density,
     ergas,
+    fid,
+    fid_infinity,
     kid,
+    kid_textbook,
     mse,
     msssim,
+    precision,
     psnr,
     psnrb,
     rase,
+    recall,
     rmse,
     sam,
     scc,
@@ -26,7 +33,9 @@ from lusgan_metrics import (
 
 LUSGAN_API = 2
 
-MODULES = (mse, rmse, psnr, psnrb, rase, sam, scc, ssim, msssim, uqi, ergas, vif, kid)
+ON_PAIRS = (mse, rmse, psnr, psnrb, rase, sam, scc, ssim, msssim, uqi, ergas, vif)
+ON_SETS = (kid, kid_textbook, fid, fid_infinity, precision, recall, density, coverage)
+MODULES = (*ON_PAIRS, *ON_SETS)
 
 
 @hookimpl

@@ -134,6 +134,33 @@ def test_the_floor_is_of_training_frames_to_the_same_held_out_ones(evaluate: Eva
     assert (found.better, found.bounds) == ("lower", (0, None))
 
 
+def test_what_a_distance_is_held_against(evaluate: Evaluations) -> None:
+    """Beside it stand the distance of noise, that of blurred training frames (plain ones stay as
+    they are, so it is the floor), and that to training frames, of as many frames each."""
+    training, held_out = {"A1": [10, 20, 30], "B1": [40]}, {"C1": [100, 110]}
+    record = evaluate([0, 50, 90], training, held_out)
+    found = distance(record)
+    assert found.ceilings.keys() == {"noise", "blurred"}
+    assert found.ceilings["noise"] == pytest.approx(127.5 - 105, abs=10)
+    assert found.ceilings["blurred"] == found.floor
+    near = distance(record, TRAINING)
+    assert (near.value, near.number) == (pytest.approx((0 + 90) / 2 - (10 + 40) / 2), 2)
+    assert (near.floor, near.interval, near.ceilings) == (None, None, {})
+
+
+def test_the_floor_has_the_range_of_halves_of_all_patients(evaluate: Evaluations) -> None:
+    """Two training and two held-out patients make three pairs of halves; of three patients there
+    is no range."""
+    training, held_out = {"A1": [10, 20], "B1": [40, 50]}, {"C1": [100, 110], "D1": [150, 160]}
+    of = {"A": 15, "B": 45, "C": 105, "D": 155}
+    ranges = [abs(of["A"] + of[x] - sum(v for k, v in of.items() if k not in ("A", x))) / 2
+              for x in "BCD"]  # fmt: skip
+    found = distance(evaluate([0, 50, 90, 80], training, held_out))
+    assert found.floor_range == pytest.approx(tuple(np.quantile(ranges, (0.05, 0.95))))
+    three = distance(evaluate([0, 50, 90, 80], {"A1": [10, 20, 40, 50]}, held_out))
+    assert (three.floor is None, three.floor_range) == (False, None)
+
+
 def test_without_held_out_patients_it_is_of_training_ones(evaluate: Evaluations) -> None:
     """There is then no floor, and the report says why."""
     record = evaluate([0, 50, 90, 80], {"A1": [10, 20, 30], "B1": [40]})
@@ -174,12 +201,12 @@ def test_features_are_kept(evaluate: Evaluations) -> None:
     costs its own frames alone."""
     training, held_out = {"A1": [10, 20, 30], "B1": [40]}, {"C1": [100, 110]}
     first = evaluate([0, 50, 90], training, held_out)
-    assert sorted(evaluate.levels.frames) == [1, 2, 3, 3]
+    assert sorted(evaluate.levels.frames) == [1, 2, 2, 2, 3, 3]  # two of noise, two blurred
     again = evaluate([0, 50, 90], training, held_out, among_frames=3, real_frames=5)
-    assert len(evaluate.levels.frames) == 4
+    assert len(evaluate.levels.frames) == 6
     assert distance(again).value == distance(first).value
     evaluate([0, 50, 90], training | {"G1": [5, 6, 7, 8, 9]}, held_out)
-    assert evaluate.levels.frames[4:] == [5]
+    assert evaluate.levels.frames[6:] == [5, 2]  # the blurred frames are others
 
 
 def kept(evaluate: Evaluations) -> list[str]:
@@ -192,7 +219,7 @@ def test_features_lie_by_their_exam_and_by_their_samples(evaluate: Evaluations) 
     (tag,) = record.features
     assert tag.startswith("levels-")
     folders = sorted(key.rpartition("/")[0] for key in kept(evaluate))
-    assert folders == ["features/A1", "features/C1", "samples/features"]
+    assert folders == ["features/A1", "features/C1", *["samples/features"] * 3]
     assert all(key.endswith(f"-{tag}.npz") for key in kept(evaluate))
 
 
@@ -263,6 +290,26 @@ def test_what_cannot_be_taken_is_absent_with_its_reason(
     assert f"Gap ({name}) is absent: {reason}." in evaluation_section(record).notes
 
 
+def test_one_patient_is_too_few_for_metrics_that_leave_out_pairs_of_one(
+    evaluate: Evaluations,
+) -> None:
+    """Against frames of one held-out patient KID is absent, and says so; of one training patient
+    among several held-out ones it has no floor. What leaves out clips is told clips."""
+    one, two = {"A1": [10, 20, 30, 40]}, {"C1": [100, 110], "D1": [130, 140]}
+    chosen: dict[str, Any] = {"metrics": ("mse", "kid", "coverage")}
+    absent = evaluate([0, 50, 90, 70], two, one, **chosen).absent
+    assert absent == {
+        f"{title} (levels)": f"needs real frames of two {of}s or more, those it is held against "
+        f"are of one {of}"
+        for title, of in (("KID", "patient"), ("Coverage", "clip"))
+    }
+    found = distance(evaluate([0, 50, 90, 70], one, two, **chosen), metric="kid/levels")
+    assert (found.value is None, found.floor) == (False, None)
+    clips = {"A1": [10, 20, 30, 40], "A2": [50, 60, 70, 80]}
+    covered = distance(evaluate([0, 50, 90, 70], two, clips, **chosen), metric="coverage/levels")
+    assert covered.value is not None
+
+
 def broken(_: Any, *__: Any) -> Any:
     raise ZeroDivisionError("one of theirs")
 
@@ -325,7 +372,7 @@ def test_a_metric_that_nobody_named_may_fail(evaluate: Evaluations) -> None:
     ]
     record = evaluate([0, 50, 90], {"A1": [10, 20, 30]}, {"C1": [100, 110]}, metrics=())
     assert distance(record).value == pytest.approx(60)
-    assert distance(record, metric="kid/levels").value is not None
+    assert distance(record, metric="kid_textbook/levels").value is not None
     assert "one of theirs" in record.absent["Worse (levels)"]
     assert "'theirs' failed" in record.absent["Other (theirs)"]
 
@@ -337,19 +384,19 @@ def test_a_value_that_is_not_finite_is_none(evaluate: Evaluations) -> None:
     assert (found.value, found.floor, found.interval) == (None, None, None)
 
 
-FID = {
+FRECHET = {
     "theirs/__init__.py": """
 from lusgan_core.api import hookimpl
-from theirs import fid
+from theirs import frechet
 
-MODULES = (fid,)
+MODULES = (frechet,)
 
 @hookimpl
 def register_metrics():
     return [module.METRIC for module in MODULES]
 """,
-    "theirs/fid.py": '''
-"""FID: Frechet distance of two sets of features (Heusel et al., NeurIPS 2017)."""
+    "theirs/frechet.py": '''
+"""Frechet distance of two sets of features (Heusel et al., NeurIPS 2017)."""
 import numpy as np
 from lusgan_core.api import SetMetric
 
@@ -359,7 +406,7 @@ def value(a, b):
     roots = np.sqrt(np.abs(np.linalg.eigvals(one @ two).real))
     return float(gap @ gap + np.trace(one) + np.trace(two) - 2 * roots.sum())
 
-METRIC = SetMetric("fid", "FID", "Frechet distance of two sets of frames", "lower", 0.0, value,
+METRIC = SetMetric("frechet", "Frechet", "Frechet distance of two sets", "lower", 0.0, value,
                    bounds=(0, np.inf))
 ''',
 }
@@ -371,8 +418,8 @@ def test_a_new_distance_takes_two_files(
 ) -> None:
     """With nothing else changed it is in the options, in the key, in the record with its floor and
     interval, and in the report and the UI, which read the same list."""
-    assert len(FID) == 2
-    for name, text in FID.items():
+    assert len(FRECHET) == 2
+    for name, text in FRECHET.items():
         path = tmp_path / "site" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -381,13 +428,13 @@ def test_a_new_distance_takes_two_files(
     registry.add(__import__("theirs"), Provider("theirs"))
     monkeypatch.setattr(Evaluations, "registry", registry)
     everything = resolve("demo", registry).evaluation
-    assert "fid" in {metric.name for metric in choose(everything, registry).sets}
+    assert "frechet" in {metric.name for metric in choose(everything, registry).sets}
     levels = [20, 30, 44, 50, 61, 70]
     record = evaluate(
-        levels, {"A1": range(10, 22)}, FOUR, metrics=("mse", "fid"), features=("random",)
+        levels, {"A1": range(10, 22)}, FOUR, metrics=("mse", "frechet"), features=("random",)
     )
-    assert "metric/fid" in evaluate.plugins
-    found = distance(record, metric="fid/random")
+    assert "metric/frechet" in evaluate.plugins
+    found = distance(record, metric="frechet/random")
     assert None not in (found.value, found.floor, found.interval)
     assert min(found.value or 0, found.floor or 0) > 0
     (table,) = [
@@ -396,5 +443,9 @@ def test_a_new_distance_takes_two_files(
         for figure in group.figures
         if isinstance(figure, Table) and figure.name == "distances"
     ]
-    assert table.rows[0][:3] == ("FID (random), ↓ lower = more alike", found.value, found.floor)
-    del sys.modules["theirs"], sys.modules["theirs.fid"]
+    assert (*table.rows[0][:2], table.rows[0][3]) == (
+        "Frechet (random), ↓ lower = more alike",
+        found.value,
+        found.floor,
+    )
+    del sys.modules["theirs"], sys.modules["theirs.frechet"]

@@ -113,19 +113,23 @@ def test_the_ui_has_a_table_of_distances(first: Any, tmp_path: Path) -> None:
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)
-    settings = ('evaluation.metrics=["ssim", "kid"]', "evaluation.real_frames=none")
+    settings = (
+        'evaluation.metrics=["ssim", "kid_textbook"]',
+        'evaluation.features=["random"]',
+        "evaluation.real_frames=none",
+    )
     assert run(tmp_path, *settings).is_completed()
     (evaluation,) = [
         found
         for path in (tmp_path / "store").glob("evaluations/score-2/*/*/evaluation.json")
         if (found := json.loads(path.read_text()))["features"]
     ]
-    (value,) = [v for v in evaluation["values"] if v["metric"] == "kid/random"]
+    value = next(v for v in evaluation["values"] if v["metric"] == "kid_textbook/random")
     key = ArtifactFilter(key=ArtifactFilterKey(any_=["score-2-distances"]))
     with get_client(sync_client=True) as client:
         (artifact,) = client.read_artifacts(artifact_filter=key)
     (row,) = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
-    assert row["Distance"].startswith("KID (random)")
+    assert row["Distance"].startswith("KID, textbook (random)")
     assert row["Value"] == number(value["value"])
     assert row["Frames a side"] == str(value["number"])
 

@@ -130,13 +130,20 @@ def _sums(network: nn.Module) -> list[float]:
     return [sum(float(v.abs().sum()) for v in values), sum(float(v.sum()) for v in values)]
 
 
+NEIGHBOURS = ("precision", "recall", "density", "coverage")
 FEATURES: dict[str, dict[str, Any]] = {
     "random": {"defaults": {}, "seed": {"seed": 1}},
     "lite0": {"defaults": {}},
     "lite2": {"defaults": {}},
 }
 """Feature extractor -> options of each of its rows."""
-SET_METRICS: dict[str, dict[str, Any]] = {"kid": {"defaults": {}, "degree": {"degree": 1}}}
+SET_METRICS: dict[str, dict[str, Any]] = {
+    "kid": {"defaults": {}, "degree": {"degree": 1}},
+    "kid_textbook": {"defaults": {}, "degree": {"degree": 1}},
+    "fid": {"defaults": {}},
+    "fid_infinity": {"defaults": {}},
+    **{name: {"defaults": {}, "k": {"k": 1}} for name in NEIGHBOURS},
+}
 """Metric on sets -> options of each of its rows."""
 
 
@@ -232,7 +239,10 @@ def _set_metric_rows(record: SetMetric) -> Rows:
     """Values of two sets of features at three distances, a row an option."""
     rng = np.random.default_rng(24)
     one, other = rng.standard_normal((30, 5)), rng.standard_normal((20, 5))
+    groups = (np.arange(30) // 3, np.arange(20)) if record.grouped_by else ()
     return {
-        name: [bound(record, options).value(one, other + shift) for shift in (0.0, 0.5, 4.0)]
+        name: [
+            bound(record, options).value(one, other + shift, *groups) for shift in (0.0, 0.5, 4.0)
+        ]
         for name, options in SET_METRICS[record.name].items()
     }

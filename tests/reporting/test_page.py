@@ -26,6 +26,7 @@ from lusgan_core.calls.section import (
     Histograms,
     Measured,
     Patient,
+    Range,
     Section,
     Series,
     Sheet,
@@ -419,6 +420,14 @@ def test_infinite_and_undefined_cells_are_written_as_signs(content, store):
     text = Page(draw(showing(content, section), store)).text
     assert re.search(r"\bSSIM ∞ −∞ – –", text)
     assert not re.search(r"\b(inf|nan|None)\b", text)
+
+
+def test_ranges_are_cells(content, store):
+    """A range is written with both ends, and set as the number that it is."""
+    section = with_table("KID", Range(low=-0.5, high=0.25), "too few patients for an interval")
+    html = draw(showing(content, section), store)
+    assert '<td class="num">−0.5000 to 0.2500</td>' in html
+    assert re.search(r"KID −0.5000 to 0.2500 too few patients", Page(html).text)
 
 
 def test_values_that_are_not_finite_are_written_as_signs(content, store):

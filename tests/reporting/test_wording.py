@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusgan_core.reporting.wording import compact, duration, number, visible
+from lusgan_core.reporting.wording import compact, duration, number, span, visible
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ def test_numbers_of_one_row_share_their_decimals():
     assert number(1.92, like=16.31) == "1.92"
     assert number(1.92, like=float("nan")) == "1.9200"
     assert number(float("inf"), like=16.31) == "∞"
+
+
+def test_a_range_has_the_decimals_of_its_larger_end():
+    """Both ends can be compared at a glance."""
+    assert span(-0.5, 31.266) == "−0.50 to 31.27"
+    assert span(0.25, 0.5) == "0.2500 to 0.5000"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))

@@ -593,6 +593,14 @@ BROKEN_SET_METRICS = [
     (replace(GAP, value=centres), "features_are_left_alone"),
     (replace(GAP, value=undefined_for_few), "fewest_frames_work"),
     (replace(GAP, min_frames=0), "fewest_frames_work"),
+    (
+        replace(GAP, grouped_by="patient", value=lambda a, b, *groups: mean_gap(a, b)),
+        "groups_count_and_their_numbers_do_not",
+    ),
+    (
+        replace(GAP, grouped_by="clip", value=lambda a, b, *groups: float(groups[0].sum())),
+        "groups_count_and_their_numbers_do_not",
+    ),
 ]
 
 
