@@ -26,6 +26,8 @@ COMMANDS = {
     "pairs": "Compare every image of A with every image of B, by every metric.",
     "distance": "Measure how far the images of B are from those of A: KID, FID, precision, "
     "recall ...",
+    "audit": "Show whether a model's frames are copies of training frames, and what would be "
+    "found.",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import PairMetric
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, stored
+from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
 from lusgan_core.errors import ConfigError
-from lusgan_core.evaluation.audit.score import Audited, try_audit
+from lusgan_core.evaluation.audit.record import AuditRecord
+from lusgan_core.evaluation.audit.score import Audited, audit_samples, try_audit
 from lusgan_core.evaluation.audit.values import audit_values
 from lusgan_core.evaluation.choice import choose, identical_likeness
 from lusgan_core.evaluation.distances import measure_distances
@@ -65,22 +67,11 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
     samples = data_of(generated, SampleSet)
     choice, device = choose(options, context.registry), check_device(context.runtime.device)
     metrics = [bound(m, options.metric_options.get(m.name), device) for m in choice.pairs]
-    real = _real_frames(context, dataset, options.real_frames)
-    with context.store.local_copy(samples.frames_key) as path:
-        synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
+    real, sets = _load(context, dataset, generated, options)
+    synthetic = FrameSet(sets.synthetic)
     may_fail = frozenset(m.name for m in metrics) - {*options.metrics, options.likeness}
     compare = _Comparer(metrics, options.compat, context.runtime, call.label, may_fail)
     record = _compare(compare, real, synthetic, options, samples)
-    training, held_out = (side.where for side in real)
-    sets = FrameSets(
-        dataset,
-        training,
-        held_out,
-        real[0].frames,
-        synthetic.frames[0 : len(synthetic)],
-        samples.frames_key,
-        generated.artifacts["frames"].digest,
-    )
     found = measure_distances(context, options, choice, sets, device, call.label)
     likeness = next((m for m in compare.metrics if m.name == record.likeness), None)
     audited = Audited(sets, real[0].frames, real[1].frames, choice.audit, likeness)
@@ -105,6 +96,57 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
             "synthetic": record.synthetic,
             "pairs": record.pairs,
         },
+    )
+
+
+def audit_again(
+    context: StageContext,
+    selected: Manifest,
+    generated: Manifest,
+    options: EvaluationOptions,
+    likeness: str | None,
+) -> AuditRecord:
+    """Audit the samples of a score, and compare nothing else.
+
+    Args:
+        context: Store, registry and runtime.
+        selected: Manifest of the selection of the score's real frames.
+        generated: Manifest of the generation of its synthetic frames.
+        options: Options of the evaluation.
+        likeness: Name of the metric by which frames are called alike; None if none applies.
+
+    Returns:
+        What was found.
+
+    Raises:
+        NoAuditError: The options switch the audit off, or patients or measures are lacking.
+        UnknownPluginError: A plugin that the options name is not installed.
+    """
+    choice, device = choose(options, context.registry), check_device(context.runtime.device)
+    real, sets = _load(context, data_of(selected, ScoreDataset), generated, options)
+    metric = context.registry.pair_metric(likeness) if likeness else None
+    ready = metric and bound(metric, options.metric_options.get(metric.name), device)
+    audited = Audited(sets, real[0].frames, real[1].frames, choice.audit, ready)
+    return audit_samples(context, options, audited, device, generated.label)
+
+
+def _load(
+    context: StageContext, dataset: ScoreDataset, generated: Manifest, options: EvaluationOptions
+) -> tuple[tuple[_Side, _Side], FrameSets]:
+    """Read the frames that are compared: real ones of both sides, and all sets together."""
+    samples = data_of(generated, SampleSet)
+    real = _real_frames(context, dataset, options.real_frames)
+    with context.store.local_copy(samples.frames_key) as path:
+        synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
+    training, held_out = (side.where for side in real)
+    return real, FrameSets(
+        dataset,
+        training,
+        held_out,
+        real[0].frames,
+        synthetic.frames[0 : len(synthetic)],
+        samples.frames_key,
+        generated.artifacts["frames"].digest,
     )
 
 

@@ -29,6 +29,8 @@ from lusgan_core.store import LocalStore
 
 FOUR: Clips = {"C1": [100, 110], "D1": [120], "E1": [150, 160], "F1": [90]}
 """Held-out clips of four patients."""
+OFF = {"Memorisation audit": "evaluation.audit_frames is 0, which switches it off"}
+"""What is absent of all evaluations here."""
 
 
 class LevelOptions(Options):
@@ -284,8 +286,7 @@ def test_what_cannot_be_taken_is_absent_with_its_reason(
     evaluate.extractor = replace(evaluate.extractor, **extractor)
     record = evaluate([0, 50, 90], {"A1": [10, 20, 30]}, {"C1": [100, 110]})
     name = metric.get("features", ("levels",))[0]
-    off = {"Memorisation audit": "evaluation.audit_frames is 0, which switches it off"}
-    assert record.absent == {f"Gap ({name})": reason} | off
+    assert record.absent == {f"Gap ({name})": reason} | OFF
     assert all(value.metric == "mse" for value in record.values)
     assert f"Gap ({name}) is absent: {reason}." in evaluation_section(record).notes
 
@@ -298,7 +299,7 @@ def test_one_patient_is_too_few_for_metrics_that_leave_out_pairs_of_one(
     one, two = {"A1": [10, 20, 30, 40]}, {"C1": [100, 110], "D1": [130, 140]}
     chosen: dict[str, Any] = {"metrics": ("mse", "kid", "coverage")}
     absent = evaluate([0, 50, 90, 70], two, one, **chosen).absent
-    assert absent == {
+    assert absent == OFF | {
         f"{title} (levels)": f"needs real frames of two {of}s or more, those it is held against "
         f"are of one {of}"
         for title, of in (("KID", "patient"), ("Coverage", "clip"))
