@@ -80,7 +80,7 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
 
 
 def show_section(board: Board, score: int, section: Section, pictures: Pictures) -> None:
-    """Show a section's sheets of frames, nearest pairs and named tables; leave out the rest.
+    """Show a section's sheets of frames, pairs of frames and named tables; leave out the rest.
 
     Args:
         board: Where to show them.
@@ -96,9 +96,9 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
             board.table(f"score-{score}-{figure.name}", table_rows(figure), figure.title)
         elif isinstance(figure, FramePairs):
             board.markdown(
-                f"score-{score}-nearest",
-                pairs_text(score, figure, pictures),
-                f"Score {score}: synthetic frames beside the real ones nearest to them",
+                f"score-{score}-{figure.name}",
+                pairs_text(figure, pictures),
+                f"Score {score}: {figure.about}",
             )
 
 
@@ -120,11 +120,10 @@ def _spelled(cell: str | float | Range | None) -> str:
     return cell if isinstance(cell, str) else number(cell)
 
 
-def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
-    """Write nearest pairs as a Markdown table, the synthetic frame on the left.
+def pairs_text(figure: FramePairs, pictures: Pictures) -> str:
+    """Write pairs of frames as a Markdown table, the synthetic frame on the left.
 
     Args:
-        score: Severity score, 0..3, for the title.
         figure: The pairs, closest first; the first ``PAIRS`` are shown.
         pictures: Reads frames from the store and draws them.
 
@@ -132,7 +131,7 @@ def pairs_text(score: int, figure: FramePairs, pictures: Pictures) -> str:
         Markdown with embedded pictures.
     """
     lines = [
-        f"### Score {score}: nearest pairs by {figure.metric}",
+        f"### {figure.title}, by {figure.metric}",
         "",
         f"| synthetic and real | {figure.metric} | the real frame |",
         "|---|---|---|",

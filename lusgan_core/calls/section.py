@@ -111,6 +111,10 @@ class FramePairs(Record):
     """Synthetic frames beside real ones, the closest match first."""
 
     kind: Literal["pairs"] = "pairs"
+    name: str = "nearest"
+    """What they are, in a word, for keys of artifacts."""
+    about: str = "synthetic frames beside the real ones nearest to them"
+    """The same in a few words."""
     title: str
     metric: str
     """Title of the metric by which they were matched."""

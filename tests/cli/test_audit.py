@@ -42,6 +42,14 @@ def test_the_audit_of_the_current_models_is_shown(lusgan, finished: Path) -> Non
     assert "no audit: evaluation.audit_frames is 0" in second
 
 
+def test_the_report_shows_the_audit(finished: Path) -> None:
+    """Its verdict, and the table of planted copies, of the score that was audited."""
+    pages = [path.read_text(encoding="utf-8") for path in finished.glob("reports/*/index.html")]
+    (page,) = (page for page in pages if "What the audit of score 2 would find" in page)
+    assert "at this sensitivity" in page or "Copies found" in page
+    assert "speckle drawn again" in page
+
+
 def test_no_patient_is_named(lusgan, finished: Path) -> None:
     """Neither on the terminal nor in JSON."""
     for more in ((), ("--json",)):

@@ -151,6 +151,8 @@ def _sensitivity(record: AuditRecord, score: int) -> Table:
 def _gallery(record: AuditRecord, samples: str, score: int) -> FramePairs:
     last = record.limits[-1]
     return FramePairs(
+        name="flagged",
+        about="flagged synthetic frames beside the training frames that they may be copies of",
         title=f"Flagged pairs of score {score}",
         metric="Ratio beside its limit",
         pairs=tuple(_pair(suspect, last, samples, score) for suspect in record.suspects[:PAIRS]),
