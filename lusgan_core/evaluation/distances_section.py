@@ -17,6 +17,8 @@ from lusgan_core.calls.section import (
     find,
 )
 
+FIRST = "kid/"
+"""The metric whose rows come first: it is the one to go by where frames are few."""
 TOO_FEW = "too few patients for an interval"
 MEANING = {"noise": "white noise", "blurred": "real frames of training patients, blurred"}
 """What the frames of a ceiling are, in words."""
@@ -38,6 +40,7 @@ def distances_groups(score: int, values: Iterable[Measured]) -> list[Group]:
     shown = shown or [value for value in found if value.between == (TRAINING, SYNTHETIC)]
     if not shown:
         return []
+    shown.sort(key=lambda value: not value.metric.startswith(FIRST))
     kinds = list(dict.fromkeys(kind for value in shown for kind in value.ceilings))
     text = (
         "Of synthetic frames to frames of held-out patients. The floor is the distance of training "
@@ -107,7 +110,7 @@ def agreement_in_words(values: Iterable[Measured]) -> str:
         if value.value is not None:
             name, _, extractor = value.metric.rpartition("/")
             by_metric.setdefault(name, {})[extractor] = value
-    alike, unlike = [], []
+    alike, unlike, example = [], [], ""
     extractors: dict[str, None] = {}
     for of in by_metric.values():
         if len(of) < 2:
@@ -116,8 +119,9 @@ def agreement_in_words(values: Iterable[Measured]) -> str:
         title = next(iter(of.values())).title.rpartition(" (")[0]
         ranks = {name: _ranked(value) for name, value in of.items()}
         if any(_disagree(a, b) for a, b in itertools.combinations(ranks.values(), 2)):
-            orders = "; ".join(f"{name}: {_order(rank)}" for name, rank in ranks.items())
-            unlike.append(f"{title} ({orders})")
+            orders = "; ".join(f"{name} {_order(rank)}" for name, rank in ranks.items())
+            unlike.append(title)
+            example = example or f" By {title}, the best first: {orders}."
         else:
             alike.append(title)
     if not extractors:
@@ -126,7 +130,7 @@ def agreement_in_words(values: Iterable[Measured]) -> str:
     if not unlike:
         return f"{who} by every distance."
     agreed = f"{who} by {_listed(alike)}" if alike else who.replace(" rank", " do not rank")
-    return f"{agreed}{', but not' if alike else ''} by {_listed(unlike)}, the best first."
+    return f"{agreed}{', but not' if alike else ''} by {_listed(unlike)}.{example}"
 
 
 def _ranked(value: Measured) -> dict[str, float]:

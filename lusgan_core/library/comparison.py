@@ -157,8 +157,8 @@ def evaluate(
         Measured values: for each metric and each two sides (``between``) its ``mean``, ``sd``,
         ``min`` and ``max``, with the number of pairs and the floor. Single values between the
         ``first synthetic`` frame and the next ones are the report's Table 1. Distances between
-        sets (``kid/random``) are single values between ``held-out`` (without such frames
-        ``training``) and ``synthetic``.
+        sets (``kid/random``) are single values between ``held-out`` and ``synthetic`` (without
+        held-out frames there are none) and between ``training`` and ``synthetic``.
 
     Raises:
         InputError: The frames are of another type, labels do not fit them, or a metric that is

@@ -12,10 +12,12 @@ Shapes: N frames, H height, W width, D features; tensors are NCHW.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lusgan_core.api import ConfigError
 
@@ -137,8 +139,7 @@ def build_lite(device: str, name: str) -> Callable[[NDArray[np.uint8]], NDArray[
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = []
-        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-        with torch.no_grad(), exact:
+        with torch.no_grad(), _full_precision():
             for first in range(0, len(frames), AT_ONCE):
                 x = torch.tensor(frames[first : first + AT_ONCE], device=device).float()
                 x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
@@ -149,6 +150,21 @@ def build_lite(device: str, name: str) -> Callable[[NDArray[np.uint8]], NDArray[
         return found
 
     return extract
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keep convolutions in float32 on a GPU, too, whatever the process has set."""
+    import torch
+
+    backends: Any = torch.backends
+    setting = backends.cudnn.conv
+    before = setting.fp32_precision
+    setting.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        setting.fp32_precision = before
 
 
 def _network(tensors: dict[str, Tensor]) -> _Network:

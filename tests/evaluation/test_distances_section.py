@@ -55,7 +55,8 @@ def test_a_row_has_all_that_a_distance_is_held_against() -> None:
 
 def test_few_patients_are_said_to_be_too_few() -> None:
     """Instead of an interval; without held-out patients there is nothing to have one."""
-    found = table(distance("kid/lite0", 0.5, 0.1), distance("fid/lite0", 5, 1, 9, 44))
+    found = table(distance("fid/lite0", 5, 1, 9, 44), distance("kid/lite0", 0.5, 0.1))
+    assert [row[1] for row in found.rows] == [0.5, 5]  # KID first
     assert [row[2] for row in found.rows] == [TOO_FEW, TOO_FEW]
     assert found.rows[0][5:8] == (None, None, None)
     alone = table(distance("kid/lite0", 0.5, None, between=(TRAINING, SYNTHETIC)))
@@ -70,13 +71,14 @@ def test_extractors_that_rank_alike_are_said_to() -> None:
     assert agreement_in_words(alike) == f"{who} by every distance."
     unlike = [distance("fid/lite0", 5, 1, 9, 44), distance("fid/random", 10, 1, 9, 44)]
     orders = (
-        "FID (lite0: floor, synthetic, blurred, noise; random: floor, blurred, synthetic, noise)"
+        "By FID, the best first: lite0 floor, synthetic, blurred, noise; random floor, blurred, "
+        "synthetic, noise."
     )
     found = agreement_in_words([*alike, *unlike])
-    assert found == f"{who} by KID, but not by {orders}, the best first."
+    assert found == f"{who} by KID, but not by FID. {orders}"
     assert agreement_in_words(unlike) == (
         "The extractors lite0 and random do not rank floor, synthetic frames and bad frames alike "
-        f"by {orders}, the best first."
+        f"by FID. {orders}"
     )
     assert agreement_in_words(alike[:1]) == ""
 
@@ -96,6 +98,6 @@ def test_higher_is_better_turns_the_order() -> None:
         distance(f"coverage/{name}", value, 0.9, 0.3, 0.0, better="higher")
         for name, value in (("a", 0.5), ("b", 0.2))
     ]
-    assert "a: floor, synthetic, blurred, noise; b: floor, blurred, synthetic, noise" in (
+    assert "a floor, synthetic, blurred, noise; b floor, blurred, synthetic, noise" in (
         agreement_in_words(of)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from lusgan_core.errors import PluginError
 from lusgan_core.measures.bound import bound
@@ -58,6 +59,18 @@ def test_features_are_the_same_in_any_batch(name: str) -> None:
         assert np.abs(np.concatenate(parts) - whole).max() < 1e-5 * np.abs(whole).max()
 
 
+def test_precision_of_the_process_is_put_back() -> None:
+    """Convolutions of others stay as they were set."""
+    setting = torch.backends.cudnn.conv
+    before = setting.fp32_precision
+    setting.fp32_precision = "tf32"
+    try:
+        build_extractor(installed().feature("lite0"))(speckle(1, 64, 64, 5))
+        assert setting.fp32_precision == "tf32"
+    finally:
+        setting.fp32_precision = before
+
+
 def test_a_missing_package_of_weights_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package of weights the error names it, and the others go on."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -102,7 +115,7 @@ def test_a_larger_frame_is_reduced() -> None:
 def test_distance_grows_with_noise() -> None:
     """Halves of one set are nearer by KID than one half and the other with noise added, and the
     more noise, the further. The mean frame, again and again, is further away than other frames."""
-    kid = bound(installed().set_metric("kid"))
+    kid = bound(installed().set_metric("kid_textbook"))
     frames = speckle(120, 64, 64, 3)
     half, other = frames[::2], frames[1::2]
     sets = [other, *(np.stack([noisy(f, sd) for f in other]) for sd in (5.0, 20.0, 60.0))]
@@ -116,7 +129,7 @@ def test_distance_grows_with_noise() -> None:
 
 def test_gain_weighs_less_than_content() -> None:
     """Frames a fifth darker are nearer by KID than frames with some noise."""
-    kid = bound(installed().set_metric("kid"))
+    kid = bound(installed().set_metric("kid_textbook"))
     frames = speckle(80, 64, 64, 3)
     half, other = random_features(frames[::2]).astype(float), frames[1::2]
     darker = (0.8 * other).astype(np.uint8)
