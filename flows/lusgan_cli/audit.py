@@ -81,18 +81,23 @@ def _show(found: ModelAudit) -> None:
 def _show_table(audit: AuditRecord) -> None:
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("planted copies", no_wrap=True)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(f"{audit.planted[0].number} planted copies each", no_wrap=True)
     for limit in audit.limits:
-        table.add_column(f"found at {limit.rate:.0%}", justify="right")
-    table.add_column("95% interval", justify="right")
+        table.add_column(f"at {limit.rate:.0%}", justify="right", no_wrap=True)
+    table.add_column("95%", justify="right", no_wrap=True)
     for share in audit.shares:
-        table.add_column(f"noticed at {share:.1%}", justify="right")
+        table.add_column(f"{100 * share:g}%", justify="right", no_wrap=True)
     for kind in audit.planted:
         table.add_row(
-            f"{kind.number} {visible(kind.kind)}",
+            visible(kind.kind),
             *(f"{hits / kind.number:.0%}" for hits in kind.found),
-            "{:.0%} to {:.0%}".format(*kind.interval),
+            f"{100 * kind.interval[0]:.0f}-{kind.interval[1]:.0%}",
             *(f"{chance:.0%}" for chance in kind.power),
         )
     out.print(table)
+    out.print(
+        "Shares found at each rate of false alarms; chances of noticing that so much of a set is "
+        "such copies.",
+        soft_wrap=True,
+    )

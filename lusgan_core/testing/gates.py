@@ -220,12 +220,9 @@ def _audited(copying: bool, sensitive: bool) -> tuple[Measured, ...]:
         flagged,
         flagged.model_copy(update={"statistic": "p", "value": 0.003 if copying else 1.0}),
         flagged.model_copy(update={"statistic": "checked", "value": 5.0}),
-        Measured(
-            metric="copies_found",
-            title="Planted copies found",
-            statistic="share",
-            value=0.8 if sensitive else 0.3,
-            number=FRAMES,
+        *(
+            Measured(metric=m, title=m, statistic="share", value=0.8 if sensitive else 0.3)
+            for m in ("copies_found", "copies_noticed")
         ),
     )
 

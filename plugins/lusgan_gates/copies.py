@@ -25,7 +25,8 @@ class CopiesOptions(Options):
         0.5,
         ge=0,
         le=1,
-        description="Share of planted copies that the audit must find, or it cannot judge",
+        description="Share of planted copies that the audit must find, and chance with which it "
+        "must notice that a fifth of a set is such copies, or it cannot judge",
     )
 
 
@@ -45,8 +46,10 @@ def check(candidate: Candidate, current: Candidate | None, options: CopiesOption
     share, p, checked = (
         find(candidate.values, "copies", BETWEEN, name) for name in ("share", "p", "checked")
     )
-    found = find(candidate.values, "copies_found", (), "share")
-    if share is None or p is None or checked is None or found is None:
+    found, noticed = (
+        find(candidate.values, name, (), "share") for name in ("copies_found", "copies_noticed")
+    )
+    if share is None or p is None or checked is None or found is None or noticed is None:
         return Verdict.not_measured(
             "it cannot judge without the memorisation audit; the report says why there is none"
         )
@@ -60,13 +63,19 @@ def check(candidate: Candidate, current: Candidate | None, options: CopiesOption
         f"{flagged} of {share.number} frames are flagged as copies of training frames, "
         f"expected false alarms {expected}"
     )
-    values = (share, p, found)
+    values = (share, p, found, noticed)
     if (p.value or 0) < options.significance:
         return Verdict(passed=False, reason=f"copies found: {said}", values=values)
     if (found.value or 0) < options.min_found:
         return Verdict.not_measured(
             f"it cannot judge, since the audit finds only {found.value or 0:.0%} of planted copies "
             f"({options.min_found:.0%} are asked for)"
+        )
+    if (noticed.value or 0) < options.min_found:
+        return Verdict.not_measured(
+            "it cannot judge, since the audit would notice that a fifth of the frames are copies "
+            f"with a chance of {noticed.value or 0:.0%} only ({options.min_found:.0%} is asked "
+            "for): generate more frames, or add exams"
         )
     reason = f"no copying detected at this sensitivity ({found.value or 0:.0%} of planted copies)"
     return Verdict(passed=True, reason=f"{reason}: {said}", values=values)

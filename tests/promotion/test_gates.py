@@ -48,7 +48,11 @@ def measured(
 
 
 def audited(
-    flagged: int = 1, p: float = 0.6, checked: int = 3, found: float = 0.8
+    flagged: int = 1,
+    p: float = 0.6,
+    checked: int = 3,
+    found: float = 0.8,
+    noticed: float = 0.9,
 ) -> tuple[Measured, ...]:
     """Return what the memorisation audit of 50 frames measured."""
     copies = Measured(
@@ -60,6 +64,7 @@ def audited(
         copies.model_copy(update={"statistic": "p", "value": p}),
         copies.model_copy(update={"statistic": "checked", "value": float(checked)}),
         Measured(metric="copies_found", title="Found", statistic="share", value=found),
+        Measured(metric="copies_noticed", title="Noticed", statistic="share", value=noticed),
     )
 
 
@@ -234,6 +239,8 @@ def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -
         (audited(9, 1e-6, found=0.1), "fails", "copies found"),
         (audited(9, 0.01), "passes", "no copying detected"),
         (audited(found=0.49), "cannot", "finds only 49% of planted copies (50% are asked for)"),
+        (audited(noticed=0.4), "cannot", "with a chance of 40% only (50% is asked for)"),
+        (audited(9, 1e-6, noticed=0.0), "fails", "copies found"),
         (audited(9, 1e-6, checked=0), "cannot", "false alarms could not be counted"),
         ((), "cannot", "without the memorisation audit"),
     ],

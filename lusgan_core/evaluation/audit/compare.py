@@ -30,7 +30,7 @@ from lusgan_core.evaluation.real_frame import RealFrame
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-SHARES = (0.001, 0.005, 0.01, 0.02, 0.05)
+SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.2)
 """Shares of copies in a set for which the power of the verdict is given."""
 
 

@@ -117,6 +117,11 @@ class AuditRecord(Record):
         return self.held_out_patients + (self.training_patients if self.left_out_frames else 0)
 
     @property
+    def noticed(self) -> float:
+        """Chance that a set with the largest of ``shares`` of copies is noticed, mean of kinds."""
+        return sum(kind.power[-1] for kind in self.planted) / len(self.planted)
+
+    @property
     def sensitivity(self) -> float:
         """Share of all planted copies that is found at the last limit."""
         return sum(kind.found[-1] for kind in self.planted) / sum(k.number for k in self.planted)

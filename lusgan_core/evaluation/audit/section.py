@@ -35,7 +35,8 @@ def verdict(record: AuditRecord) -> str:
         return f"Copies found: {flagged} (p = {record.p_value:.2g})."
     return (
         f"No copying detected at this sensitivity: {flagged}; {record.sensitivity:.0%} of planted "
-        "copies are found."
+        f"copies are found, and a set with {record.shares[-1]:.0%} of them would be noticed with a "
+        f"chance of {record.noticed:.0%}."
     )
 
 
@@ -127,7 +128,7 @@ def _sensitivity(record: AuditRecord, score: int) -> Table:
             "Planted",
             *(f"Found at {limit.rate:.0%}" for limit in record.limits),
             "Interval",
-            *(f"Noticed at {share:.1%}" for share in record.shares),
+            *(f"Noticed at {100 * share:g}%" for share in record.shares),
         ),
         rows=rows,
     )

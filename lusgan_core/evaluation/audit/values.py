@@ -17,7 +17,8 @@ def audit_values(record: AuditRecord | None) -> tuple[Measured, ...]:
     Returns:
         ``copies``: the share flagged beside the share expected, its ``p`` value, and the number of
         patients by whom the false alarms were ``checked``; ``copies_found``: the share found of
-        planted copies, of all and of each kind; ``authenticity`` and ``c_t``.
+        planted copies, of all and of each kind; ``copies_noticed``: the chance that a set is
+        noticed of which the largest of the audit's shares are copies; ``authenticity``, ``c_t``.
     """
     if record is None:
         return ()
@@ -42,6 +43,13 @@ def audit_values(record: AuditRecord | None) -> tuple[Measured, ...]:
             }
         ),
         found,
+        found.model_copy(
+            update={
+                "metric": "copies_noticed",
+                "title": f"Chance of noticing {record.shares[-1]:.0%} of copies",
+                "value": record.noticed,
+            }
+        ),
         *(
             found.model_copy(
                 update={
