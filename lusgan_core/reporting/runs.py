@@ -40,7 +40,17 @@ class Run:
 
     @classmethod
     def of(cls, page: str, title: str, created: datetime | None, record: ReportRecord) -> Run:
-        """The run whose report has this key."""
+        """Make a run of its report.
+
+        Args:
+            page: Key of the report.
+            title: Its title.
+            created: When it was made; None where that is unknown.
+            record: The scores and stages that it covers.
+
+        Returns:
+            The run, named by the report's folder.
+        """
         return cls(page.split("/")[-2], title, created, page, record)
 
     @property

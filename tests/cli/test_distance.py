@@ -116,7 +116,7 @@ def test_frames_of_another_size_are_refused(lusgan, folders, tmp_path) -> None:
         (("--metrics", "fid_infinity"), "no distance could be taken: FID at infinity (lite0) needs "
          "50 frames a side, there are 40; FID at infinity (random) needs 50"),
         (("--metrics", "kld"), "unknown metric 'kld'"),
-        (("--metrics", "mse"), "unknown metric 'mse'"),
+        (("--metrics", "mse"), "the metric 'mse' compares pairs of frames"),
         (("--features", "lite"), "unknown feature 'lite'; did you mean 'lite"),
         (("--features", ","), "--features names nothing"),
         (("--groups", "none.csv"), "none.csv cannot be read as a CSV file"),

@@ -42,7 +42,8 @@ def test_licences_are_listed(lusgan, monkeypatch) -> None:
     monkeypatch.setattr("lusgan_core.registry.installed", lambda: whole)
     listed = json.loads(lusgan("plugins", "--json").out)["plugins"]
     found = {(p["kind"], p["name"]): p["licence"] for p in listed if p["licence"]}
-    assert found == {("feature", "random"): "Apache-2.0", ("backbone", "theirs"): "CC-BY-NC-4.0"}
+    ours = {("feature", name): "Apache-2.0" for name in ("random", "lite0", "lite2")}
+    assert found == ours | {("backbone", "theirs"): "CC-BY-NC-4.0"}
     assert "(licence: CC-BY-NC-4.0)" in " ".join(lusgan("plugins").out.split())
 
 

@@ -12,7 +12,7 @@ from lusgan_core.api import Gate, hookimpl
 from lusgan_core.errors import UnknownPluginError
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.judgement import Candidate, Verdict
-from lusgan_core.measured import REAL, SYNTHETIC, TRAINING, Measured, find
+from lusgan_core.measured import HELD_OUT, REAL, SYNTHETIC, TRAINING, Measured, find
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.networks.value_range import ValueMap
 from lusgan_core.promotion import stage
@@ -68,10 +68,26 @@ def audited(
     )
 
 
+def apart(kid: float = 0.1, recall: float = 0.15) -> tuple[Measured, ...]:
+    """Return distances to held-out patients, beside floors of 0 and 0.2, and noise at 1."""
+    between = (HELD_OUT, SYNTHETIC)
+    return tuple(
+        Measured(
+            metric=f"{name}/lite0",
+            title=name.upper(),
+            between=between,
+            value=value,
+            floor=floor,
+            ceilings={"noise": 1.0},
+        )
+        for name, value, floor in (("kid", kid, 0.0), ("recall", recall, 0.2))
+    )
+
+
 SOUND = Candidate(
     score=2,
     model="sound",
-    values=measured() + audited(),
+    values=measured() + audited() + apart(),
     likeness="ssim",
     to_training=(0.3,) * 50,
     to_held_out=(0.35,) * 50,
@@ -85,6 +101,12 @@ def failed(candidate: Candidate, current: Candidate | None = None, **options: ob
     return {v.gate for v in verdicts if not v.passed}
 
 
+def verdict_of(gate: str, candidate: Candidate, current: Candidate | None = None) -> Verdict:
+    """Return what one of all gates says, by its defaults."""
+    verdicts = judge(candidate, current, OPTIONS, installed()).verdicts
+    return next(verdict for verdict in verdicts if verdict.gate == gate)
+
+
 def test_a_sound_model_passes_every_gate() -> None:
     """Bounded losses, frames as different as real ones, none near a training frame."""
     assert failed(SOUND) == set()
@@ -93,7 +115,7 @@ def test_a_sound_model_passes_every_gate() -> None:
 
 def test_gates_have_names_and_say_what_they_are_for() -> None:
     """Each verdict carries its gate's name and a reason; all gates are asked, in their order."""
-    names = ["divergence", "collapse", "near_copies", "copies"]
+    names = ["divergence", "realism", "diversity", "collapse", "copies", "near_copies"]
     verdicts = judge(SOUND, None, OPTIONS, installed()).verdicts
     assert [verdict.gate for verdict in verdicts] == names == list(installed().gates())
     assert all(verdict.reason and verdict.measured for verdict in verdicts)
@@ -104,7 +126,9 @@ def test_verdicts_carry_the_values_that_decided_them() -> None:
     high = replace(SOUND, values=measured(loss=60.0))
     copied = replace(SOUND, to_training=(0.0,) * 10 + (0.3,) * 40)
     for candidate, loss, share in ((SOUND, 0.7, 0.0), (high, 60.0, 0.0), (copied, 0.7, 0.2)):
-        divergence, collapse, copies, _ = judge(candidate, None, OPTIONS, installed()).verdicts
+        divergence, collapse, copies = (
+            verdict_of(gate, candidate) for gate in ("divergence", "collapse", "near_copies")
+        )
         assert [(v.metric, v.statistic, v.value) for v in divergence.values] == [
             ("generator_loss", "end", loss), ("discriminator_loss", "end", 0.8)
         ]  # fmt: skip
@@ -154,9 +178,7 @@ def test_collapse_is_by_distance_beside_real_frames() -> None:
     assert failed(replace(SOUND, values=measured(synthetic=0.211))) == set()
     assert failed(replace(SOUND, values=measured(synthetic=0.209))) == {"collapse"}
     assert failed(replace(SOUND, values=measured(synthetic=0.209)), min_diversity=0.3) == set()
-    verdict = judge(
-        replace(SOUND, values=measured(synthetic=0.06)), None, OPTIONS, installed()
-    ).verdicts[1]
+    verdict = verdict_of("collapse", replace(SOUND, values=measured(synthetic=0.06)))
     share, limit = (find(verdict.values, "diversity", (), kind) for kind in ("share", "limit"))
     assert (share.value, limit.value) == pytest.approx((0.1, 0.35))
     assert verdict.reason == "synthetic frames differ by 10% of what real ones do, under 35%"
@@ -169,7 +191,7 @@ def test_collapse_compares_with_the_current_model() -> None:
     worse = replace(SOUND, values=measured(synthetic=0.25))
     assert failed(worse) == set()
     assert failed(worse, better) == {"collapse"}
-    reason = judge(worse, better, OPTIONS, installed()).verdicts[1].reason
+    reason = verdict_of("collapse", worse, better).reason
     assert reason.endswith("of what real ones do (the current model's 100%), under 50%")
     assert failed(worse, better, keep_diversity=0.4) == set()
     assert failed(better, worse) == set()
@@ -224,10 +246,11 @@ def test_a_frame_as_near_to_a_held_out_patient_is_no_copy() -> None:
 )
 def test_what_cannot_be_measured_passes_and_says_so(change: dict[str, object]) -> None:
     """Without likeness, with one clip, or with equal real frames there is no verdict against."""
-    verdicts = judge(replace(SOUND, **change), None, OPTIONS, installed()).verdicts
-    assert all(verdict.passed for verdict in verdicts)
-    assert verdicts[1].reason.startswith("not measured")
-    assert [verdict.measured for verdict in verdicts[:2]] == [True, False]
+    changed = replace(SOUND, **change)
+    assert failed(changed) == set()
+    collapse = verdict_of("collapse", changed)
+    assert collapse.reason.startswith("not measured")
+    assert (collapse.measured, verdict_of("divergence", changed).measured) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +273,7 @@ def test_copies_are_judged_by_the_audit(
 ) -> None:
     """More flagged frames than chance explains hold a model back, found by however insensitive an
     audit; that nothing was found counts only where something would have been."""
-    verdict = judge(replace(SOUND, values=values), None, OPTIONS, installed()).verdicts[-1]
-    assert verdict.gate == "copies"
+    verdict = verdict_of("copies", replace(SOUND, values=values))
     assert said in verdict.reason
     assert (verdict.passed, verdict.measured) == (state != "fails", state != "cannot")
 
@@ -270,9 +292,9 @@ def test_the_limits_of_the_audit_are_options() -> None:
 
 
 def test_a_gate_without_likeness_says_which_metric_to_add() -> None:
-    """Without SSIM and MS-SSIM three gates measure nothing, and say what to add."""
+    """Without SSIM and MS-SSIM two gates measure nothing, and say what to add."""
     unlike = replace(SOUND, likeness=None, to_training=(), to_held_out=())
-    for verdict in judge(unlike, None, OPTIONS, installed()).verdicts[1:]:
+    for verdict in (verdict_of(gate, unlike) for gate in ("collapse", "near_copies")):
         assert not verdict.measured
         assert "add ssim to evaluation.metrics" in verdict.reason
 
@@ -361,7 +383,7 @@ def test_a_gate_that_fails_decides_only_where_it_is_named(
     ]  # fmt: skip
     assert named.verdicts[0].reason == said
     others = "promotion.gates names others"
-    assert named.absent == {"divergence": others, "near_copies": others, "copies": others}
+    assert named.absent == dict.fromkeys(installed().gates().keys() - {"collapse"}, others)
 
 
 def test_a_gate_that_is_named_must_be_installed() -> None:

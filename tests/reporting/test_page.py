@@ -140,7 +140,7 @@ def test_every_section_is_there(page):
         "Nearest pairs", "Options", "All options", "Provenance", "Make it again", "Notes",
     ]  # fmt: skip
     assert [h for h in headings if h not in page.words] == []
-    for words in ("47,700", "192,000", "0.6470", "1 warning", "No model", "Held back", "Trained",
+    for words in ("47,700", "192,000", "0.6470", "1 warning", "No model", "Held back", "Promoted",
                   TOO_FEW, COLLAPSE, "Promoted. This is the current model of score 0",
                   "training.lr_generator", "Images are scaled to -1..1", "2.14.0", "3,217 MB",
                   "lusgan run --exams s3://exams/wave-1", "2024-05-01 13:45 UTC",
