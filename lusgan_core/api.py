@@ -500,6 +500,9 @@ class Preset:
     """Name of the preset that it starts from; its deviations come first in the report."""
     version: str = ""
     """Goes up when the settings change; for readers alone."""
+    wants_gpu: bool = False
+    """Whether it takes many hours without a GPU: a run without one says so first, and names presets that
+    want none."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from lusgan_cli.console import err, out, print_json, progress_shown, visible
 from lusgan_core.errors import TrainingStopped
 
 if TYPE_CHECKING:
+    from lusgan_core.calls.runtime import Runtime
     from lusgan_core.config import RunConfig
     from lusgan_core.pipeline.chain import Outcome
 
@@ -93,6 +94,9 @@ def _run_flow(
 
     if asked["until"] != "preprocess":
         check_devices(config.runtime)
+        advice = without_gpu(config.runtime, asked["preset"])
+        if advice:
+            err.print(f"[yellow]{visible(advice)}[/]")
     prepare_prefect(verbose)
     try:
         start_server()
@@ -109,6 +113,29 @@ def _run_flow(
         raise TrainingStopped(
             "stopped; what is finished is kept: run the same command again to go on"
         ) from stop
+
+
+def without_gpu(runtime: Runtime, preset: str) -> str:
+    """Advise on a preset that wants a GPU, where the training has none.
+
+    Args:
+        runtime: Names the device.
+        preset: Name of the preset.
+
+    Returns:
+        A sentence that names presets to use instead; empty where all is well.
+    """
+    from lusgan_core.networks.device import pick_device
+    from lusgan_core.registry import installed
+
+    presets = installed().presets()
+    if not presets[preset].wants_gpu or pick_device(runtime.device).type != "cpu":
+        return ""
+    others = [f"`--preset {name}`" for name, other in presets.items() if not other.wants_gpu]
+    return (
+        f"the preset {preset} wants a GPU, and there is none: a score takes many hours on a CPU. "
+        f"Made for such a machine: {', '.join(others) or 'none that is installed'}"
+    )
 
 
 def show(outcome: Outcome, store: str, as_json: bool = False) -> None:

@@ -9,6 +9,7 @@ PRESET = Preset(
     version="1",
     description="the report as published: Figure 1 and section 5, 256 x 256 grey, 4,000 "
     "iterations; wants a GPU",
+    wants_gpu=True,
     settings={"selection": {"held_out": 0.0}},
     deviations=(
         "The discriminator is Figure 1's: 6-32-64-128-64-32-16-1 channels with 2 x 2 logits "
