@@ -501,7 +501,7 @@ class Preset:
     version: str = ""
     """Goes up when the settings change; for readers alone."""
     wants_gpu: bool = False
-    """Whether it takes many hours without a GPU: a run without one says so first, and names presets that
+    """Whether it takes hours without a GPU: a run without one says so first, and names presets that
     want none."""
 
 
