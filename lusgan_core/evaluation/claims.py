@@ -114,15 +114,14 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
         A sentence for each thing to do, the most important first.
     """
     real, varied, own = (claim.state for claim in claims(record))
-    weak = {"warn", "bad"}
+    weak = {"warn", "bad"} & {real, varied}
     if own == "bad":
-        yield "Give no frame of this model away; train with more augmentation, or for less long."
-    few = record.audit and record.audit.training_patients < FEW_PATIENTS
-    if few and weak & {real, varied}:
+        yield "Give no frame of this model away. Augmentation and more patients work against copies."
+    elif weak and record.audit and record.audit.training_patients < FEW_PATIENTS:
         yield "More patients of this score would help most."
-    if real in weak:
-        yield "Train for longer, or with the preset `small` where there is no GPU."
-    if varied in weak:
+    if real in weak and own != "bad":
+        yield "Train for longer, or with the preset “small” where there is no GPU."
+    if varied in weak and own != "bad":
         yield "Train with augmentation, or with another loss; look at the frames for repeated ones."
     if not record.held_out:
         yield "Hold patients out (`selection.held_out`), so that there are frames to compare with."
