@@ -116,7 +116,7 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
     real, varied, own = (claim.state for claim in claims(record))
     weak = {"warn", "bad"} & {real, varied}
     if own == "bad":
-        yield "Give no frame of this model away. Augmentation and more patients work against copies."
+        yield "Give no frame of this model away; augmentation and more patients prevent copies."
     elif weak and record.audit and record.audit.training_patients < FEW_PATIENTS:
         yield "More patients of this score would help most."
     if real in weak and own != "bad":

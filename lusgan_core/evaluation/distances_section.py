@@ -24,22 +24,26 @@ MEANING = {"noise": "white noise", "blurred": "real frames of training patients,
 """What the frames of a ceiling are, in words."""
 
 
-def distances_groups(score: int, values: Iterable[Measured]) -> list[Group]:
+def distances_groups(
+    score: int, values: Iterable[Measured], absent: Mapping[str, str] | None = None
+) -> list[Group]:
     """Make the group of a score's distances, each beside what it is to be held against.
 
     Args:
         score: Severity score, for the title.
         values: All measured values of the score.
+        absent: Title of each distance that was not measured -> why.
 
     Returns:
-        The group; none where no distance was measured.
+        The group; none where no distance was measured, and none is absent.
     """
+    missing = " ".join(f"{title} is absent: {why}." for title, why in (absent or {}).items())
     found = [value for value in values if value.between[-1:] == (SYNTHETIC,)]
     shown = [value for value in found if value.between == (HELD_OUT, SYNTHETIC)]
     held_out = bool(shown)
     shown = shown or [value for value in found if value.between == (TRAINING, SYNTHETIC)]
     if not shown:
-        return []
+        return [Group(title="Distances", text=missing)] if missing else []
     shown.sort(key=lambda value: not value.metric.startswith(FIRST))
     kinds = list(dict.fromkeys(kind for value in shown for kind in value.ceilings))
     text = (
@@ -61,7 +65,7 @@ def distances_groups(score: int, values: Iterable[Measured]) -> list[Group]:
     )  # fmt: skip
     agreement = agreement_in_words(shown)
     return [Group(title="Distances", text=" ".join(filter(None, (text, agreement))),
-                  figures=(table,))]  # fmt: skip
+                  figures=(table,), caption=missing)]  # fmt: skip
 
 
 def _caption(kinds: Sequence[str]) -> str:

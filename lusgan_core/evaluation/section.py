@@ -55,7 +55,8 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
     )
     of_likeness = next((v for v in shown if v.metric == record.likeness), None)
     real = record.training + record.held_out
-    groups = distances_groups(record.score, record.values)
+    of_sets = {title: why for title, why in record.absent.items() if title.endswith(")")}
+    groups = distances_groups(record.score, record.values, of_sets)
     if record.audit is not None:
         groups.append(audit_group(record.audit, record.samples, record.score))
     if of_likeness is not None:
@@ -71,7 +72,11 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
         "themselves, across clips.",
         groups=tuple(groups),
         notes=(
-            *(f"{title} is absent: {reason}." for title, reason in record.absent.items()),
+            *(
+                f"{title} is absent: {reason}."
+                for title, reason in record.absent.items()
+                if title not in of_sets
+            ),
             *(
                 f"{title} is {value:g} for every pair of frames, and is not shown."
                 for title, value in same.values()

@@ -101,3 +101,13 @@ def test_higher_is_better_turns_the_order() -> None:
     assert "a floor, synthetic, blurred, noise; b floor, blurred, synthetic, noise" in (
         agreement_in_words(of)
     )
+
+
+def test_distances_that_are_absent_are_told_beside_the_others() -> None:
+    """Why a distance was not measured depends on a score's frames, so it stands in its section;
+    where none was measured the reasons stand alone."""
+    absent = {"FID at infinity (lite0)": "needs 50 frames a side, there are 29"}
+    (alone,) = distances_groups(1, (), absent)
+    said = "FID at infinity (lite0) is absent: needs 50 frames a side, there are 29."
+    assert (alone.text, alone.figures) == (said, ())
+    assert distances_groups(1, ()) == []
