@@ -189,7 +189,7 @@ def sample_store(folder: Path, side: int = 64, scores: tuple[int, ...] = (0, 1, 
         put_shard(store, samples_key(score), made, [score] * SHOWN)
         noise = np.random.default_rng(1).integers(0, 255, (side, side))
         previews = []
-        for iteration in range(500, 4001, 500):
+        for iteration in (1, *range(500, 4001, 500)):
             share = iteration / 4000
             frame = (made[0] * share + noise * (1 - share)).astype(np.uint8)
             key = f"{model_folder(score)}/previews/{iteration:08d}.png"

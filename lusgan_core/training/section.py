@@ -78,8 +78,12 @@ def training_section(manifest: Manifest, store: Store) -> Section:
 def _progress(
     store: Store, model: ModelRecord, manifest: Manifest
 ) -> tuple[Strip | Animation, ...]:
-    """A strip of previews at about equal distances, first and last included, and the animation."""
+    """A strip of previews at about equal distances, the last included, and the animation.
+
+    The first preview is left out where there are others: it shows what weights are before training.
+    """
     keys = [item.key for item in store.list(f"{model.folder}/previews/")]
+    keys = keys[1:] or keys
     chosen = np.linspace(0, len(keys) - 1, min(PREVIEWS, len(keys))).round().astype(int)
     size = model.generator.image_size
     pictures = []

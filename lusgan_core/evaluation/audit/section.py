@@ -25,7 +25,7 @@ def verdict(record: AuditRecord) -> str:
     Returns:
         A sentence or two.
     """
-    limit = min(record.limits, key=lambda each: each.p_value)
+    limit = record.limits[-1]
     flagged = (
         f"{limit.flagged} of {plural(record.frames, 'synthetic frame')} "
         f"{'is' if limit.flagged == 1 else 'are'} flagged, "
