@@ -67,7 +67,7 @@ def test_the_demo_runs(volume: str) -> None:
     demo = ("lusgan", "demo", *(f"--set={setting}" for setting in QUICK))
     done = confined(volume, *demo)
     out = well(done)
-    assert "6 exams, 30 clips" in out
+    assert "24 exams, 120 clips" in out
     assert all(f"score {score}: " in out for score in range(4))
     report = out.rstrip().rpartition("report: ")[2]
     assert "<html" in well(confined(volume, "cat", report))
