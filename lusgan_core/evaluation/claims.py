@@ -118,9 +118,12 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
     if own == "bad":
         yield "Give no frame of this model away; augmentation and more patients prevent copies."
     elif weak and record.audit and record.audit.training_patients < FEW_PATIENTS:
-        yield "More patients of this score would help most."
+        yield "So few patients have this score that more of them would help most."
     if real in weak and own != "bad":
-        yield "Train for longer, or with the preset “small” where there is no GPU."
+        yield (
+            "More patients and augmentation (as in the preset “small”) make frames more realistic, "
+            "and so do more iterations, as long as the discriminator does not win."
+        )
     if varied in weak and own != "bad":
         yield "Train with augmentation, or with another loss; look at the frames for repeated ones."
     if not record.held_out:

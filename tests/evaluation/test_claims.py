@@ -158,11 +158,11 @@ GOOD = (kid(0.1), *likeness(0.2))
     [
         (record(*GOOD), ["Look at the frames, then use them"]),
         (record(*GOOD, audit=audit(flagged=50)), ["Give no frame of this model away"]),
-        (record(kid(3.0), *likeness(0.2)), ["Train for longer"]),
+        (record(kid(3.0), *likeness(0.2)), ["More patients and augmentation"]),
         (record(kid(0.1), *likeness(0.9)), ["Train with augmentation"]),
         (
             record(kid(3.0), *likeness(0.2), audit=audit(patients=4)),
-            ["More patients", "for longer"],
+            ["So few patients", "More patients and augmentation"],
         ),
         (record(*likeness(0.2), held_out=0, audit=None), ["Hold patients out"]),
         (record(*GOOD, audit=None), []),
