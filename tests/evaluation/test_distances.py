@@ -288,7 +288,8 @@ def test_what_cannot_be_taken_is_absent_with_its_reason(
     name = metric.get("features", ("levels",))[0]
     assert record.absent == {f"Gap ({name})": reason} | OFF
     assert all(value.metric == "mse" for value in record.values)
-    assert f"Gap ({name}) is absent: {reason}." in evaluation_section(record).notes
+    (group,) = (g for g in evaluation_section(record).groups if g.title == "Distances")
+    assert group.text == f"Gap ({name}) is absent: {reason}."
 
 
 def test_one_patient_is_too_few_for_metrics_that_leave_out_pairs_of_one(
