@@ -19,6 +19,7 @@ from lusgan_core.config import (
 from lusgan_core.errors import ConfigError, UnknownNameError, UnknownPluginError
 from lusgan_core.layered_options import flatten
 from lusgan_core.registry import Provider, Registry, discover, installed
+from lusgan_core.selection.splits import held_out_patients
 
 PRESETS = installed().presets()
 
@@ -49,7 +50,9 @@ def test_paper_is_the_report(plugins: Registry) -> None:
     assert (training.generator_steps, training.discriminator_steps) == (3, 1)
     assert (training.smooth_real, training.smooth_fake) == ((0.7, 1.2), (0.0, 0.3))
     assert (training.seed, training.value_range) == (999, "0..1")
-    assert resolve("paper", plugins).selection.held_out == 0
+    codes = [str(code) for code in range(38)]
+    selection = resolve("paper", plugins).selection
+    assert len(held_out_patients(codes, selection.held_out, selection.seed)) == 1
     assert len(PRESETS["paper"].deviations) >= 8
 
 

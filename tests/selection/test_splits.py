@@ -54,7 +54,7 @@ def test_the_one_held_out_for_want_of_another_is_the_nearest():
 
 
 def test_share_0_holds_nobody_out():
-    """Not even the one of three: the `paper` preset trains on all."""
+    """Not even the one of three."""
     assert held_out_patients(CODES, 0, 1) == frozenset()
     assert held_out_patients([], 0.2, 1) == frozenset()
 
