@@ -11,7 +11,17 @@ from typing import Any
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
-from lusgan_core.calls.section import Cell, FrameAt, Group, Measured, Section, Sheet, Table
+from lusgan_core.calls.section import (
+    HELD_OUT,
+    SYNTHETIC,
+    Cell,
+    FrameAt,
+    Group,
+    Measured,
+    Section,
+    Sheet,
+    Table,
+)
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord
@@ -123,11 +133,15 @@ def _of_evaluation(stages: Stages) -> dict[Key, Measured]:
     if "evaluate" not in stages:
         return {}
     values = data_of(stages["evaluate"], EvaluationRecord).values
-    return {
-        (v.metric, v.between, v.statistic): v
+    shown = [
+        v
         for v in values
-        if v.statistic in SHOWN_STATISTICS and FIRST_SYNTHETIC not in v.between
-    }
+        if v.statistic in SHOWN_STATISTICS
+        and SYNTHETIC in v.between  # those between real frames are floors of others
+        and FIRST_SYNTHETIC not in v.between
+    ]
+    shown.sort(key=lambda v: HELD_OUT not in v.between)  # distances to unseen patients come first
+    return {(v.metric, v.between, v.statistic): v for v in shown}
 
 
 def _options_section(compared: Comparison) -> Section:
@@ -153,6 +167,18 @@ def _score_section(compared: Comparison, score: int) -> Section:
         for run, samples in zip(compared.runs, compared.samples[score], strict=True)
         if samples
     )
+    answers = [
+        {claim.question: claim.answer for claim in run.record.claims.get(score, ())}
+        for run in compared.runs
+    ]
+    claims = Table(
+        title=f"What is claimed of score {score}",
+        columns=("", *(run.name for run in compared.runs)),
+        rows=tuple(
+            (question, *(of.get(question, ABSENT) for of in answers))
+            for question in dict.fromkeys(question for of in answers for question in of)
+        ),
+    )
     heads = tuple(head for run in compared.runs for head in (run.name, "floor"))
     rows = tuple(_row(values) for values in compared.values[score])
     table = Table(
@@ -165,6 +191,7 @@ def _score_section(compared: Comparison, score: int) -> Section:
         name=f"score-{score}",
         title=f"Score {score}",
         groups=(
+            *((Group(figures=(claims,)),) if claims.rows else ()),
             Group(title="Samples", figures=sheets),
             *((Group(title="Values", figures=(table,)),) if rows else ()),
         ),
