@@ -138,15 +138,20 @@ def note_compiled(terms: Iterable[str]) -> None:
             return
 
 
-@cache
 def _compiled_list() -> Path:
-    """The file that lists them, for these very kernels, this numba and this machine."""
+    """The file that lists them, in the user's cache."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "lusgan" / f"compiled-{_kernels()}"
+
+
+@cache
+def _kernels() -> str:
+    """Digits that stand for these very kernels, this numba and this machine."""
     sources = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "numba_engine").glob("*.py")):
         sources.update(path.read_bytes())
     sources.update(f"{metadata.version('numba')} {platform.node()} {sys.version}".encode())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "lusgan" / f"compiled-{sources.hexdigest()[:16]}"
+    return sources.hexdigest()[:16]
 
 
 def _torch_engine(terms: frozenset[str], compat: Compat, device: str) -> Engine:
