@@ -14,7 +14,7 @@ import torch
 from lusgan_core.api import PairMetric
 from lusgan_core.errors import ConfigError, PluginError, UnknownNameError, UnknownPluginError
 from lusgan_core.measures.pairs import compare as module
-from lusgan_core.measures.pairs import engines, prepared
+from lusgan_core.measures.pairs import prepared
 from lusgan_core.measures.pairs.blocks import Plan, make_plan
 from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.frameset import FrameSet
