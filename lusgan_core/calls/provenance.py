@@ -116,7 +116,7 @@ def git_commit() -> str | None:
     Returns:
         The commit in hex; None where lusgan runs from an installed package.
     """
-    home = Path(__file__).resolve().parent.parent
+    home = Path(__file__).resolve().parents[2]
     if not (home / ".git").exists():
         return None
     try:

@@ -82,8 +82,16 @@ def test_exams_of_a_reader_that_did_not_look_are_not_withdrawn(found: Discovery)
     for ledger in (known, known.model_copy(update={"exams": nameless})):
         assert not ledger.compare((), (), ("dicom",))
         assert not ledger.compare((), (), ())
-        assert len(ledger.compare((), (), ("dicom", "mat")).withdrawn) == 3
+        for readers in (("mat",), ("dicom", "mat"), None):
+            assert len(ledger.compare((), (), readers).withdrawn) == 3
     assert known.model_copy(update={"exams": nameless}).tried(found.exams) == known
+
+
+def test_an_exam_is_named_by_eight_digits(found: Discovery) -> None:
+    """Where its patient must not be named, the start of its digest does."""
+    for entry in ExamLedger(source=SOURCE).tried(found.exams).exams:
+        assert entry.short_digest == entry.digest[:8]
+        assert len(entry.short_digest) == 8
 
 
 def test_an_exam_that_failed_is_tried_again_when_it_changes(found: Discovery) -> None:
