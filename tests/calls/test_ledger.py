@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusgan_core.calls.ledger import ExamLedger, ledger_key, record_tried
+from lusgan_core.calls.ledger import Changes, ExamLedger, ledger_key, record_tried
 from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import StoreError
 from lusgan_core.ingestion.discover import Discovery, discover
@@ -85,6 +85,15 @@ def test_exams_of_a_reader_that_did_not_look_are_not_withdrawn(found: Discovery)
         for readers in (("mat",), ("dicom", "mat"), None):
             assert len(ledger.compare((), (), readers).withdrawn) == 3
     assert known.model_copy(update={"exams": nameless}).tried(found.exams) == known
+
+
+def test_any_kind_of_difference_is_a_change(found: Discovery) -> None:
+    """A new exam alone counts, and so does one that changed or went; without any there is none."""
+    (entry,) = ExamLedger(source=SOURCE).tried(found.exams[:1]).exams
+    assert Changes(new=found.exams[:1], changed=(), withdrawn=())
+    assert Changes(new=(), changed=found.exams[:1], withdrawn=())
+    assert Changes(new=(), changed=(), withdrawn=(entry,))
+    assert not Changes(new=(), changed=(), withdrawn=())
 
 
 def test_an_exam_is_named_by_eight_digits(found: Discovery) -> None:

@@ -26,7 +26,7 @@ class TestGates(GateContract):
 
 class TestRealism(GateContract):
     record = realism.GATE
-    good = (of_distance("kid", 0.35, 0.1, 1.1), of_distance("kid", -0.2, 0.0, 1.0))
+    good = (of_distance("kid", 0.25, 0.0, 1.0), of_distance("kid", -0.2, 0.0, 1.0))
     bad = (of_distance("kid", 0.36, 0.1, 1.1), of_distance("kid", 2.0, 0.0, 1.0))
 
 
