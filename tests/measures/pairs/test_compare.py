@@ -567,3 +567,17 @@ class TestReadyKernels:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
         found = compare_sets(FrameSet(small[:4]), None, ["mse"], engine="numba")
         assert found.pairs == 6
+
+
+@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("name", ["rase", "psnrb", "ergas", "vif"])
+def test_both_orders_of_a_pair_have_values_of_their_own(name, engine):
+    """A set with itself gives the values of the set beside a copy, for metrics of which the order
+    matters, too."""
+    frames = np.random.default_rng(0).integers(0, 256, (6, 48, 48), np.uint8)
+    own = compare_sets(FrameSet(frames), None, [name], engine=engine, top=5).metrics[name]
+    both = compare_sets(FrameSet(frames), FrameSet(frames.copy()), [name], engine=engine, top=6)
+    every = both.metrics[name]
+    apart = every.values[every.indices != np.arange(6)[:, None]]
+    assert own.summary.count == apart.size == 30
+    assert own.summary.mean == pytest.approx(apart.mean(), rel=1e-5)
