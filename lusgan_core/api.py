@@ -40,7 +40,15 @@ from lusgan_core.clips import (
 from lusgan_core.domain import AREAS, SCORES, UNLABELLED
 from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError
 from lusgan_core.judgement import Candidate, Verdict
-from lusgan_core.measured import HELD_OUT, REAL, SYNTHETIC, TRAINING, Measured, find
+from lusgan_core.measured import (
+    HELD_OUT,
+    REAL,
+    SYNTHETIC,
+    TRAINING,
+    Measured,
+    find,
+    find_distance,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +104,7 @@ __all__ = [
     "Targets",
     "Verdict",
     "find",
+    "find_distance",
     "hookimpl",
 ]
 

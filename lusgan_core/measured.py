@@ -14,6 +14,9 @@ REAL, SYNTHETIC = "real", "synthetic"
 TRAINING, HELD_OUT = "training", "held-out"
 """Sides of real frames, for values that tell them apart: distances between sets."""
 
+NOISE = "noise"
+"""The ceiling of white noise."""
+
 
 class Measured(Record):
     """One measured value."""
@@ -52,6 +55,17 @@ class Measured(Record):
         arrow = "↑ higher" if self.better == "higher" else "↓ lower"
         return f"{arrow} = more alike" + (f", in {self.unit}" if self.unit else "")
 
+    @property
+    def way_to_noise(self) -> float | None:
+        """Its place on the way from its floor, 0, to the ceiling ``noise``, 1.
+
+        None where one of the three is missing, or noise is no worse than the floor.
+        """
+        noise = self.ceilings.get(NOISE)
+        if self.value is None or self.floor is None or noise is None or noise <= self.floor:
+            return None
+        return (self.value - self.floor) / (noise - self.floor)
+
 
 def find(
     values: Iterable[Measured], metric: str, between: tuple[str, ...] = (), statistic: str = "mean"
@@ -69,3 +83,20 @@ def find(
     """
     wanted = (metric, between, statistic)
     return next((v for v in values if (v.metric, v.between, v.statistic) == wanted), None)
+
+
+def find_distance(
+    values: Iterable[Measured], metric: str, between: tuple[str, ...]
+) -> Measured | None:
+    """Find a distance between sets, on the first of the feature extractors that have it.
+
+    Args:
+        values: The values to search.
+        metric: Name of the metric without its extractor, e.g. ``kid``.
+        between: The sides that were compared, in order.
+
+    Returns:
+        The value; None where it was not measured.
+    """
+    named = (value for value in values if value.metric.startswith(f"{metric}/"))
+    return next((value for value in named if value.between == between), None)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lusgan_core.calls.section import HELD_OUT, REAL, SYNTHETIC, Claim, Measured, find
+from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, Claim
 from lusgan_core.evaluation.audit.section import verdict
 from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.judgement import Candidate
+from lusgan_core.measured import NOISE, find_distance
 
 CLOSE, FAR = 0.1, 0.25
 """Shares of the way to noise up to which frames are called realistic, and partly so."""
@@ -24,7 +26,6 @@ SENSITIVE = 0.5
 """Share of planted copies that the audit must find to say anything."""
 FEW_PATIENTS = 5
 """Training patients of a score below which more of them are the first advice."""
-NOISE = "noise"
 BETWEEN = (HELD_OUT, SYNTHETIC)
 
 
@@ -38,14 +39,14 @@ def realistic(record: EvaluationRecord) -> Claim:
         The claim, by KID on the first of its extractors.
     """
     question = "Realistic?"
-    value = _distance(record, "kid")
+    value = find_distance(record.values, "kid", BETWEEN)
     if value is None or value.value is None or value.floor is None:
         return _cannot_say(question, _why_not(record, "KID"))
     text = (
         f"{value.title} {value.value:.3g}{_range(value.interval)}; real frames of other patients "
     )
     text += f"{value.floor:.3g}{_range(value.floor_range)}"
-    way = share_of_the_way(value)
+    way = value.way_to_noise
     if way is None:
         return _cannot_say(question, text)
     text += f", noise {value.ceilings[NOISE]:.3g}: {max(way, 0):.0%} of the way from real to noise."
@@ -62,11 +63,17 @@ def diverse(record: EvaluationRecord) -> Claim:
         The claim, by the mean likeness of frames, and by recall where it was measured.
     """
     question = "Diverse?"
-    share = difference(record)
+    share = Candidate(
+        score=record.score,
+        model="",
+        values=record.values,
+        likeness=record.likeness,
+        identical=record.identical,
+    ).diversity
     if share is None:
         return _cannot_say(question, "how alike frames are was not measured.")
     text = f"They differ by {share:.0%} of what real frames of different clips do"
-    recall = _distance(record, "recall")
+    recall = find_distance(record.values, "recall", BETWEEN)
     enough, some = share >= VARIED, share >= NARROW
     if recall and recall.value is not None and recall.floor:
         text += f"; recall {recall.value:.2f}, of training frames {recall.floor:.2f}"
@@ -130,37 +137,6 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
         yield "Hold patients out (`selection.held_out`), so that there are frames to compare with."
     elif {real, varied, own} == {"good"}:
         yield "Look at the frames, then use them; in a paper, quote these numbers with the claims."
-
-
-def share_of_the_way(value: Measured) -> float | None:
-    """Place a distance on the way from its floor, 0, to noise, 1; None if either is missing."""
-    noise = value.ceilings.get(NOISE)
-    if value.value is None or value.floor is None or noise is None or noise == value.floor:
-        return None
-    return (value.value - value.floor) / (noise - value.floor)
-
-
-def difference(record: EvaluationRecord) -> float | None:
-    """Mean distance between synthetic frames, as a share of that between real ones.
-
-    Distance is by the metric of likeness, from its value for identical frames. None where either
-    was not measured.
-    """
-    found = (
-        find(record.values, record.likeness or "", of) for of in ((SYNTHETIC,) * 2, (REAL,) * 2)
-    )
-    synthetic, real = (
-        None if value is None or value.value is None else abs(record.identical - value.value)
-        for value in found
-    )
-    return None if synthetic is None or not real else synthetic / real
-
-
-def _distance(record: EvaluationRecord, metric: str) -> Measured | None:
-    return next(
-        (v for v in record.values if v.metric.startswith(f"{metric}/") and v.between == BETWEEN),
-        None,
-    )
 
 
 def _why_not(record: EvaluationRecord, metric: str) -> str:

@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lusgan_core.api import HELD_OUT, SYNTHETIC, Candidate, Gate, Options, Verdict
-from lusgan_gates.shares import distance, share
+from lusgan_core.api import (
+    HELD_OUT,
+    SYNTHETIC,
+    Candidate,
+    Gate,
+    Options,
+    Verdict,
+    find_distance,
+)
+from lusgan_gates.shares import share
 
 LEAST = 0.02
 """Recall of training frames below which that of synthetic ones tells nothing."""
@@ -38,7 +46,7 @@ def check(candidate: Candidate, current: Candidate | None, options: DiversityOpt
     Returns:
         The verdict.
     """
-    recall = distance(candidate, "recall", (HELD_OUT, SYNTHETIC))
+    recall = find_distance(candidate.values, "recall", (HELD_OUT, SYNTHETIC))
     if recall is None or recall.value is None or recall.floor is None:
         return Verdict.not_measured("it takes recall to held-out patients; hold more patients out")
     if recall.floor < LEAST:

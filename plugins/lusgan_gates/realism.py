@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lusgan_core.api import HELD_OUT, SYNTHETIC, Candidate, Gate, Options, Verdict
-from lusgan_gates.shares import distance, share
-
-NOISE = "noise"
+from lusgan_core.api import (
+    HELD_OUT,
+    SYNTHETIC,
+    Candidate,
+    Gate,
+    Options,
+    Verdict,
+    find_distance,
+)
+from lusgan_gates.shares import share
 
 
 class RealismOptions(Options):
@@ -37,18 +43,18 @@ def check(candidate: Candidate, current: Candidate | None, options: RealismOptio
     Returns:
         The verdict.
     """
-    kid = distance(candidate, "kid", (HELD_OUT, SYNTHETIC))
-    noise = kid.ceilings.get(NOISE) if kid else None
+    kid = find_distance(candidate.values, "kid", (HELD_OUT, SYNTHETIC))
+    noise = kid.ceilings.get("noise") if kid else None
     if kid is None or kid.value is None or kid.floor is None or noise is None:
         return Verdict.not_measured(
             "it takes KID to frames of two held-out patients; hold more patients out"
         )
-    if noise <= kid.floor:
+    way = kid.way_to_noise
+    if way is None:
         return Verdict.not_measured(
             f"noise ({noise:.3g}) is no further from real frames than real ones of other patients "
             f"are ({kid.floor:.3g}), so {kid.title} tells nothing; add exams"
         )
-    way = (kid.value - kid.floor) / (noise - kid.floor)
     passed = way <= options.max_way
     return Verdict(
         passed=passed,

@@ -1,4 +1,4 @@
-"""What gates have in common: shares that were measured, why there are none, distances of sets."""
+"""What gates have in common: shares that were measured, and why there are none."""
 
 from __future__ import annotations
 
@@ -26,18 +26,3 @@ def why_not(candidate: Candidate) -> str:
     if candidate.likeness is None:
         return "it takes SSIM or MS-SSIM; add ssim to evaluation.metrics"
     return "it takes real frames of two clips that differ"
-
-
-def distance(candidate: Candidate, metric: str, between: tuple[str, str]) -> Measured | None:
-    """Find a distance between sets, on the first of the feature extractors that have it.
-
-    Args:
-        candidate: The model to judge.
-        metric: Name of the metric, e.g. ``kid``.
-        between: The sides that were compared.
-
-    Returns:
-        The value; None where it was not measured.
-    """
-    named = (v for v in candidate.values if v.metric.startswith(f"{metric}/"))
-    return next((value for value in named if value.between == between), None)
