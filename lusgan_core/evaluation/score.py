@@ -36,6 +36,7 @@ from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.engines import check_device
 from lusgan_core.measures.pairs.frameset import FrameSet
 from lusgan_core.measures.pairs.results import LIKENESS, PairResults
+from lusgan_core.measures.sides import places
 from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.progress import track
 from lusgan_core.selection.dataset import load_frames
@@ -342,7 +343,7 @@ def _spread(real: tuple[_Side, _Side], most: int) -> FrameSet:
     """At most ``most`` real frames, evenly spaced over all clips."""
     sides = [side for side in real if side.where]
     total = sum(len(side.where) for side in sides)
-    kept = np.linspace(0, total - 1, min(most, total)).round().astype(np.int64)
+    kept = places(total, most)
     first = np.cumsum([0, *(len(side.where) for side in sides)])
     chosen = [
         (side, kept[(kept >= start) & (kept < start + len(side.where))] - start)

@@ -27,6 +27,7 @@ from lusgan_core.evaluation.audit.published import authenticity, c_t
 from lusgan_core.evaluation.audit.ratios import Ratios, feature_distances, ratios
 from lusgan_core.evaluation.audit.record import AuditLimit, AuditRecord, Planted, Suspect
 from lusgan_core.evaluation.real_frame import RealFrame
+from lusgan_core.measures.sides import places
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ def audit(
         What was found, with the audit's own sensitivity.
     """
     left_out = _left_out(training, most)
-    originals = training.chosen(spread(len(training.frames), copies))
+    originals = training.chosen(places(len(training.frames), copies))
     copied = [_copied(kind, originals, measures) for kind in KINDS]
     of_held_out, of_left_out, of_synthetic, *of_copies = _statistics(
         [held_out, left_out, synthetic, *copied], training, measures
@@ -132,7 +133,7 @@ def audit(
 def _left_out(training: Part, most: int) -> Part:
     """Training frames that are compared with other patients alone; none of less than three."""
     enough = len(set(training.patients)) >= 3
-    return training.chosen(spread(len(training.frames), most if enough else 0))
+    return training.chosen(places(len(training.frames), most if enough else 0))
 
 
 def _statistics(parts: Sequence[Part], training: Part, measures: Measures) -> list[_Both]:
@@ -235,16 +236,3 @@ def _suspects(found: _Both, limit: AuditLimit, training: Part) -> tuple[Suspect,
             )
         )
     return tuple(suspects)
-
-
-def spread(total: int, count: int) -> NDArray[np.int64]:
-    """Choose places of at most ``count`` of ``total`` things, evenly spaced.
-
-    Args:
-        total: Number of things.
-        count: Largest number of places.
-
-    Returns:
-        The places, ascending.
-    """
-    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)

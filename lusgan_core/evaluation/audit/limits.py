@@ -178,8 +178,7 @@ def wilson(found: int, number: int) -> tuple[float, float]:
     Returns:
         Lower and upper end.
     """
-    z, share = 1.959963984540054, found / number
-    middle = (share + z * z / (2 * number)) / (1 + z * z / number)
-    half = z / (1 + z * z / number)
-    half *= math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest
+
+    interval = binomtest(found, number).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)

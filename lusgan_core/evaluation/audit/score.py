@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lusgan_core.api import PairMetric
 from lusgan_core.calls.call import StageContext
 from lusgan_core.errors import LusganError, PluginError
-from lusgan_core.evaluation.audit.compare import Measures, Part, audit, spread
+from lusgan_core.evaluation.audit.compare import Measures, Part, audit
 from lusgan_core.evaluation.audit.ratios import merge_patients
 from lusgan_core.evaluation.audit.record import AuditRecord
 from lusgan_core.evaluation.choice import identical_likeness
@@ -25,6 +25,7 @@ from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.features import build_extractor
 from lusgan_core.measures.pairs.compare import compare_sets
 from lusgan_core.measures.pairs.frameset import FrameSet
+from lusgan_core.measures.sides import places
 from lusgan_core.progress import track
 
 TITLE = "Memorisation audit"
@@ -106,7 +107,7 @@ def audit_samples(
     trained = {codes[place.patient] for place in sets.training}
     held_out = [n for n, p in enumerate(sets.held_out) if codes[p.patient] not in trained]
     _check_patients(len(trained), len(held_out), sets)
-    chosen = np.array(held_out)[spread(len(held_out), most)]
+    chosen = np.array(held_out)[places(len(held_out), most)]
     given = options.feature_options.get(name, {})
     kept = FeatureStore(context.store, context.registry, name, given, device)
     try:
@@ -171,8 +172,8 @@ def _codes(audited: Audited) -> dict[str, str]:
     sets = audited.sets
     clips = (*sets.dataset.training, *sets.dataset.held_out)
     marks = [(clip.patient, {clip.digest}) for clip in clips]
-    for places, frames in ((sets.training, audited.training), (sets.held_out, audited.held_out)):
-        for place, frame in zip(places, frames, strict=True):
+    for side, frames in ((sets.training, audited.training), (sets.held_out, audited.held_out)):
+        for place, frame in zip(side, frames, strict=True):
             if np.ptp(frame):  # a plain frame is nobody's
                 marks.append((place.patient, {hashlib.sha256(frame.tobytes()).hexdigest()}))
     return merge_patients(marks)
