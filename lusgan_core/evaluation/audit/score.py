@@ -160,8 +160,8 @@ def _check_patients(trained: int, held_out_frames: int, sets: FrameSets) -> None
         )
     if not held_out_frames:
         raise NoAuditError(
-            "every held-out patient shares a clip with a training patient; `lusgan check` names "
-            "clips that are there twice"
+            "every held-out patient shares a clip with a training patient: look for exams that are "
+            "there under two codes"
         )
     if trained < 2:
         raise NoAuditError("it takes frames of two training patients, there is one")
