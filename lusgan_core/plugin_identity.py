@@ -95,14 +95,14 @@ def top_level_packages(distribution: str) -> set[str]:
 
 
 def _edited_in_place(file: Path) -> set[str]:
-    """Packages that an editable installation leads to by a finder or by a path."""
+    """Packages that an editable installation leads to by a finder or by a path.
+
+    The finder is that of the package ``editables``, as hatchling and others use it; what
+    setuptools' finder knows is in ``top_level.txt``.
+    """
     if file.suffix == ".pth":
         return _on_path_file(file)
-    module = sys.modules.get(file.stem)
-    mapping = getattr(module, "MAPPING", None)  # setuptools
-    if isinstance(mapping, dict):
-        return set(mapping)
-    for finder in sys.meta_path:  # the package `editables`, as hatchling and others use it
+    for finder in sys.meta_path:
         redirections = getattr(finder, "_redirections", None)
         if isinstance(redirections, dict) and _mentions(file, redirections):
             return {name for name in redirections if _mentions(file, [name])}

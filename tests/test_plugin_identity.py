@@ -8,12 +8,18 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from distributions import NETWORKS, install, run_python
 from lusgan_core import plugin_identity
-from lusgan_core.plugin_identity import file_digest, files_identity, normalised
+from lusgan_core.plugin_identity import (
+    file_digest,
+    files_identity,
+    normalised,
+    top_level_packages,
+)
 from lusgan_core.registry import BUILT_IN, KINDS, installed
 
 ASK = """
@@ -110,16 +116,41 @@ def test_wheel_and_editable_are_one(site: Path, tmp_path: Path) -> None:
     assert identity(tmp_path / "editable", source) != before
 
 
-def test_an_editable_installation_by_pip_is_one_too(site: Path, tmp_path: Path) -> None:
-    """As pip and hatchling really make it, in an environment of its own."""
+HATCHLING = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[tool.hatch.build.targets.wheel]
+packages = ["slab", "more/slab_extra"]
+"""
+SETUPTOOLS = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+packages = ["slab", "slab_extra"]
+package-dir = { slab_extra = "more/slab_extra" }
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [HATCHLING, f"{HATCHLING}[tool.hatch.build]\ndev-mode-exact = true\n", SETUPTOOLS],
+    ids=["a path", "redirections", "a mapping"],
+)
+def test_an_editable_installation_by_pip_is_one_too(
+    site: Path, tmp_path: Path, backend: str
+) -> None:
+    """As pip, hatchling and setuptools really make it, in an environment of its own: by a file of
+    paths, or by a finder that knows exactly the packages that the distribution names."""
     project = tmp_path / "project"
     for file, text in NETWORKS.items():
-        (project / file).parent.mkdir(parents=True, exist_ok=True)
-        (project / file).write_text(text, encoding="utf-8")
+        path = project / ("more" if file.startswith("slab_extra") else ".") / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "slab"\nversion = "1.0"\n[project.entry-points.lusgan]\nslab = "slab"\n'
-        '[tool.hatch.build.targets.wheel]\npackages = ["slab", "slab_extra"]\n'
+        f"{backend}"
     )
     venv.create(tmp_path / "env", symlinks=True)
     (own,) = (tmp_path / "env").glob("lib/python*/site-packages")
@@ -135,8 +166,49 @@ def test_an_editable_installation_by_pip_is_one_too(site: Path, tmp_path: Path) 
 
     before = asked()
     assert before == identity(site)
-    (project / "slab_extra" / "__init__.py").write_text("FACTOR = 3.0\n")
+    (project / "more" / "slab_extra" / "__init__.py").write_text("FACTOR = 3.0\n")
     assert asked() != before
+
+
+def test_of_a_finder_that_editable_installations_share_a_distribution_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names that its own file mentions; none of a file that cannot be read as text."""
+    install(tmp_path, "slab", {"_editable_impl_slab.py": 'map("slab_more")'}, "slab")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shared = SimpleNamespace(_redirections={"slab_more": "", "foreign": ""}, find_spec=no_spec)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, shared])
+    assert top_level_packages("slab") == {"slab", "slab_more"}
+    (tmp_path / "_editable_impl_slab.py").write_bytes(b"\xff\xfe")
+    assert top_level_packages("slab") == {"slab"}
+
+
+def no_spec(*_: object) -> None:
+    """Find no module."""
+
+
+def test_a_path_file_leads_to_packages_and_modules_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to folders that are no package, to tests, to hidden ones or to a project's own scripts;
+    lines that are code, remarks or lead nowhere are passed over, and so is what is not text."""
+    source = tmp_path / "checkout"
+    for name in ("slab", "tests", ".hidden"):
+        (source / name).mkdir(parents=True)
+        (source / name / "__init__.py").touch()
+    (source / "data").mkdir()
+    for name in ("slab_single.py", "setup.py", "conftest.py", "noxfile.py", "notes.txt"):
+        (source / name).touch()
+    site = tmp_path / "site"
+    install(site, "slab", {}, "slab", source=source)
+    (path_file,) = site.glob("__editable__*.pth")
+    path_file.write_text(f"# {source}\nimport os\n/nowhere\n{source}\n")
+    monkeypatch.syspath_prepend(str(site))
+    assert top_level_packages("slab") == {"slab", "slab_single"}
+    path_file.write_bytes(b"\xff\xfe")
+    assert top_level_packages("slab") == {"slab"}, "what its entry point names"
+    path_file.unlink()
+    assert top_level_packages("slab") == {"slab"}
 
 
 def test_a_stated_version_takes_the_place_of_files(site: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lusgan_core.ingestion.discover import discover
 from lusgan_core.ingestion.inspect import inspect_exam
 from lusgan_core.pipeline.runner import Inline
 from lusgan_core.preprocessing import stage as preprocess
-from lusgan_core.store.source import FolderSource, is_outage
+from lusgan_core.store.source import FolderSource, is_outage, reason
 from tiny_runs import Pipeline, tiny_config, write_exams
 
 
@@ -126,6 +126,13 @@ def test_what_counts_as_an_outage() -> None:
     assert is_outage(OSError(errno.ESTALE, "stale"))
     assert is_outage(OSError(errno.ENOENT, "gone"))
     assert not is_outage(OSError(errno.EACCES, "shut"))
+
+
+def test_a_reason_names_no_path() -> None:
+    """A bucket's error is told as it is, a disk's by its number: Python's text holds the path."""
+    assert reason(StoreError("nothing answers there")) == "nothing answers there"
+    assert reason(OSError(errno.EIO, "no matter", "/9001/1")) == os.strerror(errno.EIO)
+    assert reason(OSError("/9001/1 is bad")) == "input/output error"
 
 
 def test_a_disk_that_was_away_in_a_run_costs_no_clip(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from lusgan_core.calls.ledger import record_tried
 from lusgan_core.domain import ExamCodes
 from lusgan_core.ingestion.discover import Discovery, discover
+from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.pipeline import arrivals
 from lusgan_core.pipeline.arrivals import (
     Announced,
@@ -29,6 +30,7 @@ from lusgan_core.pipeline.arrivals import (
 )
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import FolderSource, SourceStat
+from small_readers import RAW, registry
 from tiny_runs import write_exams
 
 CODES = ("p", "e")
@@ -117,6 +119,22 @@ def test_a_mask_that_arrives_changes_its_exam_alone() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("told_by", ["patient", "exam"])
+def test_a_name_that_tells_half_of_an_exam_is_taken_whole(told_by: str) -> None:
+    """Where a clip's name without the number of its area names the patient or the exam alone, what
+    belongs to another exam or patient is told by that number, and changes nothing here."""
+    first, second = {"patient": ("7a-01", "7a-02"), "exam": ("7e-01", "7e-02")}[told_by]
+    folders = {"patient": ("7a/1", "7a/2"), "exam": ("11/7e", "12/7e")}[told_by]
+    clips = {
+        f"{folder}/2_{name}.raw": 10.0
+        for folder, name in zip(folders, (first, second), strict=True)
+    }
+    source = Listing(clips | {f"masks/2_{second}_mask.png": 30.0})
+    found = discover(source, readers=choose_readers(None, registry(RAW)))
+    one, other = (tuple(folder.split("/")) for folder in folders)
+    assert last_changes(source, found) == {one: 10.0, other: 30.0}
+
+
 def test_new_exams_that_are_still_arriving_are_left_out(place: tuple[str, str]) -> None:
     """An exam in which something changed within the settle time is not taken; others are."""
     time.sleep(1.1)
@@ -189,6 +207,14 @@ def test_an_exam_that_somebody_says_is_whole_is_taken(place: tuple[str, str]) ->
     again = discover(source)
     waiting = arriving(again, last_changes(source, again), said, 100)
     assert ("9001", "1") in waiting
+
+
+def test_an_announcement_is_no_declaration() -> None:
+    """What the watch announces is not complete by that, the first time or again."""
+    once = Announcements().told(CODES, "a")
+    assert not once.exams[0].complete
+    assert not once.told(CODES, "a").exams[0].complete
+    assert not Announced(patient="p", exam="e", digest="", at=datetime.now(UTC)).complete
 
 
 def test_what_somebody_vouched_for_stays_vouched_for() -> None:

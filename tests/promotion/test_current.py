@@ -87,6 +87,20 @@ def test_rollback_goes_back_step_by_step(store: LocalStore) -> None:
     assert now(store) == "a"
 
 
+def test_only_a_model_that_was_rolled_back_from_is_barred(store: LocalStore) -> None:
+    """One that a better model replaced, or that was emptied, may come back by its gates; gates do
+    not lift what a person barred."""
+    for name in "abc":
+        promote(store, model(store, name))
+    empty(store, 2, "withdrawal", "it saw an exam")
+    assert barred(read_history(store, 2)) == frozenset()
+    promote(store, model(store, "d"))
+    roll_back(store, 2)
+    assert barred(read_history(store, 2)) == {"d"}
+    promote(store, model(store, "d", by="gates"))
+    assert barred(read_history(store, 2)) == {"d"}
+
+
 def test_rollback_passes_over_what_is_gone_or_marked(store: LocalStore) -> None:
     """A deleted model and one that saw a withdrawn exam are no place to go back to."""
     for name in "abcd":

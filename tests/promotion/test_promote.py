@@ -68,7 +68,9 @@ def test_a_model_that_passes_is_current(pipeline: Pipeline) -> None:
 
 def test_a_model_that_fails_is_kept_and_told_of(pipeline: Pipeline) -> None:
     """It is in the store but not current, and the report says which gate held it back, and why."""
-    record = decide(pipeline, *SHUT)
+    decided = pipeline.run(tiny_config(*SHUT, scores=(2,))).scores[2]["promote"]
+    record = PromotionRecord.model_validate(decided.data)
+    assert decided.counts == {"gates": len(record.verdicts), "failed": 1}
     assert not record.promoted
     assert record.held_back.startswith("collapse: synthetic frames differ by ")
     assert [v.gate for v in record.verdicts if not v.passed] == ["collapse"]
