@@ -37,8 +37,8 @@ golden: install  ## Write the tables of results anew, after a version was raised
 test313:  ## Run the tests under Python 3.13 as well, in an environment of their own (.venv313)
 	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)"
 
-live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (40 minutes)
-	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
+live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
+	$(TEST_ENV) $(BIN)/python -m pytest -m live -n 2 --dist loadfile tests/live
 
 campaign: install  ## Kills, faults, random trainings or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
 	$(TEST_ENV) $(BIN)/python -m pytest -m campaign --timeout=0 --campaign="$(NAME)" \
