@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,7 +38,7 @@ from lusgan_core.clips import (
     SourceStat,
 )
 from lusgan_core.domain import AREAS, SCORES, UNLABELLED
-from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError
+from lusgan_core.errors import ClipError, ConfigError, ExamError, LusganError, MissingError
 from lusgan_core.judgement import Candidate, Verdict
 from lusgan_core.measured import (
     HELD_OUT,
@@ -49,6 +49,7 @@ from lusgan_core.measured import (
     find,
     find_distance,
 )
+from lusgan_core.samples import MODEL_MADE, Export, ExportFolder, Samples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +64,7 @@ __all__ = [
     "API_VERSION",
     "AREAS",
     "HELD_OUT",
+    "MODEL_MADE",
     "REAL",
     "SCORES",
     "SYNTHETIC",
@@ -88,6 +90,7 @@ __all__ = [
     "LusganError",
     "Measured",
     "Metric",
+    "MissingError",
     "NetworkSpec",
     "NoOptions",
     "Options",
@@ -515,58 +518,13 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """What an exporter is told of the frames that it writes."""
-
-    score: int
-    """Severity score that all of them show."""
-    model: str
-    """Name of the model that made them."""
-    seed: int
-    count: int
-    """Number of frames."""
-
-    @property
-    def statement(self) -> str:
-        """The sentence that every file is to hold, where its format has room for words."""
-        return (
-            f"Synthetic frames by lusgan, not for diagnosis: score {self.score}, model "
-            f"{self.model}, seed {self.seed}"
-        )
-
-
-class ExportFolder(Protocol):
-    """Where an exporter writes: a folder of its own, and nothing else of the store."""
-
-    def put(self, name: str, data: bytes) -> str:
-        """Write a file.
-
-        Args:
-            name: Path below the folder, parts joined by single slashes, each written once.
-            data: The whole content.
-
-        Returns:
-            The sha256 of the content, in hex.
-        """
-
-
-class Export(Protocol):
-    """One sample set on its way into files; made by ``Exporter.open``."""
-
-    def add(self, frame: Frame) -> None:
-        """Take the next frame, (H, W) or (H, W, 3) uint8; it is read-only, and of one shape."""
-
-    def finish(self) -> Sequence[str]:
-        """Write what is left; returns the names of all files that were put into the folder."""
-
-
-@dataclass(frozen=True)
 class Exporter:
     """A file format of synthetic frames, beside the HDF5 file that is always written.
 
     ``open(folder, samples, options)`` takes an ``ExportFolder`` and the ``Samples`` that are to
     come, and returns an ``Export``. The same frames must give the same bytes: no time stamps, no
-    state kept from one export to the next. Every file says that its frames are synthetic.
+    state kept from one export to the next. Every file says that its frames are synthetic, unless
+    ``samples.synthetic`` is false: `lusgan export --include-real` hands real frames out, too.
     """
 
     name: str
@@ -576,6 +534,10 @@ class Exporter:
     options: type[Options] = NoOptions
     file_per_frame: bool = False
     """Whether it writes a file a frame; the run's record then names the list of their digests,
-    ``SHA256SUMS``, which is written into the folder, instead of each file."""
+    ``SHA256SUMS``, which is written into the folder, instead of each file. The first names that
+    ``finish`` returns are those of the frames, in their order."""
+    score_folders: bool = True
+    """Whether `lusgan export` gives the files of each score a folder of their own, ``score-2``, as
+    ImageFolder and the like expect; False where the format's own layout tells scores apart."""
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""

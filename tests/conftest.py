@@ -78,6 +78,19 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `exams` and `lusgan-store`: a current model of each score; only read it.
+
+    Of four phantom patients one is held out.
+    """
+    from exported_store import trained
+
+    folder = tmp_path_factory.mktemp("trained")
+    trained(folder)
+    return folder
+
+
 @pytest.fixture
 def http_server() -> Iterator[Callable[..., str]]:
     """Yield a function that starts a server of answers by path; it returns the server's address.

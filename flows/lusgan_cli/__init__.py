@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "Take exams all the way: ingest, preprocess, train, generate, evaluate, report.",
     "train": "Train one score, with what it needs before; prints the model's folder.",
     "generate": "Generate frames from a model: the current one of a score, or one that is named.",
+    "export": "Write a data set for training classifiers: PNG, .mat, HDF5, parquet or DICOM.",
+    "balance": "Make the synthetic frames that a training set lacks, and export them.",
     "evaluate": "Compare one score's synthetic frames with real ones, with what that needs before.",
     "pairs": "Compare every image of A with every image of B, by every metric.",
     "distance": "Measure how far the images of B are from those of A: KID, FID, precision, "

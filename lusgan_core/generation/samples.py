@@ -60,7 +60,13 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         batch_size=options.batch_size,
     )
     batches = _named(batches, model.generator.backbone)
-    told = Samples(score=model.score, model=model.name, seed=options.seed, count=options.count)
+    told = Samples(
+        score=model.score,
+        model=model.name,
+        seed=options.seed,
+        count=options.count,
+        weights=trained.artifacts["generator"].digest,
+    )
     exports = Exports(context.store, folder, _exporters(options, context.registry), told)
     frames_key = f"{folder}/frames.h5"
     with tempfile.TemporaryDirectory(prefix="lusgan-") as scratch:

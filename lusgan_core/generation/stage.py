@@ -16,7 +16,7 @@ from lusgan_core.domain import Record
 from lusgan_core.registry import Registry
 from lusgan_core.training.stage import ModelRecord
 
-VERSION = 3
+VERSION = 4
 """Goes up when the same call would give another result."""
 
 

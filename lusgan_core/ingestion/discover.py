@@ -15,6 +15,7 @@ from lusgan_core.errors import ExamError, PluginError
 from lusgan_core.ingestion.drafts import NOT_UNICODE, Drafts, exam_files, sort_findings
 from lusgan_core.ingestion.listing import Digester, Progress, SourceListing, listed
 from lusgan_core.ingestion.readers import Finding, Readers, choose_readers, failure, objects_of
+from lusgan_core.ingestion.synthetic_mark import any_mark
 from lusgan_core.plugin_guard import is_stop
 from lusgan_core.store.source import ExamSource
 
@@ -78,7 +79,7 @@ def discover(
     expected = ", or ".join(asked[name].record.layout for name in asked)
     rejected = (*found.failed, *sorted(found.rejected.values(), key=lambda r: r.file))
     if not found.exams and not empty_ok:
-        raise _no_exam(source.uri, expected, len(rejected))
+        raise _no_exam(source.uri, expected, len(rejected), any_mark(source, objects))
     drafts = [draft for _, draft in sorted(found.exams.items())]
     total = sum(len(objects_of(c)) for draft in drafts for _, c in draft.clips)
     digester = Digester(source, known or {}, progress, total)
@@ -104,7 +105,12 @@ def no_exam(source: str, found: Discovery) -> ExamError:
     return _no_exam(source, found.expected, len(found.rejected))
 
 
-def _no_exam(source: str, expected: str, rejected: int) -> ExamError:
+def _no_exam(source: str, expected: str, rejected: int, mark: str = "") -> ExamError:
+    if mark:
+        return ExamError(
+            f"no exam in {source}: its files say that a model made their frames ({mark!r}), and "
+            "synthetic frames are no exam; name the folder that holds the patients' folders"
+        )
     misplaced = f" ({rejected} misplaced or unreadable)" if rejected else ""
     return ExamError(
         f"no exam in {source}{misplaced}: expected {expected}; "

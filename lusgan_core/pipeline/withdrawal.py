@@ -21,8 +21,11 @@ from datetime import UTC, datetime
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.ledger import ExamLedger, LedgerEntry
+from lusgan_core.calls.provenance import short_digest
 from lusgan_core.domain import Record
 from lusgan_core.errors import ExamError, MissingArtifactError
+from lusgan_core.exporting.key import forget
+from lusgan_core.exporting.record import exports
 from lusgan_core.ingestion.discover import Discovery, no_exam
 from lusgan_core.pipeline import index
 from lusgan_core.promotion.current import current_model, empty
@@ -48,6 +51,8 @@ class Withdrawal(Record):
     """Folders of evaluations that compared with its frames."""
     reports: tuple[str, ...] = ()
     """Folders of reports that count it, and may show its frames."""
+    exports: tuple[str, ...] = ()
+    """Names of exported data sets with its frames, or with frames of models that saw it."""
 
 
 def settle(
@@ -110,6 +115,12 @@ def described(store: Store, done: Sequence[Withdrawal]) -> tuple[str, ...]:
         said += f", and scores {', '.join(map(str, emptied))} have no current model until one is "
         said += "promoted"
     said += "; `lusgan prune --withdrawn` lists what was made from them"
+    exported = sorted({name for one in done for name in one.exports})
+    if exported:
+        said += (
+            f". Exported data sets hold their frames, or frames of such models: "
+            f"{', '.join(exported)}; delete every copy"
+        )
     return (said, KEEPS_DELETED) if store.keeps_deleted() else (said,)
 
 
@@ -138,6 +149,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
             models=tuple(found.models),
             evaluations=tuple(found.evaluations),
             reports=tuple(found.reports),
+            exports=_exported(store, own[1], found.models),
         ),
     )
     store.put(_key(record.exam), record.model_dump_json(indent=1).encode())
@@ -148,6 +160,8 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     _reopen(store, scores)
     features = f"features/{place}"
     index.erase(store, [*index.below(store, *own, features), *found.datasets])
+    if not index.below(store, f"exams/{key_part(exam.patient)}/"):
+        forget(store, exam.patient)
     return record
 
 
@@ -186,6 +200,16 @@ def _find(store: Store, own: tuple[str, str]) -> _Found:
     return found
 
 
+def _exported(store: Store, shards: str, models: Iterable[str]) -> tuple[str, ...]:
+    """Exported data sets with frames of some shards, or of some models."""
+    own, folders = {short_digest(key) for key in index.below(store, shards)}, set(models)
+    return tuple(
+        one.export.name
+        for one in exports(store)
+        if own & set(one.shards) or folders & set(one.models)
+    )
+
+
 def _is_current(store: Store, score: int, folders: Iterable[str]) -> bool:
     current = current_model(store, score)
     return current is not None and current.folder in folders
@@ -203,7 +227,7 @@ def _merged(store: Store, record: Withdrawal) -> Withdrawal:
         before = Withdrawal.model_validate_json(store.get(_key(record.exam)))
     except MissingArtifactError:
         return record
-    names = ("scores", "emptied", "models", "evaluations", "reports")
+    names = ("scores", "emptied", "models", "evaluations", "reports", "exports")
     both = {n: tuple(sorted({*getattr(before, n), *getattr(record, n)})) for n in names}
     return record.model_copy(update={"at": before.at, **both})
 

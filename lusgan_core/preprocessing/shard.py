@@ -154,6 +154,35 @@ def read_shard_frames(
         return out
 
 
+def each_frame(
+    file: BinaryIO | Path, score: int | None = None, digest: str = ""
+) -> Iterator[NDArray[np.uint8]]:
+    """Read the images of one score, or all of them, one by one, in bounded memory.
+
+    Args:
+        file: The shard.
+        score: Severity score, or ``UNLABELLED``; None reads all images.
+        digest: The digest of that score's images, as ``ScoreCount`` has it; empty for no check.
+
+    Yields:
+        (S, S) or (S, S, 3) uint8, a new array each.
+
+    Raises:
+        StoreError: The file is not a shard, or is damaged; or, after the last image, they are not
+            those of the digest.
+    """
+    with _opened(file) as shard:
+        dataset, scores = shard["frames"], shard["scores"][:]
+        wanted = np.arange(len(scores)) if score is None else np.flatnonzero(scores == score)
+        digests = _ScoreDigests(dataset.shape[1:])
+        for index in wanted.tolist():
+            image = dataset[index]
+            digests.add(scores[index], image)
+            yield image
+        if digest and digest not in {found.digest for found in digests.counts().values()}:
+            raise StoreError("a shard holds other images than it did: preprocess the exam again")
+
+
 class _ScoreDigests:
     """A running count and sha256 for each score."""
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import Exporter, Options, Samples
 from lusgan_core.errors import PluginError
-from lusgan_core.generation.exports import SUMS, Exports
+from lusgan_core.generation.exports import SUMS, Exports, Folder, OneExport
+from lusgan_core.ingestion.synthetic_mark import MARKS
 from lusgan_core.testing.memory_store import MemoryStore
 from lusgan_core.testing.records import RecordContract
 
@@ -133,6 +134,34 @@ class ExporterContract(RecordContract):
         """Who finds one file without the others can tell that no patient is in it."""
         for name, data in self.export(some_frames(3)).items():
             assert self.says_synthetic(name, data), f"{name} does not say that it is synthetic"
+
+    def test_real_frames_are_not_called_synthetic(self) -> None:
+        """Files of real frames hold no mark of a model: `lusgan export` writes both kinds."""
+        told = Samples(2, "", 0, 3, side="train", patients=("A", "A", "B"), clips=(1, 1, 1))
+        for name, data in self.export(some_frames(3), told=told).items():
+            for mark in MARKS:
+                assert mark.lower().encode() not in data.lower(), f"{name} says {mark!r}"
+
+    def test_names_follow_the_frames(self) -> None:
+        """Where each frame has a file, name i that ``finish`` returns is the one of frame i."""
+        if not self.record.file_per_frame:
+            return
+        frames = some_frames(4)
+        before = self._references(frames)
+        for number in range(len(frames)):
+            changed = frames.copy()
+            changed[number, 5, 7] ^= 255
+            assert self._references(changed)[number] != before[number], (
+                f"file {number} by `finish` is not that of frame {number}"
+            )
+
+    def _references(self, frames: Frames) -> list[str]:
+        """Digests of the files, in the order of ``finish``."""
+        chosen, folder = self.record_options or self.record.options(), Folder(MemoryStore(), "1")
+        export = OneExport(self.record, chosen, folder, samples(len(frames)))
+        for frame in frames:
+            export.add(frame)
+        return [ref.digest for ref in export.finish()]
 
     def test_the_same_frames_give_the_same_bytes(self) -> None:
         """No time stamp, no chance: an export made later is equal byte for byte."""

@@ -94,7 +94,10 @@ def test_a_model_that_was_held_back_is_named_as_such(lusgan, folder: Path) -> No
         (("--score", 1), r"score 1 has no current model: `lusgan run` trains one"),
         ((), r"no model is named: give --score .* or --model"),
         (("--score", 2, "--number", 0), r"option generation.count: .* got 0"),
-        (("--score", 2, "--formats", "gif"), r"unknown exporter 'gif'; choices: mat, png"),
+        (
+            ("--score", 2, "--formats", "gif"),
+            r"unknown exporter 'gif'; choices: dicom, hdf5, mat, parquet, png",
+        ),
     ],
 )
 def test_what_cannot_be_generated_is_told_in_one_line(

@@ -155,8 +155,8 @@ def test_mat_files_are_read_back_as_an_exam(plugins, tmp_path, channels):
     made = read_shard_frames(tmp_path / folder / "frames.h5", 2)
     assert np.array_equal(made, frames(network(plugins, channels), 70))
     assert len(list((tmp_path / folder / "png").glob("*.png"))) == 70
-    clips = [f"mat/S2/1/convex_S2_1_{area}" for area in (1, 2)]
-    files = {f"{clip}{suffix}.mat" for clip in clips for suffix in ("", "_score")}
+    names = ("convex_S2_1_{}.mat", "convex_S2_1_{}_score.mat", "source_S2_1_{}.csv")
+    files = {f"mat/S2/1/{name.format(area)}" for area in (1, 2) for name in names}
     assert set(product.artifacts) == files | {"frames", "png/SHA256SUMS"}
     assert set(call.plugins) == {"backbone/dcgan", "exporter/mat", "exporter/png"}
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
+import h5py
+import numpy as np
+import pyarrow.parquet as pq
+import pydicom
 import scipy.io
 from golden_table import Rows
 from PIL import Image
@@ -51,11 +56,30 @@ def exporter_rows(exporter: Exporter) -> Rows:
     }
 
 
+def _plain(value: Any) -> Any:
+    """Numbers and texts of an array, in lists."""
+    listed = np.asarray(value).tolist()
+    return json.loads(json.dumps(listed, default=bytes.decode))
+
+
 def _content(data: bytes) -> Any:
     """What a file holds, whichever way it is compressed."""
     if data.startswith(b"\x89PNG"):
         image = Image.open(io.BytesIO(data))
         return {"mode": image.mode, "text": image.text, "levels": list(image.tobytes())}
+    if data.startswith(b"\x89HDF"):
+        with h5py.File(io.BytesIO(data)) as file:
+            told = {name: _plain(value) for name, value in file.attrs.items()}
+            return told | {name: _plain(file[name][()]) for name in file}
+    if data.startswith(b"PAR1"):
+        table = pq.read_table(io.BytesIO(data))
+        rows = [row | {"image": _content(row["image"]["bytes"])} for row in table.to_pylist()]
+        said = {name.decode(): text.decode() for name, text in table.schema.metadata.items()}
+        return {"metadata": said, "rows": rows}
+    if data[128:132] == b"DICM":
+        return {"dataset": str(pydicom.dcmread(io.BytesIO(data))), "levels": list(data[-144:])}
+    if not data.startswith(b"MATLAB"):
+        return data.decode()
     header = re.sub(rb"\s+", b" ", data[:116]).decode()
     content = scipy.io.loadmat(io.BytesIO(data))
     arrays = {name: value for name, value in content.items() if not name.startswith("__")}

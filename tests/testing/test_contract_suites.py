@@ -919,12 +919,35 @@ class Unswitched(Raw):
         self.data += frame.tobytes()
 
 
+class AlwaysSynthetic(Raw):
+    def finish(self) -> Any:
+        self.data += b"Synthetic frames by lusgan"
+        return super().finish()
+
+
+class Backwards(Raw):
+    """A file a frame, told from the last to the first."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.names: list[str] = []
+
+    def add(self, frame: Any) -> None:
+        self.names.append(f"{len(self.names)}.raw")
+        self.folder.put(self.names[-1], self.told.statement.encode() + frame.tobytes())
+
+    def finish(self) -> Any:
+        return self.names[::-1]
+
+
 OWN_FILES = "files_are_its_own_and_told"
 BROKEN_EXPORTERS = [
     *((exporter(kind), OWN_FILES) for kind in (Outside, Around, Twice, Text, Untold, Overwrites)),
     (exporter(lambda folder, told, options: None), OWN_FILES),
     (exporter(file_per_frame=True), OWN_FILES),
     (exporter(Silent), "every_file_says_that_frames_are_synthetic"),
+    (exporter(AlwaysSynthetic), "real_frames_are_not_called_synthetic"),
+    (exporter(Backwards, file_per_frame=True), "names_follow_the_frames"),
     (exporter(Stamped), "the_same_frames_give_the_same_bytes"),
     (exporter(Shared), "exports_know_nothing_of_each_other"),
     (exporter(FirstFrame), "every_frame_counts"),

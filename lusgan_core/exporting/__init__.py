@@ -1,0 +1,1 @@
+"""Data sets for those who train classifiers: synthetic frames, and real ones if asked for."""
