@@ -104,6 +104,7 @@ def test_pictures_show_in_the_ui(stack: Stack) -> None:
     keys = {artifact["key"]: artifact["id"] for artifact in found}
     deployment = stack.ask("/deployments/name/pipeline/pipeline")["id"]
     with Browser(CHROMIUM) as browser:
+        browser.sign_in(ui, stack.login())
         browser.open(f"{ui}/deployments", "train-score")
         browser.open(f"{ui}/deployments/deployment/{deployment}/run", "Backbone")
         assert "Options of that backbone" in browser.text()
@@ -231,7 +232,10 @@ def test_news_reach_people(stack: Stack) -> None:
             f"Block(name='ops', url={url!r}, json_data={{'text': '{{{{subject}}}}: {{{{body}}}}'}})"
             ".save('ops', overwrite=True)"
         )
-        environment = os.environ | {"PREFECT_API_URL": stack.api}
+        environment = os.environ | {
+            "PREFECT_API_URL": stack.api,
+            "PREFECT_API_AUTH_STRING": stack.login(),
+        }
         subprocess.run([sys.executable, "-c", block], env=environment, check=True, timeout=120)
         assert stack.process is not None
         stack.process.kill()
