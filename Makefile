@@ -38,7 +38,7 @@ test313:  ## Run the tests under Python 3.13 as well, in an environment of their
 	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)"
 
 live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (40 minutes)
-	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live
+	$(TEST_ENV) $(BIN)/python -m pytest -m live tests/live tests/attacks
 
 campaign: install  ## Kills, faults, random trainings or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
 	$(TEST_ENV) $(BIN)/python -m pytest -m campaign --timeout=0 --campaign="$(NAME)" \

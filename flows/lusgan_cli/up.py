@@ -84,8 +84,8 @@ def up(
     def ready() -> None:
         out.print(f"UI: {settings.ui}")
         err.print(
-            f"sign in: with the line in {visible(str(login_file(place)))}, NAME:PASSWORD (the UI asks "
-            "for both in one; a browser asks for them apart where it opens a report)"
+            f"sign in with the line in {visible(str(login_file(place)))}, NAME:PASSWORD: the UI "
+            "asks for the whole of it, and a report for name and password"
         )
         err.print(f"exams: {visible(settings.exams)}")
         err.print(f"store: {visible(settings.store)}")

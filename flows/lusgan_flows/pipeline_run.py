@@ -27,6 +27,7 @@ from lusgan_core.store.source import open_source
 from lusgan_core.training.sizes import check_sizes
 from lusgan_flows.artifacts import retraining, show_outcome
 from lusgan_flows.board import Board, board
+from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.events import tell_held_back, tell_rejected
 from lusgan_flows.remote_training import RemoteTraining
 from lusgan_flows.tasks import Place, PrefectRunner
@@ -82,6 +83,7 @@ def run_flow(
         sizes = config.preprocessing
         check_sizes(config.training, sizes.image_size, sizes.channels, registry)
     place = Place(store=store, exams=exams, runtime=config.runtime)
+    check_endpoints(exams, store)
     source, kept = open_source(exams).uri, open_store(store)
     check_writable(kept)
     deployed = is_deployed()

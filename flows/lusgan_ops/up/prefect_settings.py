@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from lusgan_flows.endpoints import ENDPOINTS, endpoints_of
 from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_environment
@@ -44,6 +45,8 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
     } | login_environment(home)
     if settings.database:
         own[DATABASE] = settings.database
+    if servers := endpoints_of((settings.exams, settings.store)):
+        own[ENDPOINTS] = ",".join(servers)
     return own
 
 

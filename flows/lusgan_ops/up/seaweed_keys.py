@@ -1,9 +1,9 @@
 """Keys without which SeaweedFS's own ports answer nobody: ``python -m ... FOLDER [HOST]``.
 
-Beside S3, where everybody needs a key, SeaweedFS opens ports for its master, volumes and filer, which
-by default read, write and delete for whoever asks. Its ``security.toml`` closes them: gRPC and HTTP
-take nobody without a client certificate (mutual TLS), and HTTP wants tokens besides (JWT). The
-certificate of the authority that signed the one certificate is kept, its key is not: nobody can
+Beside S3, where everybody needs a key, SeaweedFS opens ports for its master, volumes and filer,
+which by default read, write and delete for whoever asks. Its ``security.toml`` closes them: gRPC
+and HTTP take nobody without a client certificate (mutual TLS), and HTTP wants tokens besides (JWT).
+The certificate of the authority that signed the one certificate is kept, its key is not: nobody can
 make another.
 """
 

@@ -2,8 +2,8 @@
 
 Pages and pictures below ``reports/`` are served, read-only, to who says the login that
 ``PREFECT_API_AUTH_STRING`` names (NAME:PASSWORD, as Prefect's own clients do); manifests, which
-name patients, are not. It listens on 127.0.0.1, unless another address is given (a container's, which
-publishes it on 127.0.0.1), and answers under the names of this machine and the one in
+name patients, are not. It listens on 127.0.0.1, unless another address is given (a container's,
+which publishes it on 127.0.0.1), and answers under the names of this machine and the one in
 ``LUSGAN_REPORTS_URL`` alone, so that no page of another site gets at it by a name of its own.
 """
 
@@ -91,6 +91,13 @@ class ReportServer(ThreadingHTTPServer):
             self._places.release()
 
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of an error of ours; who goes away or takes too long is none."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            print(f"a request failed: {type(error).__name__}: {error}", file=sys.stderr)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ReportServer
     timeout = TIMEOUT_S
@@ -136,7 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         except MissingArtifactError:
             self._answer(HTTPStatus.NOT_FOUND, b"this report is not in the store any more")
         except LusganError as error:
-            self._answer(HTTPStatus.BAD_GATEWAY, str(error).encode())
+            print(error, file=sys.stderr)  # for the operator, in the log
+            self._answer(HTTPStatus.BAD_GATEWAY, b"the store does not give this report")
 
     def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
