@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from lusgan_flows.endpoints import ENDPOINTS, endpoints_of
+from lusgan_flows.logs import LOGS
 from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_environment
@@ -42,6 +43,7 @@ def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(settings.origins),
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
         "LUSGAN_REPORTS_URL": settings.reports,
+        LOGS: str(home.folder("logs")),
     } | login_environment(home)
     if settings.database:
         own[DATABASE] = settings.database

@@ -90,7 +90,6 @@ class ReportServer(ThreadingHTTPServer):
             end.cancel()
             self._places.release()
 
-
     def handle_error(self, request: object, client_address: object) -> None:
         """Tell of an error of ours; who goes away or takes too long is none."""
         error = sys.exc_info()[1]

@@ -128,7 +128,7 @@ def seaweed(home: Home, settings: UpSettings) -> Service:
     return Service(
         "s3",
         [
-            binary, "-logtostderr", "mini", f"-dir={data}",
+            binary, "-logtostderr", "-v=-1", "mini", f"-dir={data}",
             "-ip=127.0.0.1", "-ip.bind=127.0.0.1",  # else it listens on every address
             "-master.telemetry=false", "-admin.ui=false", "-webdav=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
