@@ -24,7 +24,9 @@ import websockets.sync.client
 TIMEOUT_S = 10
 SHOWN = 4000
 """Bytes of an answer that are looked at."""
-METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS")
+UNHEARD = 60
+"""Requests after which a port that has answered none of them is given up."""
+METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 FILER, MASTER, VOLUME = (
     "/filer_pb.SeaweedFiler",
     "/master_pb.Seaweed",
@@ -62,10 +64,14 @@ def over_http(place: tuple[str, Any], plan: dict[str, Any]) -> Iterator[dict[str
     for secure in (False, True) if kind == "tcp" else (False,):
         if secure and not speaks_tls(address):
             continue
+        heard, tried = 0, 0
         for path in plan["paths"]:
             for method in METHODS:
                 for headers in plan["headers"]:
+                    if not heard and tried >= UNHEARD:
+                        break
                     answer = one_request(kind, address, secure, method, path, headers)
+                    heard, tried = heard + (answer is not None), tried + 1
                     if answer is None:
                         continue
                     status, body, told = answer
