@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +231,13 @@ def main() -> None:
         os.setgroups([])
         os.setgid(plan["account"])
         os.setuid(plan["account"])
-    found: list[dict[str, Any]] = []
-    for place in plan["places"]:
-        for attack in (over_http, over_grpc, over_websocket):
-            found += attack(tuple(place), plan)
+
+    def at(place: list[Any]) -> list[dict[str, Any]]:
+        ways = (over_http, over_grpc, over_websocket)
+        return [answer for way in ways for answer in way((place[0], place[1]), plan)]
+
+    with ThreadPoolExecutor(len(plan["places"])) as threads:  # most of it is waiting
+        found = [answer for answers in threads.map(at, plan["places"]) for answer in answers]
     found += by_commands(plan)
     found += by_files(plan)
     json.dump(found, sys.stdout)
