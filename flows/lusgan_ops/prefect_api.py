@@ -49,7 +49,7 @@ def ask(api: str, path: str, body: object | None = None) -> Any:
         time.sleep(1)
     if reply.is_error:
         advice = (
-            ": set PREFECT_API_AUTH_STRING as `lusgan up` has it"
+            ": set PREFECT_API_AUTH_STRING as `lusgan up` has it, in `login` in its home"
             if reply.status_code == HTTPStatus.UNAUTHORIZED
             else ""
         )

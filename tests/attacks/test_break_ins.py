@@ -32,6 +32,7 @@ ACCOUNTS = [
     ),
 ]
 EVIL = "https://evil.example"
+PATIENT = re.compile(r"9001/1|_9001_|\b9001\b")
 GUESS = base64.b64encode(b"lusgan:lusgan").decode()
 SHOWN_TO_ALL = re.compile(r"^/(docs|openapi.json|ui-settings|api/health|api/ready|health)$")
 """What says nothing of a hospital: that a server is there, and what its interface is."""
@@ -98,13 +99,13 @@ def data(answers: list[dict[str, Any]], front: str = "") -> list[dict[str, Any]]
     for answer in answers:
         told = answer["body"]
         if answer["how"] == "command":
-            gives = "9001" in told or "DataCenter" in told or "artifacts" in told
+            gives = "DataCenter" in told or "artifacts" in told
         elif "http" in answer["how"]:
             harmless = not told or told == front or SHOWN_TO_ALL.match(answer["what"])
             gives = answer["status"] < 400 and not harmless
         else:
             gives = answer["status"] < 400
-        if gives or ("9001" in told and "9001" not in answer["what"]):  # an error repeats it
+        if gives or (PATIENT.search(told) and "9001" not in answer["what"]):  # an error repeats it
             found.append(answer)
     return found
 
@@ -130,11 +131,11 @@ def test_no_port_gives_data_without_a_key(stack: Stack, account: int) -> None:
     if not account:  # who owns the files may read them, and the keys in them
         mine = replace(mine, files=[], commands=mine.commands)
     answers = attack(mine)
-    asked = {str(a["where"]) for a in answers}
+    asked = {a["where"][1][1] for a in answers if a["where"][0] == "tcp"}
     print(f"{len(mine.places)} places, {len(answers)} answers")
     assert len(mine.places) >= 12, mine.places
     assert len(answers) > 1000
-    assert len([place for place in mine.places if str(list(place)) in asked or place[0] == "tcp"])
+    assert asked >= {stack.port + above for above in (0, 1, 10)}, "UI, reports and S3 answer"
     assert not data(answers, front_page(stack)), shown(data(answers, front_page(stack)))
     assert set(stored) <= set(stack.stored("shards/"))
     assert not [a for a in answers if a["shared"] in ("*", EVIL) and data([a], front_page(stack))]
