@@ -32,7 +32,7 @@ ACCOUNTS = [
     ),
 ]
 EVIL = "https://evil.example"
-PATIENT = re.compile(r"9001/1|_9001_|\b9001\b")
+PATIENT = re.compile(r'9001/1|_9001_|"9001"')
 GUESS = base64.b64encode(b"lusgan:lusgan").decode()
 SHOWN_TO_ALL = re.compile(r"^/(docs|openapi.json|ui-settings|api/health|api/ready|health)$")
 """What says nothing of a hospital: that a server is there, and what its interface is."""

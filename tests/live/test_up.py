@@ -175,7 +175,7 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
     stack.until(lambda: len(stack.runs("pipeline")) > runs, 120, "the run to begin")
     assert stack.kill("prefect.engine") >= 1
     assert stack.kill("prefect worker") >= 1
-    assert stack.kill("weed mini") == 1
+    assert stack.kill("mini -dir") == 1
     assert stack.kill("prefect server") == 1
     stack.until(stack.answers, 90, "the server")
     remaining = exams.parent / "remaining"
@@ -212,7 +212,7 @@ def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     """Ctrl-C ends every process; the same command finds deployments and runs as they were."""
     runs = len(stack.runs("pipeline"))
     stack.stop()
-    assert stack.processes("prefect") == stack.processes("weed mini") == []
+    assert stack.processes("prefect") == stack.processes("mini -dir") == []
     stack.start(*TRAINERS)
     assert len(stack.runs("pipeline")) >= runs
     stack.until(lambda: not complaints(stack), 240, "a doctor without complaints")
