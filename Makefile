@@ -13,7 +13,7 @@ NAME =
 N =
 SEED = 0
 
-.PHONY: help install demo test test313 golden live campaign containers lint bench clean
+.PHONY: help install demo test test313 golden live campaign containers lint bench lock sbom clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,7 +38,7 @@ test313:  ## Run the tests under Python 3.13 as well, in an environment of their
 	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)"
 
 live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
-	$(TEST_ENV) $(BIN)/python -m pytest -m live -n 2 --dist loadfile tests/live
+	$(TEST_ENV) $(BIN)/python -m pytest -m live -n 2 --dist loadfile tests/live tests/attacks
 
 campaign: install  ## Kills, faults, random trainings or damaged files at any length: NAME=kills N=50 SEED=7; without NAME, a list
 	$(TEST_ENV) $(BIN)/python -m pytest -m campaign --timeout=0 --campaign="$(NAME)" \
@@ -61,5 +61,16 @@ bench: install  ## Measure what the README quotes (several minutes)
 	$(BIN)/python benchmarks/shared_machine.py
 	$(BIN)/python benchmarks/unit_costs.py
 
+lock: install  ## Write what a release is installed with, with hashes (deployments/release/requirements.txt)
+	mkdir -p build
+	$(BIN)/python -m pip install --dry-run --ignore-installed --quiet --constraint constraints.txt \
+	  --report build/report.json '.[docker,kubernetes,dask]'
+	$(BIN)/python deployments/release/lock.py build/report.json deployments/release/requirements.txt
+
+sbom: install  ## List all that is installed, with licences, for a vulnerability scanner (sbom.json, CycloneDX)
+	test -x .venv-sbom/bin/cyclonedx-py || { $(PYTHON) -m venv .venv-sbom && \
+	  .venv-sbom/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom; }
+	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+
 clean:  ## Remove the environment and what tools leave behind (not demo/)
-	rm -rf $(VENV) .venv313 build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv313 .venv-sbom sbom.json build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

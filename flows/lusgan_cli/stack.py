@@ -18,12 +18,11 @@ DEFAULT_HOME = Path("~/.lusgan")
 
 
 def stack_settings(home: Path) -> UpSettings:
-    """The settings of the stack; this process's environment is set to reach its S3 server."""
+    """The settings of the stack; this process's environment is set to reach its servers."""
     from lusgan_ops.up.home import Home
-    from lusgan_ops.up.services import s3_environment
+    from lusgan_ops.up.services import stack_environment
 
     place = Home(home)
     settings = place.settings()
-    if settings.s3:
-        os.environ.update(s3_environment(place, settings))
+    os.environ.update(stack_environment(place, settings))
     return settings

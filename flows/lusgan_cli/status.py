@@ -11,13 +11,15 @@ from lusgan_cli.stack import DEFAULT_HOME, HomeFolder, stack_settings
 
 def status(home: HomeFolder = DEFAULT_HOME, json: options.Json = False) -> None:
     """Show what a running `lusgan up` is doing: runs, workers, current models."""
+    from lusgan_ops.up.home import Home
+    from lusgan_ops.up.login import login_file
     from lusgan_ops.up.status import status as ask_status
 
     found = ask_status(stack_settings(home))
     if json:
         print_json(dataclasses.asdict(found))
         return
-    out.print(f"UI: {found.ui}")
+    out.print(f"UI: {found.ui}; sign in with the line in {visible(str(login_file(Home(home))))}")
     out.print(f"workers: {found.workers}")
     for name in found.running:
         out.print(f"running: {visible(name)}")

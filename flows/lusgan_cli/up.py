@@ -59,6 +59,7 @@ def up(
     """
     from lusgan_core.store import absolute_address
     from lusgan_ops.up.home import Home, UpSettings
+    from lusgan_ops.up.login import login_file
     from lusgan_ops.up.stack import run_stack
 
     if exams is None and not s3:
@@ -82,6 +83,10 @@ def up(
 
     def ready() -> None:
         out.print(f"UI: {settings.ui}")
+        err.print(
+            f"sign in with the line in {visible(str(login_file(place)))}, NAME:PASSWORD: the UI "
+            "asks for the whole of it, and a report for name and password"
+        )
         err.print(f"exams: {visible(settings.exams)}")
         err.print(f"store: {visible(settings.store)}")
         err.print(f"logs: {visible(str(place.path / 'logs'))}; Ctrl-C stops everything")

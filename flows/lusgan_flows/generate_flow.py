@@ -15,6 +15,7 @@ from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.store import check_writable, open_store
 from lusgan_flows.artifacts import SIDE, show_section
 from lusgan_flows.board import board
+from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.tasks import Place, PrefectRunner
 
 
@@ -49,6 +50,7 @@ def generate(
     Returns:
         Key of the HDF5 file of frames in the store.
     """
+    check_endpoints(store)
     kept, registry = open_store(store), installed()
     pick_device(device)
     check_writable(kept)

@@ -27,7 +27,9 @@ from lusgan_core.store.source import open_source
 from lusgan_core.training.sizes import check_sizes
 from lusgan_flows.artifacts import retraining, show_outcome
 from lusgan_flows.board import Board, board
+from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.events import tell_held_back, tell_rejected
+from lusgan_flows.logs import forget
 from lusgan_flows.remote_training import RemoteTraining
 from lusgan_flows.tasks import Place, PrefectRunner
 
@@ -82,6 +84,7 @@ def run_flow(
         sizes = config.preprocessing
         check_sizes(config.training, sizes.image_size, sizes.channels, registry)
     place = Place(store=store, exams=exams, runtime=config.runtime)
+    check_endpoints(exams, store)
     source, kept = open_source(exams).uri, open_store(store)
     check_writable(kept)
     deployed = is_deployed()
@@ -89,14 +92,17 @@ def run_flow(
     with board() as shown:
         everything, found = find_settled(exams, store, settle_s, config.ingestion.readers)
         _say_left_out(everything, found)
+        known = {exam.patient for exam in ExamLedger.load(kept, source).exams}
         gone = settle(kept, source, everything, withdraw_all=withdraw_all)
         withdrawn = len(gone)
         for sentence in described(kept, gone):
             get_run_logger().warning(sentence)
         if not everything.exams:
+            forget(known)
             shown.name(f"{withdrawn} exams withdrawn, none is left")
             return Outcome(exams=0)
         ledger = ExamLedger.load(kept, source)
+        forget(known - {exam.patient for exam in ledger.exams})
         changes = ledger.compare(everything.exams, everything.rejected, everything.readers)
         new = _those(changes.new + changes.changed, found)
         with _remembering(kept, source, found, new) if until == "report" else nullcontext():

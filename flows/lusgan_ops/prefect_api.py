@@ -6,6 +6,7 @@ import os
 import time
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -33,9 +34,9 @@ def ask(api: str, path: str, body: object | None = None) -> Any:
     method = "GET" if body is None else "POST"
     for again in range(ATTEMPTS, 0, -1):
         try:
-            reply = httpx.request(
-                method, api + path, json=body, auth=_password(), timeout=TIMEOUT_S, trust_env=False
-            )
+            with httpx.Client(auth=_password(), timeout=TIMEOUT_S, trust_env=False) as client:
+                headers = {} if body is None else _csrf_headers(client, api)
+                reply = client.request(method, api + path, json=body, headers=headers)
         except httpx.RemoteProtocolError:
             raise _another_program(api) from None
         except httpx.HTTPError as error:
@@ -48,7 +49,7 @@ def ask(api: str, path: str, body: object | None = None) -> Any:
         time.sleep(1)
     if reply.is_error:
         advice = (
-            ": set PREFECT_API_AUTH_STRING as `lusgan up` has it"
+            ": set PREFECT_API_AUTH_STRING as `lusgan up` has it, in `login` in its home"
             if reply.status_code == HTTPStatus.UNAUTHORIZED
             else ""
         )
@@ -57,6 +58,15 @@ def ask(api: str, path: str, body: object | None = None) -> Any:
         return reply.json() if reply.content else None
     except ValueError:
         raise _another_program(api) from None
+
+
+def _csrf_headers(client: httpx.Client, api: str) -> dict[str, str]:
+    """Headers that a server asks for which takes no requests from pages of other sites."""
+    name = str(uuid4())
+    reply = client.get(f"{api}/csrf-token", params={"client": name})
+    if not reply.is_success:  # 422: it does not ask; other refusals come again with the request
+        return {}
+    return {"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": str(reply.json()["token"])}
 
 
 def _another_program(api: str) -> MissingError:

@@ -17,6 +17,7 @@ def prepare_prefect(verbose: bool = False) -> None:
     To be called before Prefect is imported.
     """
     defaults = {
+        "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",

@@ -19,6 +19,7 @@ from lusgan_core.pipeline.exam_digests import find_exams
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
 from lusgan_flows.board import board
+from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.flow_runs import (
     looks_under_way,
     mark_lost,
@@ -61,6 +62,7 @@ def watch(
     if looks_under_way(flow_run.get_id()):
         get_run_logger().info("an earlier look is still under way")
         return 0
+    check_endpoints(exams, store)
     source, kept = open_source(exams), open_store(store)
     ledger = ExamLedger.load(kept, source.uri)
     found = find_exams(exams, store, readers)

@@ -7,10 +7,11 @@ Each module has a ``call`` (what would be done, with its cache key) and a ``run`
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from lusgan_core.calls.call import Stage, StageCall, StageContext, execute
+from lusgan_core.calls.call import Stage, StageCall, StageContext, earlier, execute
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.errors import (
     ConfigError,
@@ -97,6 +98,41 @@ def check_here(call: StageCall, registry: Registry) -> None:
             f"lusgan on this worker is another version than where {call.label} was asked for: "
             "install the same one on both (or take the same image), and run again"
         )
+
+
+MODEL = re.compile(r"models/score-\d/[^/]*-(\d{1,5})px-c([13])-[^/]*/manifest\.json")
+"""Manifest of a model; its name holds side and channels of its frames."""
+
+
+def check_training(call: StageCall, context: StageContext) -> None:
+    """Check that a call from elsewhere is one that a pipeline makes, before anything is touched.
+
+    It is made again here, from the selection that it names; each of its keys and digests follows
+    from that. Who may start a run may have written anything into it.
+
+    Args:
+        call: A call from another machine, for which ``check_here`` has passed.
+        context: Store with the selection, and registry.
+
+    Raises:
+        ConfigError: It is another call than a pipeline makes.
+        MissingArtifactError: The selection is not in the store.
+    """
+    forged = ConfigError(
+        "this is not a training as a pipeline asks for it, and nothing was done: start it by the "
+        "deployment pipeline or train-score"
+    )
+    named, selection = MODEL.fullmatch(call.manifest), call.arguments.get("selected")
+    if call.stage != "train" or named is None or not isinstance(selection, str):
+        raise forged
+    try:
+        selected = earlier(context, selection)
+        options = train.TrainingOptions.model_validate(call.options)
+        made = train.call(selected, options, int(named[1]), int(named[2]), context.registry)
+    except ValueError:  # what pydantic raises is one
+        raise forged from None
+    if selected.stage != "select" or selected.manifest_key != selection or made != call:
+        raise forged
 
 
 OF_ONE_SCORE = (TooFewFramesError, TrainingError, LeaseError, PluginError)

@@ -2,6 +2,9 @@
 
 An object is written beside its place under a temporary name, flushed to disk, and moved there in
 one step; with ``if_absent`` it is linked there instead, which fails if the name is taken.
+
+Keys name patients, so whatever the umask, folders and files are made for this user alone. The mode
+of a folder that exists is left as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +36,7 @@ class LocalStore(Store):
         self.root = root.absolute()
         self.uri = str(self.root)
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.root)
             with tempfile.TemporaryFile(dir=self.root, prefix=PARTIAL):
                 pass
         except OSError as error:
@@ -57,7 +59,6 @@ class LocalStore(Store):
                     stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-                os.fchmod(stream.fileno(), 0o666 & ~_umask())
             if if_absent:
                 _link(partial, target, key, self.uri)
             else:
@@ -170,8 +171,8 @@ def _open_partial(folder: Path) -> tuple[int, Path]:
     """Open a new unfinished file in a folder for writing; the folder is created where necessary."""
     for _ in range(20):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL)
+            _make_folder(folder)
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL)  # its mode is 0600
             return descriptor, Path(name)
         except (FileNotFoundError, FileExistsError) as error:
             last = error  # a delete may just have removed the empty folder
@@ -193,12 +194,10 @@ def _link(partial: Path, target: Path, key: str, uri: str) -> None:
         raise
 
 
-@cache
-def _umask() -> int:
-    """The process's umask; it can only be read by setting it, so it is read once."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, as far as they are missing, for this user alone."""
+    for missing_one in reversed([f for f in (folder, *folder.parents) if not f.is_dir()]):
+        missing_one.mkdir(mode=0o700, exist_ok=True)  # parents=True would not pass the mode on
 
 
 def _write_error(key: str, uri: str, error: OSError) -> StoreError:

@@ -25,8 +25,21 @@ def test_one_command_brings_it_up(stack: ContainerStack) -> None:
     assert health == dict.fromkeys(
         ("database", "storage", "server", "reports", "cpu-worker"), "healthy"
     )
-    with pytest.raises(HTTPError, match="401"):
-        urlopen(f"{stack.ui}/api/deployments/count", timeout=30)
+    for asked in (f"{stack.ui}/api/deployments/count", f"{stack.reports}/reports/index.html"):
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(asked, timeout=30)
+
+
+def test_ports_of_the_storage_answer_nobody(stack: ContainerStack) -> None:
+    """Beside S3, a container of the same network gets nothing from its master, volume and filer."""
+    script = (
+        "import urllib.request as r\n"
+        "for at in ('9333/dir/status', '9340/status', '8888/buckets/exams/', '23646/metrics'):\n"
+        "    for kind in ('http', 'https'):\n"
+        "        try: print(r.urlopen(f'{kind}://storage:{at}', timeout=9).read())\n"
+        "        except OSError as error: print('refused')\n"
+    )
+    assert set(well(stack.once("python", "-c", script)).split()) == {"refused"}
 
 
 @pytest.mark.parametrize(

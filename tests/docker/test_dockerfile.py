@@ -83,8 +83,38 @@ def test_compose_accepts_the_stack(filled: Path) -> None:
     for name, service in services.items():
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", ())), name
         conditions = [d["condition"] for d in service.get("depends_on", {}).values()]
-        assert set(conditions) <= {"service_healthy"}, name
+        assert set(conditions) <= {"service_healthy", "service_completed_successfully"}, name
         assert not service.get("privileged"), name
+
+
+def test_every_container_is_confined(filled: Path) -> None:
+    """No capability but those named here; limits of memory and processes; logs of limited size."""
+    done = compose(filled, "--profile", "gpu", "--profile", "tools", "config")
+    services = yaml.safe_load(done.stdout)["services"]
+    needed = {"database": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+              "storage": {"DAC_OVERRIDE"}}  # fmt: skip
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", ())) == needed.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(service["mem_limit"]) >= 512 << 20, name
+        assert 0 < service["pids_limit"] <= 4096, name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        assert service.get("read_only") or name == "database", name
+
+
+def test_who_reaches_what_in_compose(filled: Path) -> None:
+    """The database is reached by the server alone; the storage is started with its keys."""
+    services = yaml.safe_load(compose(filled, "config").stdout)["services"]
+    near = {name for name, service in services.items() if "database" in service.get("networks", ())}
+    assert near == {"database", "server"}
+    assert services["storage"]["working_dir"] == "/keys"
+    assert services["storage"]["depends_on"]["storage-keys"]["condition"] == (
+        "service_completed_successfully"
+    )
+    assert services["storage-keys"]["command"][-1] == "storage"
+    assert services["server"]["environment"]["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] == "true"
+    assert "*" not in services["server"]["environment"]["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"]
 
 
 def test_compose_says_which_secret_is_missing() -> None:

@@ -65,6 +65,68 @@ def test_pods_are_confined() -> None:
             assert container["securityContext"]["capabilities"]["drop"] == ["ALL"], name
             if container["image"].startswith("lusgan"):
                 assert container["securityContext"]["readOnlyRootFilesystem"], name
+            limits = container["resources"]["limits"]
+            assert set(limits) == {"cpu", "memory", "ephemeral-storage"}, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+
+
+def test_the_namespace_is_restricted() -> None:
+    """Kubernetes itself refuses a pod there that could do more."""
+    (space,) = [d for d in documents(*FILES) if d["kind"] == "Namespace"]
+    assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_who_has_keys_of_the_storage() -> None:
+    """Neither server, database, workers nor the deploying job do: runs get them by their pool."""
+    for name, pod in pods():
+        told = str(pod)
+        assert "lusgan-storage" not in told, name
+        assert ("database-password" in told) == (name in ("lusgan-database", "lusgan-server"))
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    """Return the network's policies by name."""
+    found = documents(FOLDER / "network.yaml")
+    return {d["metadata"]["name"]: d["spec"] for d in found}
+
+
+def names_of(selector: dict[str, Any]) -> set[str]:
+    """Return names of the pods that a selector of these manifests selects."""
+    if "matchLabels" in selector:
+        return set(selector["matchLabels"].values())
+    return {name for one in selector.get("matchExpressions", ()) for name in one["values"]}
+
+
+def test_what_is_not_allowed_is_refused_in_the_network() -> None:
+    """All pods are cut off; the database hears the server alone, the server those who work."""
+    found = policies()
+    assert found["nobody"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    heard = {
+        name: set().union(*(names_of(f["podSelector"]) for f in rule["from"]))
+        for name, policy in found.items()
+        for rule in policy.get("ingress", ())
+    }
+    assert heard == {
+        "lusgan-database": {"lusgan-server"},
+        "lusgan-server": {
+            "lusgan-worker-cpu", "lusgan-worker-gpu", "lusgan-run", "lusgan-deploy"
+        },
+    }  # fmt: skip
+
+
+def test_policies_select_pods_that_there_are() -> None:
+    """A name that no pod has would leave a policy without effect."""
+    labels = {
+        d["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+        for d in documents(*FILES)
+        if "template" in d.get("spec", {})
+    } | {"lusgan-run"}  # a run's, by its pool's template
+    selected = set().union(*(names_of(policy["podSelector"]) for policy in policies().values()))
+    assert selected == labels
+    budgets = [d["spec"] for d in documents(*FILES) if d["kind"] == "PodDisruptionBudget"]
+    assert {name for spec in budgets for name in names_of(spec["selector"])} == {
+        "lusgan-database", "lusgan-server"
+    }  # fmt: skip
 
 
 def test_secrets_are_empty() -> None:

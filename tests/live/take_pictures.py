@@ -51,6 +51,7 @@ def take(stack: Stack, run: dict[str, str], chromium: str, target: Path) -> None
         "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 50}
     )
     with Browser(chromium, width=1300, height=900) as browser:
+        browser.sign_in(ui, stack.login())
         browser.open(f"{ui}/deployments/deployment/{deployment}/run", "Backbone")
         time.sleep(2)
         browser.run("[...document.querySelectorAll('*')].filter(e => e.textContent.trim() === "

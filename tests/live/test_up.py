@@ -104,6 +104,7 @@ def test_pictures_show_in_the_ui(stack: Stack) -> None:
     keys = {artifact["key"]: artifact["id"] for artifact in found}
     deployment = stack.ask("/deployments/name/pipeline/pipeline")["id"]
     with Browser(CHROMIUM) as browser:
+        browser.sign_in(ui, stack.login())
         browser.open(f"{ui}/deployments", "train-score")
         browser.open(f"{ui}/deployments/deployment/{deployment}/run", "Backbone")
         assert "Options of that backbone" in browser.text()
@@ -174,7 +175,7 @@ def test_killed_processes_come_back(stack: Stack, exams: Path) -> None:
     stack.until(lambda: len(stack.runs("pipeline")) > runs, 120, "the run to begin")
     assert stack.kill("prefect.engine") >= 1
     assert stack.kill("prefect worker") >= 1
-    assert stack.kill("weed mini") == 1
+    assert stack.kill("mini -dir") == 1
     assert stack.kill("prefect server") == 1
     stack.until(stack.answers, 90, "the server")
     remaining = exams.parent / "remaining"
@@ -211,7 +212,7 @@ def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
     """Ctrl-C ends every process; the same command finds deployments and runs as they were."""
     runs = len(stack.runs("pipeline"))
     stack.stop()
-    assert stack.processes("prefect") == stack.processes("weed mini") == []
+    assert stack.processes("prefect") == stack.processes("mini -dir") == []
     stack.start(*TRAINERS)
     assert len(stack.runs("pipeline")) >= runs
     stack.until(lambda: not complaints(stack), 240, "a doctor without complaints")
@@ -231,7 +232,10 @@ def test_news_reach_people(stack: Stack) -> None:
             f"Block(name='ops', url={url!r}, json_data={{'text': '{{{{subject}}}}: {{{{body}}}}'}})"
             ".save('ops', overwrite=True)"
         )
-        environment = os.environ | {"PREFECT_API_URL": stack.api}
+        environment = os.environ | {
+            "PREFECT_API_URL": stack.api,
+            "PREFECT_API_AUTH_STRING": stack.login(),
+        }
         subprocess.run([sys.executable, "-c", block], env=environment, check=True, timeout=120)
         assert stack.process is not None
         stack.process.kill()

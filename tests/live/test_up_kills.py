@@ -13,7 +13,7 @@ from stack import FINAL, Stack
 from campaigns import Campaign
 from tiny_runs import tiny_config, write_exams
 
-VICTIMS = ("prefect.engine", "prefect server", "prefect worker", "weed mini")
+VICTIMS = ("prefect.engine", "prefect server", "prefect worker", "mini -dir")
 EXAMS = "s3://artifacts/uploads"
 RESULTS = ("models/", "samples/", "shards/")
 VARIES = (".json", ".csv", "checkpoints/", "tensorboard/", "previews/")

@@ -79,6 +79,8 @@ def test_containers(gpu: bool) -> None:
     assert asked["ShmSize"] == 2 * 1024**3
     assert asked["ReadonlyRootfs"]
     assert asked["CapDrop"] == ["ALL"]
+    assert asked["PidsLimit"] == 4096
+    assert asked["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "5"}
     assert "AWS_SECRET_ACCESS_KEY" not in json.dumps(template(Kind.DOCKER, gpu))
 
 
@@ -95,7 +97,11 @@ def test_jobs_of_a_cluster(gpu: bool) -> None:
     del pod["parallelism"], pod["completions"]
     kubernetes_validate.validate(job, "1.34", strict=True)
     container = pod["containers"][0]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == int(gpu)
+    limits = container["resources"]["limits"]
+    assert limits.pop("nvidia.com/gpu") == int(gpu)
+    assert limits == {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "20Gi"}
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "lusgan-run"
     assert pod["nodeSelector"] == ({"nvidia.com/gpu.present": "true"} if gpu else {})
     assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}} in pod["volumes"]
     assert job["spec"]["ttlSecondsAfterFinished"] == 3600

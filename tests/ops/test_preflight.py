@@ -13,6 +13,7 @@ from lusgan_core.networks.device import pick_device
 from lusgan_core.registry import IN_CONTAINER, Registry
 from lusgan_core.store import LocalStore, check_writable
 from lusgan_ops.pools import Kind
+from lusgan_ops.preflight import checks
 from lusgan_ops.preflight.docker import docker_engine
 from lusgan_ops.preflight.kubernetes import cluster
 from lusgan_ops.preflight.server import prefect_server as check_server
@@ -154,3 +155,15 @@ def test_a_worker_looks_before_it_starts(
         exams.mkdir()
         found = dict(worker_checks(Kind.PROCESS, False, str(tmp_path / "store"), str(exams)))
     assert "can be written" in found["store"]
+
+
+def test_a_store_that_others_can_read_is_told(tmp_path: Path) -> None:
+    """One of an earlier release is named with what to do; one of this release is closed."""
+    root = tmp_path / "store"
+    LocalStore(root).put("shards/9001/1/clip", b"")
+    root.chmod(0o755)  # made by hand: what is in it is closed
+    assert "other accounts" not in checks.storage(str(root))
+    (root / "shards").chmod(0o755)
+    assert checks.storage(str(root)).endswith(f"can read it: chmod -R go= {root}")
+    root.chmod(0o700)
+    assert "other accounts" not in checks.storage(str(root))

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lusgan_ops.up import supervisor as supervisors
 from lusgan_ops.up.home import UpError
 from lusgan_ops.up.processes import alive, end, marked
-from lusgan_ops.up.supervisor import Service, Supervisor, last_line
+from lusgan_ops.up.supervisor import Service, Supervisor, last_line, shorten
 
 MARK = "a-mark-of-tests"
 SLEEPER = "import time; time.sleep(600)"
@@ -124,3 +125,23 @@ def test_the_last_line_that_says_something(tmp_path: Path) -> None:
     """Empty lines at the end of a log are passed over."""
     (tmp_path / "log").write_text("first\nlast\n\n  \n")
     assert last_line(tmp_path / "log") == "last"
+
+
+def test_a_log_keeps_its_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has become too long is cut to whole lines; its writer goes on at its end."""
+    monkeypatch.setattr(supervisors, "LONGEST_LOG", 1000)
+    log = tmp_path / "s3.log"
+    with log.open("ab", buffering=0) as writer:
+        for number in range(100):
+            writer.write(b"line %d\n" % number)
+        whole = log.read_bytes()
+        shorten(log)
+        assert log.read_bytes() == whole  # not yet
+        for number in range(100, 200):
+            writer.write(b"line %d\n" % number)
+        shorten(log)
+        writer.write(b"the end\n")
+    lines = log.read_bytes().splitlines()
+    assert lines[-2:] == [b"line 199", b"the end"]
+    assert 40 < len(lines) < 60
+    assert lines[0].startswith(b"line 1")

@@ -179,12 +179,24 @@ def test_deleting_tidies_folders_up(tmp_path: Path) -> None:
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_files_have_the_permissions_that_others_would(tmp_path: Path) -> None:
-    """Objects are as readable as the umask lets any other file be, not for their owner alone."""
-    LocalStore(tmp_path).put("object", b"")
-    (tmp_path / "other").write_bytes(b"")
-    mode, usual = (stat.S_IMODE(os.stat(tmp_path / n).st_mode) for n in ("object", "other"))
-    assert mode == usual
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_it_makes_is_for_its_owner_alone(tmp_path: Path, umask: int) -> None:
+    """Keys name patients: whatever the umask, nobody else reads a file or lists a folder."""
+    file = tmp_path / "file"
+    file.write_bytes(b"a file of the user's")
+    before = os.umask(umask)
+    try:
+        store = LocalStore(tmp_path / "above" / "store")
+        store.put("shards/9001/1/clip", b"bytes")
+        store.put("shards/9001/1/file", file)
+        store.put("shards/9001/1/once", b"bytes", if_absent=True)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "above", *(tmp_path / "above").rglob("*")]
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in made}
+    assert modes == {True: 0o700, False: 0o600}
+    assert len(made) == 8
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o700}
 
 
 def test_addresses(tmp_path: Path) -> None:

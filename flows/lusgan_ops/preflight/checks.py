@@ -18,7 +18,7 @@ from lusgan_core.config import unusable
 from lusgan_core.errors import ConfigError, LusganError, MissingError
 from lusgan_core.plugin_points import PLUGINS
 from lusgan_core.registry import SHOWN, installed
-from lusgan_core.store import check_writable, open_store
+from lusgan_core.store import LocalStore, check_writable, open_store
 from lusgan_core.store.base import KEEPS_DELETED
 from lusgan_core.store.source import open_source
 
@@ -103,7 +103,16 @@ def storage(store: str) -> str:
     kept = open_store(store)
     check_writable(kept)
     also = f"; {KEEPS_DELETED}" if kept.keeps_deleted() else ""
+    if isinstance(kept, LocalStore) and _others_may_read(kept.root):
+        also += f"; other accounts of this machine can read it: chmod -R go= {kept.root}"
     return f"{kept.uri} can be written{also}"
+
+
+def _others_may_read(root: Path) -> bool:
+    """Whether a store lets others in, and a folder in it, made by an earlier release, does."""
+    return bool(root.stat().st_mode & 0o055) and any(
+        entry.is_dir() and entry.stat().st_mode & 0o055 for entry in root.iterdir()
+    )
 
 
 def exams(source: str, empty_ok: bool = False) -> str:

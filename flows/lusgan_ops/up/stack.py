@@ -12,6 +12,8 @@ from types import FrameType
 
 from lusgan_ops.up import services
 from lusgan_ops.up.home import Home, UpError, UpSettings
+from lusgan_ops.up.login import make_login
+from lusgan_ops.up.prefect_settings import set_prefect_environment
 from lusgan_ops.up.processes import MARK, end, marked
 from lusgan_ops.up.supervisor import Supervisor
 
@@ -31,6 +33,7 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
         UpError: The folder or a port is in use, or a service does not start; those that had started
             are stopped.
     """
+    os.umask(0o077)  # what the stack and its children write is for this user alone
     with home.alone():
         left_behind = marked(home.mark)
         if left_behind:
@@ -38,7 +41,7 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
             end(left_behind, services.STOP_WITHIN_S)
         services.check_ports(settings)
         home.remember(settings)
-        _set_environment(home, settings)
+        _set_environment(home, settings, say)
         supervisor = Supervisor(home.folder("logs"), home.mark, say)
         with _stopping(supervisor):
             try:
@@ -51,12 +54,10 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
                 supervisor.stop()
 
 
-def _set_environment(home: Home, settings: UpSettings) -> None:
+def _set_environment(home: Home, settings: UpSettings, say: Say) -> None:
     """Set the environment variables that lead this process and its children to the stack."""
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        if "AUTH" not in name:  # a password that the user wants his server to have
-            del os.environ[name]
-    os.environ.update(services.prefect_environment(home, settings))
+    make_login(home)
+    set_prefect_environment(home, settings, say)
     if settings.s3:
         os.environ.update(services.s3_environment(home, settings))
 
@@ -66,15 +67,15 @@ def _start(home: Home, settings: UpSettings, supervisor: Supervisor, say: Say) -
         say("starting SeaweedFS")
         supervisor.start(services.seaweed(home, settings))
     say("starting Prefect's server")
-    supervisor.start(services.server(home, settings))
+    supervisor.start(services.server(settings))
     supervisor.start(services.reports(settings))
     say("telling it of flows and automations")
     _register(home, supervisor)
     say("starting the worker")
-    supervisor.start(services.worker(home, settings))
+    supervisor.start(services.worker(home))
     gpus = services.gpu_count() if settings.trainers else 0
     for number in range(settings.trainers):
-        supervisor.start(services.trainer(home, settings, number, gpus))
+        supervisor.start(services.trainer(home, number, gpus))
 
 
 def _register(home: Home, supervisor: Supervisor) -> None:

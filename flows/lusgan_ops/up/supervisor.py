@@ -19,6 +19,10 @@ STEADY_S = 60.0
 """Running time after which a process counts as healthy, and its next restart is not delayed."""
 
 
+LONGEST_LOG = 20_000_000
+"""Size that a log may reach, bytes; then its first half is deleted."""
+
+
 @dataclass(frozen=True)
 class Service:
     """A process to keep running."""
@@ -77,10 +81,11 @@ class Supervisor:
                 raise KeyboardInterrupt
 
     def watch(self) -> None:
-        """Restart every process that dies, until ``stop_asked`` is set."""
+        """Restart every process that dies, until ``stop_asked`` is set; keep logs short."""
         while not self.stop_asked.wait(POLL_S):
             for child in self._children:
                 self._look_at(child)
+                shorten(self._log(child.service))
 
     def _look_at(self, child: _Child) -> None:
         now, name = time.monotonic(), child.service.name
@@ -124,6 +129,19 @@ class Supervisor:
 
     def _log(self, service: Service) -> Path:
         return self.logs / f"{service.name}.log"
+
+
+def shorten(log: Path) -> None:
+    """Cut a log that has become too long to its last lines, in place: its writer appends."""
+    if log.stat().st_size <= LONGEST_LOG:
+        return
+    with log.open("r+b") as stream:
+        stream.seek(-LONGEST_LOG // 2, os.SEEK_END)
+        stream.readline()  # the rest of a line
+        kept = stream.read()
+        stream.seek(0)
+        stream.truncate()
+        stream.write(kept)
 
 
 def last_line(log: Path) -> str:
