@@ -243,7 +243,7 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
         ("preprocessing.channels=2", r"channels: .*1 or 3, got 2"),
         ("preprocessing.geometry=polar", r"geometry: .*'paper' or 'fit', got 'polar'"),
         ("selection.held_out=1", r"held_out: .*less than 1, got 1"),
-        ("generation.formats=[\"gif\"]", r"unknown exporter 'gif'; choices: dicom, hdf5, mat, parquet, png"),
+        ("generation.formats=[\"gif\"]", r"unknown exporter 'gif'; choices: dicom, hdf5, mat"),
         ("generation.formats=[\"png\", \"png\"]", r"formats: png is named twice"),
         ("generation.format_options.mat.x=1", r"format_options: mat is none of formats"),
         ("generation.format_options.png.x=1", r"generation\.format_options\.png\.x.*say_synthetic"),
