@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from lusgan_core.calls.call import exam_folder
 from lusgan_core.calls.provenance import ArtifactRef, digest_file
 from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
@@ -100,7 +103,10 @@ def check_clip(
         brightest = ready.brightest
         if brightest is None:  # no pass over all frames was needed
             brightest = brightest_of(reader.frames, (clip.height, clip.width))
-        outside = int((brightest[~ready.kept] > BRIGHT).sum())
+        # speckle at the very edge of a fan that was found is no writing beside it
+        side = 2 * max(3, max(brightest.shape) // 40) + 1
+        near = cv2.dilate(ready.kept.astype(np.uint8), np.ones((side, side), np.uint8))
+        outside = int((brightest[near == 0] > BRIGHT).sum())
         return CheckedClip(reader.colour_gap, outside)
 
 

@@ -13,13 +13,29 @@ LUSGAN_API = 2
 
 
 def find_mat_clips(listing: Listing, options: MatOptions) -> Iterator[FoundClip | Refused]:
-    """Find clips by the names of files; nothing that is declared of their contents matters."""
+    """Find clips by the names of files.
+
+    Args:
+        listing: All objects of the source.
+        options: What is declared of contents, which does not matter here.
+
+    Returns:
+        Clips, and what is refused.
+    """
     del options
     return find(listing)
 
 
 def open_mat_clip(objects: ClipObjects, options: MatOptions) -> AbstractContextManager[Clip]:
-    """Open a clip; what that takes is imported when the first one is."""
+    """Open a clip; what that takes is imported when the first one is.
+
+    Args:
+        objects: The clip, with its scores and mask.
+        options: What is declared of its contents.
+
+    Returns:
+        A context with the open clip.
+    """
     from lusgan_readers.clip import open_clip
 
     return open_clip(objects, options)

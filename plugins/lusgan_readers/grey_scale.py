@@ -28,7 +28,15 @@ DECLARE = "declare what is black and white, e.g. --set ingestion.grey_range="
 
 
 def known_scale(variable: Variable, declared: tuple[float, float] | None = None) -> Scale | None:
-    """The scale, where the type or a person decides it; None where the values have to be read."""
+    """The scale, where the type or a person decides it.
+
+    Args:
+        variable: The variable with the frames.
+        declared: Values that are black and white, where a person declared them.
+
+    Returns:
+        The scale; None where the values have to be read.
+    """
     if declared is not None:
         return declared
     if variable.dtype.kind == "b":

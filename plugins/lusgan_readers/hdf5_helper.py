@@ -52,7 +52,15 @@ class Asked(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a position."""
+        """Move to a position.
+
+        Args:
+            offset: Bytes.
+            whence: From the beginning (0), the position (1) or the end (2).
+
+        Returns:
+            The position.
+        """
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
@@ -71,7 +79,12 @@ class Asked(io.RawIOBase):
 
 
 def send(target: BinaryIO, data: bytes) -> None:
-    """Write a message."""
+    """Write a message.
+
+    Args:
+        target: The pipe.
+        data: What it holds.
+    """
     target.write(struct.pack("<I", len(data)) + data)
     target.flush()
 

@@ -88,11 +88,27 @@ class MatV4:
         """See ``MatFile``; all was checked when it was found."""
 
     def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
-        """No cine has two dimensions; see ``MatFile``."""
+        """None: no cine has two dimensions.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            See ``MatFile``.
+        """
         raise ClipError("a v4 .mat file can hold no cine: save it as v5 or v7.3")
 
     def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
-        """A whole variable; see ``MatFile``."""
+        """A whole variable; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
         if variable.size > limit:
             raise too_large(variable)
         self._file.seek(self._starts[variable.name])

@@ -145,7 +145,15 @@ class MatV5:
         """See ``MatFile``; all was checked when it was found."""
 
     def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
-        """The frames; see ``MatFile``."""
+        """The frames; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            See ``MatFile``.
+        """
         elements = self._numbers(variable)
         frame = np.empty((cine.channels, cine.width, cine.height), variable.stored)
         bits = frame.view(np.uint8)
@@ -156,7 +164,15 @@ class MatV5:
         elements.finish()
 
     def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
-        """A whole variable; see ``MatFile``."""
+        """A whole variable; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
         if variable.size > limit:
             raise too_large(variable)
         elements = self._numbers(variable)

@@ -65,13 +65,29 @@ class MatV73:
         self._storage(variable)
 
     def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
-        """The frames; see ``MatFile``."""
+        """The frames; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            See ``MatFile``.
+        """
         bands = Bands(self._storage(variable), cine)
         for start in range(0, cine.count, bands.frames):
             yield from bands.read(start)
 
     def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
-        """A whole variable; see ``MatFile``."""
+        """A whole variable; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
         if prod(variable.shape) * variable.stored.itemsize > limit:
             raise too_large(variable)
         return self._storage(variable).whole()

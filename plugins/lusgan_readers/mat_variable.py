@@ -97,15 +97,30 @@ class MatFile(Protocol):
         ...
 
     def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
-        """The frames of a cine in MATLAB's order, as stored, in a buffer that the next one reuses.
+        """The frames of a cine in MATLAB's order, as stored.
 
-        Each is (W, H) where its channels are equal, else (C, W, H). Draining the iterator checks
-        all that the format allows; raises ClipError.
+        Draining the iterator checks all that the format allows; raises ClipError.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            Each frame (W, H) where its channels are equal, else (C, W, H), in a buffer that the
+            next one reuses.
         """
         ...
 
     def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
-        """A whole variable, with its shape in MATLAB; raises ClipError beyond ``limit`` bytes."""
+        """A whole variable; raises ClipError beyond ``limit`` bytes.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
         ...
 
     def close(self) -> None:

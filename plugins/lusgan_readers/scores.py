@@ -32,7 +32,15 @@ EXPECTED = "expected columns 000, 100, 110 or 111 for scores 0 to 3, one a frame
 
 
 def read_scores(file: BinaryIO, frames: int) -> tuple[int, ...]:
-    """Read the scores of a clip's frames; see ``read_matrix`` and ``to_scores``."""
+    """Read the scores of a clip's frames; see ``read_matrix`` and ``to_scores``.
+
+    Args:
+        file: The score file, open.
+        frames: Number of the clip's frames.
+
+    Returns:
+        A score for each frame.
+    """
     return to_scores(read_matrix(file), frames)[1]
 
 
@@ -63,7 +71,7 @@ def scored_frames(matrix_KM: NDArray[Any]) -> int | None:
     rows, columns = matrix_KM.shape
     if rows == columns == 1:
         return None
-    return rows if rows > len(SCORES) and columns <= len(SCORES) else columns
+    return int(rows if rows > len(SCORES) and columns <= len(SCORES) else columns)
 
 
 def to_scores(matrix_KM: NDArray[Any], frames: int) -> tuple[str, tuple[int, ...]]:

@@ -74,7 +74,15 @@ class Storage:
         return data, mask
 
     def numbers(self, raw: bytes, mask: int) -> NDArray[Any]:
-        """The numbers of a block; beyond the dataset's edge it holds anything."""
+        """Decode a block.
+
+        Args:
+            raw: The block as stored.
+            mask: Its filter mask.
+
+        Returns:
+            Its numbers, of the shape of a block; beyond the dataset's edge they are anything.
+        """
         size = prod(self.block) * self.dtype.itemsize
         data = undo(raw, self._filters, mask, size, self.dtype.itemsize)
         return np.frombuffer(data, self.dtype).reshape(self.block)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from campaigns import Campaign
 from lusgan_core.errors import ClipError
 from lusgan_readers.scores import read_scores, to_scores
 from matfiles import DTYPES, matrix, v5, v73
@@ -124,3 +125,24 @@ def test_bad_matrices_are_refused(data: bytes, frames: int, reason: str) -> None
     """Whatever is no score matrix of that clip is refused with its reason."""
     with pytest.raises(ClipError, match=reason):
         read(data, frames)
+
+
+@pytest.mark.campaign("files")
+@pytest.mark.parametrize("form", ["v4", "v5", "v7.3"])
+def test_damage_never_changes_scores_that_have_a_checksum(form: str, campaign: Campaign) -> None:
+    """A flipped bit ends in a ClipError or in the same scores; v4 and v7.3 have no checksum, and
+    end in scores or a ClipError."""
+    file, rng, refused = io.BytesIO(), campaign.chance(f"scores {form}"), 0
+    scipy.io.savemat(file, {"s": MATRIX.astype(float)}, format="4")
+    base = {"v4": file.getvalue(), "v5": v5(matrix(MATRIX)), "v7.3": v73(("s", MATRIX))}[form]
+    for _ in range(campaign.size):
+        data = bytearray(base)
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        try:
+            scores = read(bytes(data))
+        except ClipError:
+            refused += 1
+        else:
+            assert form != "v5" or scores == (0, 1, 2, 3)
+            assert len(scores) == 4
+    campaign.row(file=f"scores, {form}", damaged=campaign.size, refused=refused)

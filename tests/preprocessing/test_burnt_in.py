@@ -31,7 +31,7 @@ def with_names(frames: np.ndarray, outside: np.ndarray) -> np.ndarray:
 def test_names_outside_the_fan_reach_no_image(
     name: str, is_found: bool, geometry: str, intensity: str
 ) -> None:
-    """Images of a clip with names are, bit for bit, those of the clip whose screen is black there."""
+    """Images of a clip with names are, bit for bit, those of the clip without them."""
     fan, height, width = FANS[name]
     screen = make_screen(fan, height, width, frames=3, clutter=False)
     mask = None if is_found else screen.truth
