@@ -1,8 +1,8 @@
 """Real servers for the tests of this folder, on loopback, with ports of their own.
 
-All tests of S3 that a process runs share one SeaweedFS, and all its tests of ``lusgan up`` one stack,
-which is started when a test first needs it. A file's tests run in one process. Files are named in
-the order in which they take a stack with fewest starts.
+All tests of S3 that a process runs share one SeaweedFS, and all its tests of ``lusgan up`` share
+one stack, which is started when a test first needs it. A file's tests run in one process. Files
+are named in the order in which they take a stack with fewest starts.
 """
 
 from __future__ import annotations
