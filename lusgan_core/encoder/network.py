@@ -106,7 +106,15 @@ class Encoder(nn.Module):
         return features, self.head(features)
 
     def start_from(self, file: str, sha256: str) -> None:
-        """Load a user's weights into the InceptionV3; raises ConfigError if they do not fit."""
+        """Load a user's weights into the InceptionV3, all but its head.
+
+        Args:
+            file: Path of a safetensors file.
+            sha256: Its digest, 64 hex digits.
+
+        Raises:
+            ConfigError: The file cannot be used, or is of another network.
+        """
         tensors = read_weights(file, sha256)
         network = self.body.get_submodule("network")
         own = network.state_dict()

@@ -20,6 +20,7 @@ from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.calls.section import Section
 from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import ConfigError, TooFewFramesError
+from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.preprocessing.stage import ExamShards, PreprocessingOptions
 from lusgan_core.selection.splits import held_out_patients
 from lusgan_core.selection.stage import ClipFrames, ScoreDataset, SelectionOptions, score_dataset
@@ -150,7 +151,7 @@ def call(
     Returns:
         The call; its result is an ``EncoderRecord``.
     """
-    frames = preprocessing.model_dump(mode="json")
+    frames = [preprocess.VERSION, preprocessing.model_dump(mode="json")]
     return new_call(
         "encode",
         VERSION,

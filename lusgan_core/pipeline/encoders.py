@@ -89,5 +89,10 @@ def that_saw(store: Store, shards: str) -> tuple[str, ...]:
 
 
 def erase(store: Store, names: Sequence[str]) -> None:
-    """Delete the encoders of these names; the pins go first."""
+    """Delete encoders; their manifests, which are the pins, go first.
+
+    Args:
+        store: The store.
+        names: Names of the encoders; those that are missing do not matter.
+    """
     index.erase(store, index.below(store, *(f"encoders/{name}/" for name in names)))
