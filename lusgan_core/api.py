@@ -50,6 +50,7 @@ from lusgan_core.measured import (
     find_distance,
 )
 from lusgan_core.samples import MODEL_MADE, Export, ExportFolder, Samples
+from lusgan_core.weight_files import check_fit, check_weights, read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,9 +107,12 @@ __all__ = [
     "Step",
     "Targets",
     "Verdict",
+    "check_fit",
+    "check_weights",
     "find",
     "find_distance",
     "hookimpl",
+    "read_weights",
 ]
 
 API_VERSION = 2
@@ -442,6 +446,9 @@ class FeatureExtractor:
     options: type[Options] = NoOptions
     version: str = ""
     """Goes up when the same options would give another result; see ``Backbone.version``."""
+    check: Callable[[Any], None] | None = None
+    """Takes the options before a run, and raises ConfigError where what they name cannot be used,
+    so that a file that is missing is found before hours of training. None: nothing to check."""
 
 
 @dataclass(frozen=True)

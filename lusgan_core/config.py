@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from lusgan_core.api import Options
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import SCORES
+from lusgan_core.encoder.stage import EncoderOptions, check_options
 from lusgan_core.errors import ConfigError, LusganError, UnknownNameError
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
@@ -52,6 +53,10 @@ class RunConfig(Options):
     )
     selection: SelectionOptions = Field(
         default_factory=SelectionOptions, description="Which patients are held out"
+    )
+    encoder: EncoderOptions = Field(
+        default_factory=EncoderOptions,
+        description="The store's classifier of severity, for features and score fidelity",
     )
     training: TrainingOptions = Field(
         default_factory=TrainingOptions, description="How each score's GAN is trained"
@@ -324,6 +329,7 @@ def _empty_nones(values: dict[str, Any], model: type[BaseModel]) -> None:
 def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:
     """Check the options of the plugins named, and fill in their defaults."""
     frames = config.preprocessing
+    check_options(config.encoder)
     return config.model_copy(
         update={
             "ingestion": with_readers(config.ingestion, registry),

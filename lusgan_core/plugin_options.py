@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from lusgan_core.api import NoOptions, Options
-from lusgan_core.errors import ConfigError
+from lusgan_core.errors import ConfigError, PluginError
 from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
 from lusgan_core.measures.pairs.results import LIKENESS
 from lusgan_core.networks.value_range import ValueMap
+from lusgan_core.plugin_guard import attempt
 from lusgan_core.preprocessing.stage import PreprocessingOptions
 from lusgan_core.promotion.stage import PromotionOptions
 from lusgan_core.registry import Registry
@@ -168,12 +169,28 @@ def with_metrics(chosen: EvaluationOptions, registry: Registry) -> EvaluationOpt
     choice = choose(chosen, registry)
     metrics = {metric.name: metric.options for metric in choice.metrics}
     features = {name: registry.feature(name).options for name in choice.features}
+    filled = _fill_named(features, chosen.feature_options, "feature_options")
+    for name in choice.features:
+        _check_extractor(name, filled.get(name, {}), registry)
     return chosen.model_copy(
         update={
             "metric_options": _fill_named(metrics, chosen.metric_options, "metric_options"),
-            "feature_options": _fill_named(features, chosen.feature_options, "feature_options"),
+            "feature_options": filled,
         }
     )
+
+
+def _check_extractor(name: str, options: Mapping[str, Any], registry: Registry) -> None:
+    """Raise ConfigError where what an extractor's options name, such as a file, cannot be used."""
+    record = registry.feature(name)
+    check = record.check
+    if check is None:
+        return
+    try:
+        attempt("check", lambda: check(record.options.model_validate(options)))
+    except PluginError as error:
+        reason = error.__cause__ if isinstance(error.__cause__, ConfigError) else error
+        raise ConfigError(f"evaluation.feature_options.{name}: {reason}") from error
 
 
 def _fill_named(

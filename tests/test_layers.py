@@ -10,14 +10,15 @@ import pytest
 import lusgan_core
 
 STAGES = (
-    "ingestion", "preprocessing", "selection", "training", "generation", "evaluation", "promotion",
-    "reporting",
+    "ingestion", "preprocessing", "selection", "encoder", "training", "generation", "evaluation",
+    "promotion", "reporting",
 )  # fmt: skip
 """Rooms of stages, in the order of the data."""
 FILES = {
     "ingestion": {"readers", "clip", "masks"},
     "preprocessing": {"shard"},
-    "selection": {"dataset"},
+    "selection": {"dataset", "splits"},
+    "encoder": {"weights"},
 }
 """Modules that read what is not in a record: exam files, shards."""
 ROOT = Path(lusgan_core.__file__).parent

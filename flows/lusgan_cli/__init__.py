@@ -30,6 +30,8 @@ COMMANDS = {
     "recall ...",
     "audit": "Show whether a model's frames are copies of training frames, and what would be "
     "found.",
+    "encoder": "Show the LUS encoder that a store measures with, and how well it judges held-out "
+    "patients.",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
     "compare": "Put runs side by side: options that differ, samples, and values with their floors.",
     "promote": "Make a model the current one of its score, whatever the gates say.",

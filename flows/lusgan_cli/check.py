@@ -147,7 +147,8 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
         rejected: All rejections, those outside of exams included.
 
     Returns:
-        A JSON object: totals, rejections with file and reason, and counts by exam.
+        A JSON object: totals, rejections with file and reason, files with the same content, and
+        counts by exam.
     """
     exams = list(checked)
     scores = _scores(clip for exam in exams for clip in exam.clips)
@@ -164,6 +165,7 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
         "largest_channel_difference": max((g for e in exams for g in e.coloured), default=0),
         "bright_outside_fan": [file for exam in exams for file in exam.bright_outside],
         "rejected": [{"file": r.file, "reason": r.reason} for r in rejected],
+        "twice": twice(exams),
         "by_exam": [
             {
                 "patient": exam.patient,
@@ -176,6 +178,22 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
             for exam in exams
         ],
     }
+
+
+def twice(checked: Iterable[CheckedExam]) -> list[list[str]]:
+    """Find clips that are there under several names: whose files have the same content.
+
+    Args:
+        checked: All exams.
+
+    Returns:
+        For each such content the files that have it.
+    """
+    files: dict[str, set[str]] = {}
+    for exam in checked:
+        for clip in exam.clips:
+            files.setdefault(clip.files.clip.digest, set()).add(clip.files.clip.key)
+    return sorted(sorted(keys) for keys in files.values() if len(keys) > 1)
 
 
 def _scores(clips: Iterable[ClipRecord]) -> Counter[int]:
@@ -218,6 +236,8 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
     for item in rejected:
         where = f"rejected[/] {visible(item.file)}" if item.file else "failed[/]"
         out.print(f"[yellow]{where}: {visible(item.reason)}")
+    for files in twice(checked):
+        out.print(f"[yellow]there twice:[/] {', '.join(map(visible, files))} are the same file")
     if not rejected:
         out.print("every clip can be used")
 

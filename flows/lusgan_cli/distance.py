@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from lusgan_core.errors import ConfigError
 if TYPE_CHECKING:
     from lusgan_core.measured import Measured
     from lusgan_core.pipeline.set_distances import SetDistances
+    from lusgan_core.registry import Registry
 
 
 def distance(
@@ -43,6 +44,15 @@ def distance(
     frames: Annotated[
         int, typer.Option(min=2, help="Largest number of frames a side, spread over all of them")
     ] = 1000,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="An option of a feature extractor, such as its file of weights: "
+            "`--set evaluation.feature_options.NAME.OPTION=VALUE`; may be repeated",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="`cpu`, `cuda`, or `auto`")] = "auto",
     json: options.Json = False,
 ) -> None:
@@ -63,13 +73,21 @@ def distance(
         names = list(registry.set_metrics())
     chosen = [registry.set_metric(name) for name in names]
     extractors = [registry.feature(name) for name in _named(features, "--features")]
+    own = _feature_options([extractor.name for extractor in extractors], settings, registry)
     first, second = (load_frames(path, lambda line: err.print(visible(line))) for path in (a, b))
     known = FrameGroups(), FrameGroups()
     if groups is not None:
         known = read_groups(groups, a, first.names or (), b, second.names or ())
     with progress_shown():
         found = compare_folders(
-            first, second, known, chosen, extractors, most=frames, device=check_device(device)
+            first,
+            second,
+            known,
+            chosen,
+            extractors,
+            feature_options=own,
+            most=frames,
+            device=check_device(device),
         )
     if not found.values:
         reasons = "; ".join(f"{title} {reason}" for title, reason in found.absent.items())
@@ -79,6 +97,18 @@ def distance(
         print_json({"frames": found.frames, "values": values, "absent": found.absent})
     else:
         _show(found, grouped=bool(known[0].patients))
+
+
+def _feature_options(
+    names: list[str], settings: list[str] | None, registry: Registry
+) -> dict[str, dict[str, Any]]:
+    """Options of the extractors that have some, with their defaults, checked."""
+    from lusgan_core.evaluation.stage import EvaluationOptions
+    from lusgan_core.plugin_options import with_metrics
+
+    given = options.of_section(settings, "evaluation.feature_options")
+    asked = EvaluationOptions(features=tuple(names), feature_options=given)
+    return with_metrics(asked, registry).feature_options
 
 
 def _named(text: str, option: str) -> list[str]:

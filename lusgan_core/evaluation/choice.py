@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lusgan_core.api import PairMetric, SetMetric
+from lusgan_core.encoder.stage import FEATURES
 from lusgan_core.errors import ConfigError
 from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.measures.pairs.results import LIKENESS
@@ -67,7 +68,8 @@ def choose(options: EvaluationOptions, registry: Registry) -> Choice:
 
     Raises:
         UnknownPluginError: A metric or feature extractor that is named is not installed.
-        ConfigError: The likeness is not a metric on pairs.
+        ConfigError: The likeness is not a metric on pairs, or the LUS encoder's features are named
+            where there is none, or for the audit.
     """
     names = list(options.metrics or sorted(registry.records["metric"]))
     metrics = [registry.metric(name) for name in dict.fromkeys(names)]
@@ -82,12 +84,29 @@ def choose(options: EvaluationOptions, registry: Registry) -> Choice:
     elif not pairs:
         installed = registry.pair_metrics()
         pairs = [installed[name] for name in LIKENESS if name in installed]
+    if FEATURES in options.features and FEATURES not in registry.records["feature"]:
+        raise ConfigError(
+            f"evaluation.features names {FEATURES}, the features of the LUS encoder: they are used "
+            "wherever encoder.network is not none, so leave the name out"
+        )
     asked = [registry.feature(name).name for name in options.features] if sets else []
     needed = [name for metric in sets for name in metric.features or asked]
     features = [name for name in dict.fromkeys(needed) if name in registry.records["feature"]]
-    installed_for = [name for name in AUDIT_FEATURES if name in registry.records["feature"]]
-    audit = installed_for[0] if installed_for and options.audit_frames else None
+    audit = _of_audit(options, registry) if options.audit_frames else None
     return Choice(tuple(pairs), tuple(sets), tuple(features), audit)
+
+
+def _of_audit(options: EvaluationOptions, registry: Registry) -> str | None:
+    """Name the feature extractor of the audit; None where none of the usual ones is installed."""
+    if options.audit_features == FEATURES:
+        raise ConfigError(
+            f"evaluation.audit_features is {FEATURES}: the LUS encoder has seen the training "
+            "patients, so it would find every frame like theirs; name another, e.g. "
+            f"{AUDIT_FEATURES[0]}"
+        )
+    if options.audit_features is not None:
+        return registry.feature(options.audit_features).name
+    return next((name for name in AUDIT_FEATURES if name in registry.records["feature"]), None)
 
 
 def identical_likeness(metric: PairMetric) -> float:

@@ -1,9 +1,10 @@
 """What an evaluation claims of a score's frames, in words: realistic? diverse? copies?
 
-Each answer rests on one number that stands beside its floor. Distances are placed on the way from
-real frames of other patients (the floor) to noise; limits are in shares of that way. On real clips
-at 64 pixels, differences below 2% of it meant nothing, sharp frames lay at 8 to 13% and clouds
-without a pleura at a third.
+A fourth question, where there is a LUS encoder: do they show the severity that they shall? Each
+answer rests on one number that stands beside its floor. Distances are placed on the way from real
+frames of other patients (the floor) to noise; limits are in shares of that way. On real clips at 64
+pixels, differences below 2% of it meant nothing, sharp frames lay at 8 to 13% and clouds without a
+pleura at a third.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 
 from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, Claim
 from lusgan_core.evaluation.audit.section import verdict
-from lusgan_core.evaluation.stage import EvaluationRecord
+from lusgan_core.evaluation.stage import FIDELITY, EvaluationRecord
 from lusgan_core.judgement import Candidate
-from lusgan_core.measured import NOISE, find_distance
+from lusgan_core.measured import NOISE, find, find_distance
 
 CLOSE, FAR = 0.1, 0.25
 """Shares of the way to noise up to which frames are called realistic, and partly so."""
@@ -22,6 +23,9 @@ VARIED, NARROW = 0.9, 0.6
 """How much synthetic frames differ, as a share of what real ones do: diverse, and partly so."""
 COVERED, MISSED = 0.7, 0.25
 """Recall as a share of what training frames reach: diverse, and partly so."""
+FAITHFUL, UNFAITHFUL = 0.85, 0.6
+"""Share of frames judged as their score, as a multiple of that of held-out patients' frames: the
+right severity, and partly so."""
 SENSITIVE = 0.5
 """Share of planted copies that the audit must find to say anything."""
 FEW_PATIENTS = 5
@@ -106,9 +110,31 @@ def copies(record: EvaluationRecord) -> Claim:
     return Claim(question=question, answer="None detected", state="good", text=text)
 
 
+def faithful(record: EvaluationRecord) -> Claim:
+    """Answer whether frames show the severity that they are meant to show.
+
+    Args:
+        record: The evaluation, with a LUS encoder.
+
+    Returns:
+        The claim, by the share of frames that the encoder judges as their score.
+    """
+    question = "Right severity?"
+    value = find(record.values, "fidelity", (SYNTHETIC,), "share")
+    if value is None or value.value is None or not value.floor or FIDELITY in record.absent:
+        return _cannot_say(question, f"not measured: {record.absent.get(FIDELITY, 'no encoder')}.")
+    text = (
+        f"{value.value:.0%} are judged as score {record.score} by the LUS encoder; of held-out "
+        f"patients' frames {value.floor:.0%}{_shares(value.floor_range)}."
+    )
+    share = value.value / value.floor
+    return _answer(question, (share >= FAITHFUL, share >= UNFAITHFUL), text)
+
+
 def claims(record: EvaluationRecord) -> tuple[Claim, ...]:
-    """Answer all three questions."""
-    return realistic(record), diverse(record), copies(record)
+    """Answer the three questions, and a fourth where there is a LUS encoder."""
+    three = realistic(record), diverse(record), copies(record)
+    return (*three, faithful(record)) if record.encoder else three
 
 
 def advice(record: EvaluationRecord) -> Iterator[str]:
@@ -120,7 +146,7 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
     Yields:
         A sentence for each thing to do, the most important first.
     """
-    real, varied, own = (claim.state for claim in claims(record))
+    real, varied, own, *others = (claim.state for claim in claims(record))
     weak = {"warn", "bad"} & {real, varied}
     if own == "bad":
         yield "Give no frame of this model away; augmentation and more patients prevent copies."
@@ -133,9 +159,14 @@ def advice(record: EvaluationRecord) -> Iterator[str]:
         )
     if varied in weak and own != "bad":
         yield "Train with augmentation, or with another loss; look at the frames for repeated ones."
+    if others in (["warn"], ["bad"]) and own != "bad":
+        yield (
+            "Look at the frames beside real ones of other scores: labels that experts disagree "
+            "about, or few patients of this score, mix them."
+        )
     if not record.held_out:
         yield "Hold patients out (`selection.held_out`), so that there are frames to compare with."
-    elif {real, varied, own} == {"good"}:
+    elif {real, varied, own, *others} <= {"good", "unknown"} and {real, varied, own} == {"good"}:
         yield "Look at the frames, then use them; in a paper, quote these numbers with the claims."
 
 
@@ -148,6 +179,10 @@ def _why_not(record: EvaluationRecord, metric: str) -> str:
 
 def _range(ends: tuple[float, float] | None) -> str:
     return f" [{ends[0]:.3g}, {ends[1]:.3g}]" if ends else ""
+
+
+def _shares(ends: tuple[float, float] | None) -> str:
+    return f" [{ends[0]:.0%}, {ends[1]:.0%}]" if ends else ""
 
 
 def _answer(question: str, met: tuple[bool, bool], text: str) -> Claim:

@@ -13,7 +13,7 @@ from lusgan_core.api import SetMetric
 from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.section import HELD_OUT, SYNTHETIC, TRAINING, Measured
 from lusgan_core.errors import PluginError
-from lusgan_core.evaluation.choice import Choice
+from lusgan_core.evaluation.choice import choose
 from lusgan_core.evaluation.feature_store import FeatureStore
 from lusgan_core.evaluation.sides import FrameSets, Sides, frames_a_side, make_sides
 from lusgan_core.evaluation.stage import EvaluationOptions
@@ -36,7 +36,6 @@ class Distances:
 def measure_distances(
     context: StageContext,
     options: EvaluationOptions,
-    choice: Choice,
     sets: FrameSets,
     device: str,
     label: str,
@@ -46,7 +45,6 @@ def measure_distances(
     Args:
         context: Store with shards and features, and the registry.
         options: Options of the evaluation.
-        choice: The metrics and extractors.
         sets: The frames.
         device: Device of torch for extractors, and for metrics that ask for it.
         label: Text for progress bars.
@@ -59,7 +57,7 @@ def measure_distances(
             named is absent instead.
         StoreError: Shards or features cannot be read or written.
     """
-    found = Distances()
+    found, choice = Distances(), choose(options, context.registry)
     sides: dict[str, Sides] = {}
     taken = [
         (metric, name) for metric in choice.sets for name in choice.extractors_of(metric, options)

@@ -16,6 +16,7 @@ from lusgan_core.calls.section import (
     Table,
     find,
 )
+from lusgan_core.evaluation.stage import OTHER
 
 FIRST = "kid/"
 """The metric whose rows come first: it is the one to go by where frames are few."""
@@ -69,13 +70,19 @@ def distances_groups(
 
 
 def _caption(kinds: Sequence[str]) -> str:
-    ceilings = "; ".join(f"{kind}: {MEANING.get(kind, kind)}" for kind in kinds)
+    ceilings = "; ".join(f"{kind}: {MEANING[kind]}" for kind in kinds if kind in MEANING)
+    scores = ", ".join(kind for kind in kinds if kind.startswith(OTHER))
+    of_scores = "Frames of other scores are compared where there is a LUS encoder, those of its "
+    of_scores += "training patients."
+    if scores:
+        of_scores = f"{scores}: real frames of training patients with another score."
     return (
         "Sets of frames compared by their features, which the name in brackets says. The range of "
         "a value is that with other held-out patients, from four patients on; the range of the "
         "floor is that of the distance between random halves of all patients. Beside them stand "
         f"the distance of frames that are known to be bad ({ceilings}), and that of synthetic "
-        "frames to training patients. Frames of other scores are not compared."
+        "frames to training patients. "
+        f"{of_scores}"
     )
 
 
@@ -143,7 +150,8 @@ def _ranked(value: Measured) -> dict[str, float]:
     if own is not None and value.floor_range is not None and floor is not None:
         low, high = value.floor_range
         own = floor if low <= own <= high else own
-    found = {"floor": floor, "synthetic": own, **value.ceilings}
+    bad = {kind: v for kind, v in value.ceilings.items() if not kind.startswith(OTHER)}
+    found = {"floor": floor, "synthetic": own, **bad}
     sign = -1 if value.better == "higher" else 1
     return {name: sign * number for name, number in found.items() if number is not None}
 

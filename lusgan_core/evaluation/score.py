@@ -20,6 +20,7 @@ from lusgan_core.evaluation.audit.score import Audited, audit_samples, try_audit
 from lusgan_core.evaluation.audit.values import audit_values
 from lusgan_core.evaluation.choice import choose, identical_likeness
 from lusgan_core.evaluation.distances import measure_distances
+from lusgan_core.evaluation.fidelity import measure_fidelity, widened
 from lusgan_core.evaluation.sides import FrameSets
 from lusgan_core.evaluation.stage import (
     FIRST_SYNTHETIC,
@@ -73,18 +74,23 @@ def evaluate_score(call: StageCall, context: StageContext) -> Product:
     may_fail = frozenset(m.name for m in metrics) - {*options.metrics, options.likeness}
     compare = _Comparer(metrics, options.compat, context.runtime, call.label, may_fail)
     record = _compare(compare, real, synthetic, options, samples)
-    found = measure_distances(context, options, choice, sets, device, call.label)
+    encoder = earlier(context, key) if (key := call.arguments.get("encoder")) else None
+    wide = widened(context, options, encoder, sets)
+    found = measure_distances(wide.context, wide.options, wide.sets, device, call.label)
+    fidelity = measure_fidelity(context, options, wide.encoder, sets, device)
     likeness = next((m for m in compare.metrics if m.name == record.likeness), None)
     audited = Audited(sets, real[0].frames, real[1].frames, choice.audit, likeness)
     audit, lacking = try_audit(context, options, audited, device, call.label)
     record = record.model_copy(
         update={
-            "values": (*record.values, *found.values, *audit_values(audit)),
-            "absent": record.absent | found.absent | lacking,
+            "values": (*record.values, *found.values, *fidelity.values, *audit_values(audit)),
+            "absent": record.absent | wide.absent | found.absent | fidelity.absent | lacking,
             "features": tuple(
                 dict.fromkeys((*found.features, *([audit.extractor] if audit else [])))
             ),
             "audit": audit,
+            "judged": fidelity.judged,
+            "encoder": call.inputs["encoder"][:8] if wide.encoder else "",
         }
     )
     folder = call.manifest.rpartition("/")[0]

@@ -26,7 +26,7 @@ from lusgan_core.calls.section import (
 from lusgan_core.evaluation.audit.section import audit_group
 from lusgan_core.evaluation.claims import advice, claims
 from lusgan_core.evaluation.distances_section import distances_groups
-from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, NearestReal
+from lusgan_core.evaluation.stage import FIRST_SYNTHETIC, EvaluationRecord, Judged, NearestReal
 
 PAIRS = 8
 """Nearest pairs that are shown."""
@@ -57,6 +57,8 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
     real = record.training + record.held_out
     of_sets = {title: why for title, why in record.absent.items() if title.endswith(")")}
     groups = distances_groups(record.score, record.values, of_sets)
+    if record.judged is not None:
+        groups.append(_judged(record, record.judged))
     if record.audit is not None:
         groups.append(audit_group(record.audit, record.samples, record.score))
     if of_likeness is not None:
@@ -82,6 +84,33 @@ def evaluation_section(record: EvaluationRecord, likeness_named: bool = False) -
                 for title, value in same.values()
             ),
             *(("SSIM stands in for MS-SSIM throughout.",) if stands_in else ()),
+        ),
+    )
+
+
+def _judged(record: EvaluationRecord, judged: Judged) -> Group:
+    """Which scores the LUS encoder gives synthetic frames, and held-out patients' ones."""
+    rows = (("Synthetic", judged.synthetic), ("Held-out patients", judged.real))
+    return Group(
+        title="Score fidelity",
+        text="Which severity the LUS encoder, trained on training patients, sees in the frames.",
+        figures=(
+            Table(
+                name="fidelity",
+                title=f"Frames of score {record.score}, judged by the LUS encoder",
+                columns=("Frames", *(f"Judged {score}" for score in judged.real), "Number"),
+                rows=tuple(
+                    (
+                        name,
+                        *(
+                            f"{count / max(sum(counts.values()), 1):.0%}"
+                            for count in counts.values()
+                        ),
+                        sum(counts.values()),
+                    )
+                    for name, counts in rows
+                ),
+            ),
         ),
     )
 

@@ -5,8 +5,8 @@ Shapes: N frames, H height, W width, D features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.evaluation.bad_frames import blurred, noise
 from lusgan_core.evaluation.feature_store import FeatureStore
-from lusgan_core.evaluation.stage import EvaluationOptions, RealFrame
+from lusgan_core.evaluation.stage import OTHER, EvaluationOptions, RealFrame
 from lusgan_core.measures.distances import Comparison
 from lusgan_core.measures.sides import Side, places
 from lusgan_core.progress import track
@@ -41,6 +41,8 @@ class FrameSets:
     samples: str
     """Key of the file of synthetic frames."""
     samples_digest: str
+    others: Mapping[int, Sequence[ClipFrames]] = field(default_factory=dict)
+    """Other score -> clips of training patients with frames of it, where they are known."""
 
 
 def frames_a_side(sets: FrameSets, options: EvaluationOptions) -> int:
@@ -106,9 +108,27 @@ def make_sides(
     which = places(len(sets.training), MORE * count)[places(len(all_training), count)]
     smooth = _made(kept, sets, blurred(sets.training_frames[which]))
     bad["blurred"] = replace(training, features=smooth.features)
+    bad |= _other_scores(kept, sets.others, count, label)
     return Sides(
         Comparison(held_out, judged, training, _joined(all_training, all_held_out), bad), training
     )
+
+
+def _other_scores(
+    kept: FeatureStore, others: Mapping[int, Sequence[ClipFrames]], count: int, label: str
+) -> dict[str, Side]:
+    """Frames of each other score; scores with fewer than a side has are left out."""
+    found = {}
+    for score, clips in others.items():
+        if sum(clip.frames for clip in clips) >= count:
+            every = [
+                RealFrame(shard=clip.key, frame=number, patient=clip.patient, held_out=False)
+                for clip in clips
+                for number in range(clip.frames)
+            ]
+            frames = _spaced(every, count)
+            found[f"{OTHER} {score}"] = _real(kept, clips, frames, score, label)
+    return found
 
 
 def _made(kept: FeatureStore, sets: FrameSets, frames: NDArray[np.uint8]) -> Side:

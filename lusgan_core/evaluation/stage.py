@@ -10,16 +10,23 @@ from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import Distribution, Measured, Section
 from lusgan_core.domain import Record
+from lusgan_core.encoder.stage import FEATURES, encoder_digest
 from lusgan_core.evaluation.audit.record import AuditRecord
 from lusgan_core.evaluation.real_frame import RealFrame as RealFrame
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same call would give another result."""
 
 
+OTHER = "score"
+"""How the ceilings of real frames of other scores are named, each with its score."""
+FIDELITY = "Score fidelity"
+"""Under which an evaluation's record says why it was not measured."""
+ENCODER = "LUS encoder"
+"""Under which it says why the store's encoder is not used."""
 FIRST_SYNTHETIC = "first synthetic"
 """Side of the values of the report's Table 1: the first synthetic frame."""
 
@@ -87,6 +94,11 @@ class EvaluationOptions(Options):
         le=10_000,
         description="Planted copies a kind on which the audit measures its own sensitivity",
     )
+    audit_features: str | None = Field(
+        None,
+        description="Feature extractor of the memorisation audit; it must not have seen training "
+        "patients. Empty: lite0, or else random",
+    )
     compat: str = Field("0.4.10", description="Version of sewar whose values the metrics give")
 
 
@@ -96,6 +108,14 @@ class NearestReal(Record):
     synthetic: int
     value: float
     real: RealFrame
+
+
+class Judged(Record):
+    """How many frames the LUS encoder gives each score."""
+
+    synthetic: dict[int, int]
+    real: dict[int, int]
+    """The same of held-out patients' frames."""
 
 
 class EvaluationRecord(Record):
@@ -131,14 +151,27 @@ class EvaluationRecord(Record):
     """The feature extractors that were used, by name and eight digits of what they compute."""
     audit: AuditRecord | None = None
     """The memorisation audit; ``absent`` says why where there is none."""
+    judged: Judged | None = None
+    """What the LUS encoder makes of the frames; None where it does not judge them."""
+    encoder: str = ""
+    """Eight digits of the LUS encoder that was used; empty if there was none."""
 
     def distance(self, value: float) -> float:
         """How far two frames are apart that are so much alike; 0 for identical ones."""
         return abs(self.identical - value)
 
 
+def by_encoder(value: Measured) -> bool:
+    """Whether a value was measured with the LUS encoder, so that another one gives another."""
+    return value.metric.endswith(f"/{FEATURES}") or value.metric in ("fidelity", "encoder_accuracy")
+
+
 def call(
-    selected: Manifest, generated: Manifest, options: EvaluationOptions, registry: Registry
+    selected: Manifest,
+    generated: Manifest,
+    options: EvaluationOptions,
+    registry: Registry,
+    encoder: Manifest | None = None,
 ) -> StageCall:
     """Make the call that evaluates one score's samples.
 
@@ -147,6 +180,7 @@ def call(
         generated: Manifest of the generation of its synthetic frames.
         options: Options of the evaluation.
         registry: Registry that identifies metrics and feature extractors for the cache key.
+        encoder: Manifest of the store's LUS encoder; None without one.
 
     Returns:
         The call, for ``run``.
@@ -157,6 +191,8 @@ def call(
     from lusgan_core.evaluation.choice import choose
 
     dataset, samples = data_of(selected, ScoreDataset), data_of(generated, SampleSet)
+    made = {} if encoder is None else {"encoder": encoder_digest(encoder)}
+    named = {} if encoder is None else {"encoder": encoder.manifest_key}
     return new_call(
         "evaluate",
         VERSION,
@@ -164,9 +200,14 @@ def call(
         inputs={
             "samples": generated.artifacts["frames"].digest,
             "real": dataset.real_digest,
+            **made,
         },
         options=options,
-        arguments={"selected": selected.manifest_key, "generated": generated.manifest_key},
+        arguments={
+            "selected": selected.manifest_key,
+            "generated": generated.manifest_key,
+            **named,
+        },
         manifest=lambda key: (
             f"evaluations/score-{samples.score}/{samples.model}/{key[:8]}/manifest.json"
         ),

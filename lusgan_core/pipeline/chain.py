@@ -17,7 +17,8 @@ from lusgan_core.calls.call import StageCall, data_of, lookup
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.config import RunConfig, describe
 from lusgan_core.domain import ExamRecord, Rejection
-from lusgan_core.errors import LusganError
+from lusgan_core.encoder import stage as encode
+from lusgan_core.errors import LusganError, TooFewFramesError
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
@@ -54,6 +55,8 @@ class Outcome:
     """Score -> why it has no model."""
     errors: dict[int, LusganError] = field(default_factory=dict)
     """The errors themselves, for who wants to see where they came from."""
+    encoder: Manifest | None = None
+    """The store's LUS encoder; None where the options want none, or training patients are few."""
     report: Manifest | None = None
 
     def fail(self, score: int, error: LusganError) -> None:
@@ -128,9 +131,11 @@ def run_chain(
         )
     if until != "preprocess":
         trained = _train(runner, preprocessed, config, registry, outcome)
+        if trained and until in ("evaluate", "report"):
+            outcome.encoder = _encode(runner, preprocessed, config)
         for score in trained if until != "train" else ():
             try:
-                _judge(runner, outcome.scores[score], config, registry, until)
+                _judge(runner, outcome.scores[score], config, registry, until, outcome.encoder)
             except OF_ONE_SCORE as error:
                 outcome.fail(score, error)
     if until == "report":
@@ -143,6 +148,7 @@ def run_chain(
             failures=outcome.failures,
             rejected=outcome.rejected,
             registry=registry,
+            encoder=outcome.encoder,
         )
         outcome.report = runner.one(call)
     return outcome
@@ -178,15 +184,33 @@ def _train(
     return trained
 
 
+def _encode(runner: Runner, preprocessed: Sequence[Manifest], config: RunConfig) -> Manifest | None:
+    """Find or train the store's LUS encoder; None where there is too little to train it on."""
+    if config.encoder.network == "none":
+        return None
+    try:
+        encode.check_enough(encode.datasets(preprocessed, config.selection))
+    except TooFewFramesError:
+        return None
+    return runner.one(
+        encode.call(preprocessed, config.encoder, config.preprocessing, config.selection)
+    )
+
+
 def _judge(
-    runner: Runner, done: dict[str, Manifest], config: RunConfig, registry: Registry, until: str
+    runner: Runner,
+    done: dict[str, Manifest],
+    config: RunConfig,
+    registry: Registry,
+    until: str,
+    encoder: Manifest | None,
 ) -> None:
     """Generate, evaluate and promote one score."""
     done["generate"] = runner.one(generate.call(done["train"], config.generation, registry))
     if until == "generate":
         return
     done["evaluate"] = runner.one(
-        evaluate.call(done["select"], done["generate"], config.evaluation, registry)
+        evaluate.call(done["select"], done["generate"], config.evaluation, registry, encoder)
     )
     if until == "evaluate":
         return

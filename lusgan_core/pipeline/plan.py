@@ -271,6 +271,9 @@ def _differences(call: StageCall, earlier: Manifest) -> list[str]:
 _INPUTS = {
     "shards": "set of shards",
     "ingested": "exam record",
+    "frames": "way of making frames",
+    "split": "split of patients",
+    "encoder": "LUS encoder",
     "generator": "generator",
     "samples": "sample set",
     "real": "set of real frames",

@@ -1,6 +1,7 @@
 """The stages of the pipeline: plain functions from references and options to a manifest.
 
     ingest -> preprocess -> select -> train -> generate -> evaluate -> promote -> report
+                         -> encode ----------------------->
 
 Each module has a ``call`` (what would be done, with its cache key) and a ``run`` (doing it).
 """
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from lusgan_core.calls.call import Stage, StageCall, StageContext, earlier, execute
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.encoder import stage as encode
 from lusgan_core.errors import (
     ConfigError,
     LeaseError,
@@ -35,6 +37,7 @@ RUNS: dict[str, Stage] = {
     "ingest": ingest.run,
     "preprocess": preprocess.run,
     "select": select.run,
+    "encode": encode.run,
     "train": train.run,
     "generate": generate.run,
     "evaluate": evaluate.run,
@@ -46,6 +49,7 @@ VERSIONS: dict[str, int] = {
     "ingest": ingest.VERSION,
     "preprocess": preprocess.VERSION,
     "select": select.VERSION,
+    "encode": encode.VERSION,
     "train": train.VERSION,
     "generate": generate.VERSION,
     "evaluate": evaluate.VERSION,

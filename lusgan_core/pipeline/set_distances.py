@@ -5,8 +5,9 @@ Shapes: N frames, D features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ def compare_folders(
     metrics: Sequence[SetMetric],
     extractors: Sequence[FeatureExtractor],
     *,
+    feature_options: Mapping[str, Mapping[str, Any]] | None = None,
     most: int = 1000,
     device: str = "cpu",
 ) -> SetDistances:
@@ -59,6 +61,7 @@ def compare_folders(
         groups: Patients and clips of both.
         metrics: Metrics on sets.
         extractors: Feature extractors; a metric that is defined on some takes those among them.
+        feature_options: Options of extractors that have some, by the extractor's name.
         most: Largest number of frames a side, spread evenly over all of them.
         device: A device of torch.
 
@@ -79,7 +82,9 @@ def compare_folders(
             small = f"needs {extractor.min_size} pixels a side, frames have {min(a.shape[:2])}"
             found.absent |= {f"{m.title} ({extractor.name})": small for m in taken}
             continue
-        sides = _sides(a, b, groups, count, extractor, device)
+        given = (feature_options or {}).get(extractor.name, {})
+        extract = build_extractor(extractor, given, device)
+        sides = _sides(a, b, groups, count, extractor.name, extract)
         with track(f"{extractor.name} distances", len(taken), "distances") as task:
             for metric in taken:
                 title = f"{metric.title} ({extractor.name})"
@@ -112,14 +117,13 @@ def _sides(
     b: FrameSet,
     groups: tuple[FrameGroups, FrameGroups],
     count: int,
-    extractor: FeatureExtractor,
-    device: str,
+    name: str,
+    extract: Extract,
 ) -> Comparison:
     """The sides of distances on the features of one extractor."""
-    extract = build_extractor(extractor, device=device)
     known = bool(groups[0].patients)
-    real = _side(a, groups[0], MORE * count if known else count, extract, f"{extractor.name} of A")
-    judged = _side(b, groups[1], count, extract, f"{extractor.name} of B")
+    real = _side(a, groups[0], MORE * count if known else count, extract, f"{name} of A")
+    judged = _side(b, groups[1], count, extract, f"{name} of B")
     height, width, channels = a.shape
     shape = (height, width, 3) if channels == 3 else (height, width)
     bad = Side(extract(noise(count, shape)).astype(np.float64))

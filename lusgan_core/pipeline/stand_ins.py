@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from lusgan_core.calls.call import StageCall
 from lusgan_core.domain import ExamRecord, ScoreCount, ShardRecord
+from lusgan_core.encoder.stage import EncoderRecord
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.networks.generator import GeneratorRecord
@@ -24,6 +25,7 @@ from lusgan_core.training.stage import ModelRecord, folder_of
 UNKNOWN = "not made yet"
 """Stands for the digest of what would be made."""
 ARTIFACTS = {
+    "encode": ("encoder",),
     "train": ("generator", "progress", "history"),
     "generate": ("frames",),
     "evaluate": ("evaluation",),
@@ -90,6 +92,13 @@ def _model(call: StageCall) -> Facts:
     return data, {}
 
 
+def _encoder(call: StageCall) -> Facts:
+    data = EncoderRecord(
+        network=call.options["network"], size=1, side=1, channels=1, scores=(), clips={}
+    )
+    return data, {}
+
+
 def _samples(call: StageCall) -> Facts:
     folder = call.manifest.rpartition("/")[0]
     _, score, model = folder.split("/")[:3]
@@ -131,6 +140,7 @@ def _report(call: StageCall) -> Facts:
 
 STAND_INS: dict[str, Callable[[StageCall], Facts]] = {
     "preprocess": _shards,
+    "encode": _encoder,
     "train": _model,
     "generate": _samples,
     "evaluate": _evaluation,

@@ -1,9 +1,10 @@
 """Withdraws exams that left the source, e.g. because a patient's consent ended.
 
-Their records, shards and features are deleted and they are in no dataset any more. Models that saw
-them are marked, and where one was current, its score has no current model from then on: having none
-is better than using that one. The next run finds datasets without the exam, so it trains the
-affected scores again by itself, and the gates decide whether the new models become current.
+Their records, shards and features are deleted, and so are LUS encoders that saw them; they are in
+no dataset any more. Models that saw them are marked, and where one was current, its score has no
+current model from then on: having none is better than using that one. The next run finds datasets
+without the exam, so it trains the affected scores again by itself, and the gates decide whether the
+new models become current.
 
 What was made from an exam (samples, evaluations, reports, checkpoints) is listed in a record,
 ``withdrawals/<exam8>.json``, and deleted by ``lusgan prune --withdrawn``. The record names the exam
@@ -28,6 +29,7 @@ from lusgan_core.exporting.key import forget
 from lusgan_core.exporting.record import exports
 from lusgan_core.ingestion.discover import Discovery, no_exam
 from lusgan_core.pipeline import index
+from lusgan_core.pipeline.encoders import erase, that_saw
 from lusgan_core.promotion.current import current_model, empty
 from lusgan_core.promotion.withdrawal_marks import mark, unmark
 from lusgan_core.reporting.stage import ReportRecord
@@ -53,6 +55,8 @@ class Withdrawal(Record):
     """Folders of reports that count it, and may show its frames."""
     exports: tuple[str, ...] = ()
     """Names of exported data sets with its frames, or with frames of models that saw it."""
+    encoders: tuple[str, ...] = ()
+    """LUS encoders that saw it; they are deleted."""
 
 
 def settle(
@@ -114,6 +118,8 @@ def described(store: Store, done: Sequence[Withdrawal]) -> tuple[str, ...]:
     if emptied:
         said += f", and scores {', '.join(map(str, emptied))} have no current model until one is "
         said += "promoted"
+    if any(one.encoders for one in done):
+        said += "; the LUS encoder saw them, and the next run makes another"
     said += "; `lusgan prune --withdrawn` lists what was made from them"
     exported = sorted({name for one in done for name in one.exports})
     if exported:
@@ -150,6 +156,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
             evaluations=tuple(found.evaluations),
             reports=tuple(found.reports),
             exports=_exported(store, own[1], found.models),
+            encoders=that_saw(store, own[1]),
         ),
     )
     store.put(_key(record.exam), record.model_dump_json(indent=1).encode())
@@ -158,6 +165,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     for score in emptied:
         empty(store, score, "withdrawal", f"it saw exam {record.exam}, which was withdrawn")
     _reopen(store, scores)
+    erase(store, record.encoders)
     features = f"features/{place}"
     index.erase(store, [*index.below(store, *own, features), *found.datasets])
     if not index.below(store, f"exams/{key_part(exam.patient)}/"):
@@ -227,7 +235,7 @@ def _merged(store: Store, record: Withdrawal) -> Withdrawal:
         before = Withdrawal.model_validate_json(store.get(_key(record.exam)))
     except MissingArtifactError:
         return record
-    names = ("scores", "emptied", "models", "evaluations", "reports", "exports")
+    names = ("scores", "emptied", "models", "evaluations", "reports", "exports", "encoders")
     both = {n: tuple(sorted({*getattr(before, n), *getattr(record, n)})) for n in names}
     return record.model_copy(update={"at": before.at, **both})
 

@@ -37,9 +37,10 @@ def decide(call: StageCall, context: StageContext) -> Product:
     )
     before = current.model if current else ""
     against = current if current and current.model != model.name else None
+    measured = data_of(evaluated, EvaluationRecord)
     judged = judge(
-        candidate_of(model, data_of(evaluated, EvaluationRecord)),
-        _current(context, against) if against else None,
+        candidate_of(model, measured),
+        _current(context, against, measured.encoder) if against else None,
         options,
         context.registry,
     )
@@ -94,15 +95,17 @@ def _held_back(
     return ""
 
 
-def _current(context: StageContext, current: CurrentModel) -> Candidate | None:
+def _current(context: StageContext, current: CurrentModel, encoder: str) -> Candidate | None:
     """The current model as gates see it; None if it was never judged or its evaluation is gone.
 
+    What another LUS encoder than the candidate's measured is left out.
     A person may promote a model that has no evaluation, and lusgan 0.1 left other evaluations.
     """
     if not current.evaluated:
         return None
     try:
         trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
-        return candidate_of(data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord))
+        model, measured = data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord)
+        return candidate_of(model, measured, encoder)
     except (MissingArtifactError, ValueError):
         return None

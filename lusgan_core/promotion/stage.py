@@ -22,7 +22,7 @@ from lusgan_core.training.stage import ModelRecord
 
 __all__ = ["VERSION", "PromotionOptions", "PromotionRecord", "Verdict", "call", "run", "section"]
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same call would give another result."""
 
 

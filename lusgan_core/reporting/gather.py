@@ -17,6 +17,7 @@ from lusgan_core.calls.call import (
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import Section
 from lusgan_core.domain import ExamRecord, Rejection
+from lusgan_core.encoder import stage as encoders
 from lusgan_core.evaluation import stage as evaluation
 from lusgan_core.generation import stage as generation
 from lusgan_core.ingestion import stage as ingestion
@@ -57,6 +58,7 @@ def make_report(call: StageCall, context: StageContext) -> Product:
         stages=(
             *told["ingested"],
             *told["preprocessed"],
+            *told.get("encoder", ()),
             *(key for of in told["scores"].values() for key in of.values()),
         ),
         claims={page.score: page.claims for page in content.scores if page.claims},
@@ -79,6 +81,7 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
     description = RunDescription.model_validate(told["description"])
     ingested = [earlier(context, key) for key in told["ingested"]]
     preprocessed = [earlier(context, key) for key in told["preprocessed"]]
+    encoder = [earlier(context, key) for key in told.get("encoder", ())]
     scores = {
         int(score): {stage: earlier(context, key) for stage, key in of.items()}
         for score, of in told["scores"].items()
@@ -103,6 +106,7 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
         data=(
             selection.section(shards, held_out, len(rejected)),
             ingestion.section(rejected),
+            *(encoders.section(data_of(m, encoders.EncoderRecord)) for m in encoder),
         ),
         scores=tuple(
             ScorePage(
@@ -114,7 +118,7 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
         ),
         provenance=_provenance(
             description,
-            [*ingested, *preprocessed],
+            [*ingested, *preprocessed, *encoder],
             scores,
             {name: context.registry.provider_of(name) for name in call.plugins},
             context.registry,

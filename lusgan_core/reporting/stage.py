@@ -61,6 +61,7 @@ def call(
     failures: Mapping[int, str],
     rejected: Sequence[Rejection],
     registry: Registry,
+    encoder: Manifest | None = None,
 ) -> StageCall:
     """Make the call that reports on a whole run.
 
@@ -73,6 +74,7 @@ def call(
         failures: Why a score has no model, for those that have none.
         rejected: Clips that cannot be used.
         registry: Installed plugins, with the presets.
+        encoder: Manifest of the store's LUS encoder; None without one.
 
     Returns:
         The call, for ``run``.
@@ -86,7 +88,13 @@ def call(
             str(score): of["promote"].data for score, of in scores.items() if "promote" in of
         },
     }
-    manifests = [*ingested, *preprocessed, *(m for of in scores.values() for m in of.values())]
+    made = [] if encoder is None else [encoder]
+    manifests = [
+        *made,
+        *ingested,
+        *preprocessed,
+        *(m for of in scores.values() for m in of.values()),
+    ]
     return new_call(
         "report",
         VERSION,
@@ -99,6 +107,7 @@ def call(
         options=options,
         arguments={
             **told,
+            "encoder": [m.manifest_key for m in made],
             "ingested": [m.manifest_key for m in ingested],
             "preprocessed": [m.manifest_key for m in preprocessed],
             "scores": {

@@ -163,6 +163,7 @@ def candidates(metrics: tuple[str, ...] = ()) -> list[Candidate]:
             values=(
                 *_values(loss, share, synthetic, APART[number % len(APART)], tuple(names)),
                 *_audited(copying=nearest < 0.1, sensitive=synthetic < 1),
+                *_judged(synthetic),
             ),
             likeness="ssim",
             to_training=(nearest,) * (FRAMES // 2) + (0.3,) * (FRAMES // 2),
@@ -223,6 +224,23 @@ def _audited(copying: bool, sensitive: bool) -> tuple[Measured, ...]:
         *(
             Measured(metric=m, title=m, statistic="share", value=0.8 if sensitive else 0.3)
             for m in ("copies_found", "copies_noticed")
+        ),
+    )
+
+
+def _judged(share: float) -> tuple[Measured, ...]:
+    """What the LUS encoder makes of the frames; nothing of those that are all alike."""
+    if share < 0.1:
+        return ()
+    return (
+        Measured(
+            metric="fidelity",
+            title="Score fidelity",
+            between=(SYNTHETIC,),
+            statistic="share",
+            value=min(share, 0.9),
+            number=FRAMES,
+            floor=0.85,
         ),
     )
 

@@ -34,6 +34,7 @@ from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
 from lusgan_core.training.checkpoint import load_state, save_state
+from lusgan_core.training.hparams import log_hparams
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import TrainingOptions
@@ -182,6 +183,8 @@ class _Run:
             SummaryWriter(logs, purge_step=self.resumed_from + 1) as board,
             track(job.label, options.iterations, "it") as task,
         ):
+            if not self.resumed_from:
+                log_hparams(board, options, HISTORY)
             task.update(state.iteration)
             while state.iteration < options.iterations:
                 self._pending.append(self.trainer.iterate(state))

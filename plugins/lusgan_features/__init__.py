@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lusgan_core.api import FeatureExtractor, hookimpl
-from lusgan_features import lite0, lite2, random_networks
+from lusgan_features import inception_v3, lite0, lite2, lite_file, random_networks
 
 LUSGAN_API = 2
 
-MODULES = (random_networks, lite0, lite2)
+MODULES = (random_networks, lite0, lite2, lite_file, inception_v3)
 
 
 @hookimpl

@@ -12,14 +12,13 @@ Shapes: N frames, H height, W width, D features; tensors are NCHW.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lusgan_core.api import ConfigError
+from lusgan_features.precision import full_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,14 +131,34 @@ def build_lite(device: str, name: str) -> Callable[[NDArray[np.uint8]], NDArray[
         ConfigError: The package that ships the weights is not installed.
     """
     import torch
-    from torch.nn import functional
 
     (path,) = weights_of(name)
-    network = _network(torch.load(path, map_location=device, weights_only=True))
+    return extractor_of(torch.load(path, map_location=device, weights_only=True), device)
+
+
+def extractor_of(
+    tensors: dict[str, Tensor], device: str
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Return the function that computes the features by given weights.
+
+    Args:
+        tensors: The weights by name, on that device.
+        device: A device of torch.
+
+    Returns:
+        A function from frames (N, H, W) or (N, H, W, 3) uint8 to features (N, 1280) float32.
+
+    Raises:
+        ConfigError: The tensors are not those of an EfficientNet-Lite.
+    """
+    import torch
+    from torch.nn import functional
+
+    network = _checked(tensors, device)
 
     def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = []
-        with torch.no_grad(), _full_precision():
+        with torch.no_grad(), full_precision():
             for first in range(0, len(frames), AT_ONCE):
                 x = torch.tensor(frames[first : first + AT_ONCE], device=device).float()
                 x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
@@ -152,26 +171,30 @@ def build_lite(device: str, name: str) -> Callable[[NDArray[np.uint8]], NDArray[
     return extract
 
 
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Keep convolutions in float32 on a GPU, too, whatever the process has set."""
+def _checked(tensors: dict[str, Tensor], device: str) -> _Network:
+    """The network; raises ConfigError where tensors are missing, or do not fit each other."""
     import torch
 
-    backends: Any = torch.backends
-    setting = backends.cudnn.conv
-    before = setting.fp32_precision
-    setting.fp32_precision = "ieee"
+    what = "the file of weights does not fit an EfficientNet-Lite"
     try:
-        yield
-    finally:
-        setting.fp32_precision = before
+        network = _network(tensors)
+        with torch.no_grad():
+            size = network(torch.zeros(1, 3, 32, 32, device=device)).shape[1]
+    except KeyError as error:
+        raise ConfigError(f"{what}: it lacks {error.args[0]}") from error
+    except (RuntimeError, ValueError, IndexError, StopIteration) as error:
+        raise ConfigError(f"{what}: its tensors do not fit each other ({error})") from error
+    if size != SIZE:
+        raise ConfigError(f"{what}: it ends in {size} channels, expected {SIZE}")
+    return network
 
 
 def _network(tensors: dict[str, Tensor]) -> _Network:
     """Put the network together from its file of weights, whose shapes tell its architecture."""
     blocks: list[tuple[_Convolution, ...]] = []
     strides = iter(STRIDES)
-    count = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("_blocks."))
+    numbers = [int(name.split(".")[1]) for name in tensors if name.startswith("_blocks.")]
+    count = max(numbers, default=0) + 1
     for number in range(count):
         own = f"_blocks.{number}."
         depthwise = partial(_convolution, tensors, f"{own}_depthwise_conv", f"{own}_bn1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lusgan_core.api import Gate, hookimpl
-from lusgan_gates import collapse, copies, divergence, diversity, near_copies, realism
+from lusgan_gates import collapse, copies, divergence, diversity, fidelity, near_copies, realism
 
 LUSGAN_API = 2
 
@@ -22,6 +22,7 @@ def register_gates() -> Sequence[Gate]:
         realism.GATE,
         diversity.GATE,
         collapse.GATE,
+        fidelity.GATE,
         copies.GATE,
         near_copies.GATE,
     ]

@@ -257,3 +257,27 @@ def test_unreadable_files_are_rejected(lusgan, tmp_path: Path) -> None:
     clip.chmod(0)
     (told,) = json.loads(lusgan("check", exams, "--json").out)["rejected"]
     assert "Permission denied" in told["reason"]
+
+
+def scores_of(clip: Path) -> Path:
+    """Return the file of a clip's scores."""
+    return clip.with_name(f"{clip.stem}_score.mat")
+
+
+def test_a_clip_that_is_there_twice_is_named(lusgan, tmp_path: Path) -> None:
+    """A clip's file copied to another patient is named with it, and can be used nevertheless;
+    without a copy nothing is said."""
+    exams = write_exams(tmp_path / "exams", patients=2)
+    for mask in exams.rglob("*_mask.png"):  # that of another clip may be of another size
+        mask.unlink()
+    assert json.loads(lusgan("check", exams, "--json").out)["twice"] == []
+    first = sorted(path for path in exams.rglob("convex_9001_*.mat") if "score" not in path.name)[0]
+    other = sorted(path for path in exams.rglob("convex_9002_*.mat") if "score" not in path.name)[0]
+    other.write_bytes(first.read_bytes())
+    scores_of(other).write_bytes(scores_of(first).read_bytes())
+    found = json.loads(lusgan("check", exams, "--json").out)
+    pair = [str(path.relative_to(exams)) for path in (first, other)]
+    assert found["twice"] == [pair]
+    assert found["rejected"] == []
+    said = " ".join(lusgan("check", exams).out.split())
+    assert f"there twice: {pair[0]}, {pair[1]} are the same file" in said

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from files_of_weights import lite0_tensors, written
 from lusgan_core.measures.bound import bound
 from lusgan_core.measures.features import build_extractor
 from lusgan_core.measures.sides import Side
@@ -149,3 +150,21 @@ def test_frames_of_one_patient_have_no_kid(lusgan, folders, groups) -> None:
     assert list(found["absent"]) == ["KID (random)"]
     assert "needs real frames of two patients or more" in found["absent"]["KID (random)"]
     assert [value["floor"] for value in found["values"]] == [None]
+
+
+def test_a_file_of_weights(lusgan, folders, tmp_path) -> None:
+    """A user's file gives the distances of the network that it holds; another digest is refused."""
+    named = written(lite0_tensors(), tmp_path / "lite0.safetensors")
+    settings = [
+        text
+        for name, value in named.items()
+        for text in ("--set", f"evaluation.feature_options.efficientnet_lite.{name}={value}")
+    ]
+    asked = ("distance", *folders, "--metrics", "fid", "--json", "--features")
+    said = json.loads(lusgan(*asked, "efficientnet_lite", *settings).out)
+    own = json.loads(lusgan(*asked, "lite0").out)
+    assert said["values"][0]["value"] == own["values"][0]["value"]
+    settings[-1] = settings[-1][:-4] + "0000"
+    refused = lusgan(*asked, "efficientnet_lite", *settings)
+    assert refused.code == 2
+    assert "another file" in refused.last

@@ -19,6 +19,9 @@ from lusgan_core.evaluation.audit.limits import (
 from lusgan_core.evaluation.audit.plants import KINDS, plant
 from lusgan_core.evaluation.audit.published import ENOUGH, authenticity, c_t, z_u
 from lusgan_core.evaluation.audit.ratios import feature_distances, merge_patients, ratios
+from lusgan_core.evaluation.audit.record import AuditRecord, Suspect
+from lusgan_core.evaluation.audit.section import concentration
+from lusgan_core.evaluation.real_frame import RealFrame
 
 
 @pytest.fixture
@@ -234,3 +237,22 @@ def test_planted_copies_differ_from_their_originals_as_their_kind_says(
         assert np.abs(found - (level + np.roll(level, -3, axis=0)) / 2).max() <= 0.5
     else:
         assert 2 < error < 40
+
+
+def test_flags_that_point_at_one_patient_are_told() -> None:
+    """Five of six flagged frames nearest to one training patient are said to be; three of six, or
+    few frames, are not."""
+
+    def pointing(*patients: str) -> AuditRecord:
+        suspects = tuple(
+            Suspect(
+                synthetic=number, features=0.5, likeness=0.5,
+                real=RealFrame(shard="s", frame=0, patient=patient, held_out=False),
+            )
+            for number, patient in enumerate(patients)
+        )  # fmt: skip
+        return AuditRecord.model_construct(suspects=suspects)
+
+    assert concentration(pointing(*"aaaaab")).startswith("5 of 6 flagged frames are nearest to one")
+    assert concentration(pointing(*"aaabbb")) == ""
+    assert concentration(pointing(*"aaa")) == ""

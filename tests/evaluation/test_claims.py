@@ -178,3 +178,31 @@ def test_advice_follows_from_the_claims(evaluation: EvaluationRecord, words: lis
 def test_all_three_questions_are_answered() -> None:
     """In the order in which they are read."""
     assert [claim.question for claim in claims(record())] == ["Realistic?", "Diverse?", "Copies?"]
+
+
+@pytest.mark.parametrize(
+    ("share", "answer", "state"),
+    [
+        (0.7, "Yes", "good"),
+        (0.67, "Partly", "warn"),
+        (0.47, "No", "bad"),
+        (None, "Cannot say", "unknown"),
+    ],
+)
+def test_the_right_severity_is_held_against_real_frames(
+    share: float | None, answer: str, state: str
+) -> None:
+    """With 80% of held-out patients' frames judged right, limits lie at 68% and 48%; without an
+    encoder the question is not asked, and without a value its reason is told."""
+    value = Measured(
+        metric="fidelity", title="Score fidelity", between=(SYNTHETIC,), statistic="share",
+        value=share, floor=0.8, floor_range=(0.6, 0.9), number=100,
+    )  # fmt: skip
+    absent = {} if share is not None else {"Score fidelity": "it cannot judge"}
+    found = record(*((value,) if share is not None else ()), encoder="aaaa", absent=absent)
+    claim = claims(found)[-1]
+    assert (claim.question, claim.answer, claim.state) == ("Right severity?", answer, state)
+    expected = f"{share:.0%} are judged" if share is not None else "it cannot judge"
+    assert expected in claim.text
+    assert share is None or "80% [60%, 90%]" in claim.text
+    assert len(claims(record(value))) == 3

@@ -50,7 +50,11 @@ def test_a_row_has_all_that_a_distance_is_held_against() -> None:
         "Frames a side": 50,
     }
     assert len(found.rows) == 1
-    assert "other scores are not compared" in found.caption
+    assert "compared where there is a LUS encoder" in found.caption
+    scores = one.model_copy(update={"ceilings": {"noise": 4.4, "score 1": 0.2, "score 3": 0.7}})
+    beside = table(scores)
+    assert beside.columns[-4:-2] == ("Score 1", "Score 3")
+    assert "score 1, score 3: real frames of training patients" in beside.caption
 
 
 def test_few_patients_are_said_to_be_too_few() -> None:

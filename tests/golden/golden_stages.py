@@ -15,9 +15,13 @@ from golden_table import Rows
 
 from lusgan_core.api import FeatureExtractor, Reader, hookimpl
 from lusgan_core.calls.call import Product, StageContext, reference_to
+from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Measured
 from lusgan_core.domain import ExamRecord
+from lusgan_core.encoder import stage as encoder
+from lusgan_core.encoder.stage import EncoderOptions
+from lusgan_core.encoder.weights import load_encoder
 from lusgan_core.errors import ClipError
 from lusgan_core.evaluation import stage as evaluation
 from lusgan_core.evaluation.stage import EvaluationOptions, EvaluationRecord
@@ -87,6 +91,7 @@ EVALUATION: dict[str, dict[str, Any]] = {
     "among_frames": {"among_frames": 4},
     "audit_frames": {"audit_frames": 6},
     "audit_copies": {"audit_frames": 6, "audit_copies": 12},
+    "audit_features": {"audit_frames": 6, "audit_features": "levels"},
     "compat": {"metrics": ("uqi", "rase"), "compat": "0.4.6"},
 }
 PROMOTION: dict[str, dict[str, Any]] = {
@@ -99,6 +104,14 @@ PROMOTION: dict[str, dict[str, Any]] = {
     "near_copy": {"near_copy": 0.9},
     "max_near_copies": {"near_copy": 0.9, "max_near_copies": 0.9},
     "gates": {"gates": {"collapse": {"min_diversity": 0.9}}},
+}
+ENCODER: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "steps": {"steps": 2},
+    "batch_size": {"batch_size": 6},
+    "learning_rate": {"learning_rate": 1e-2},
+    "frames": {"frames": 4},
+    "seed": {"seed": 5},
 }
 UNSTABLE = ("digest", "size")
 """Fields of records that depend on a library's compression, and not on us."""
@@ -189,6 +202,36 @@ def _sides(product: Product) -> Any:
     return {
         side: [[clip.clip, clip.frames] for clip in getattr(dataset, side)]
         for side in ("training", "held_out")
+    }
+
+
+def encode_rows() -> Rows:
+    """Features of two frames by an encoder, and how it judges held-out patients, a row an option.
+
+    Three steps, so that rounding does not grow.
+    """
+    counts = {f"900{number}": [[0, 1, 1], [2, 0, 3]] for number in range(1, 7)}
+    with tempfile.TemporaryDirectory() as folder:
+        where = context(Path(folder))
+        where.runtime = Runtime(device="cpu", threads=1)
+        exams = exam_shards(where.store, counts)
+        manifests = [left(where.store, "preprocess", f"p/{n}", e) for n, e in enumerate(exams)]
+        return {name: _encoded(where, manifests, options) for name, options in ENCODER.items()}
+
+
+def _encoded(where: StageContext, manifests: list[Manifest], options: dict[str, Any]) -> Any:
+    chosen = EncoderOptions.model_validate(
+        {"network": "small", "steps": 3, "batch_size": 4, "learning_rate": 1e-4} | options
+    )
+    split = SelectionOptions(held_out=0.5)
+    call = encoder.call(manifests, chosen, PreprocessingOptions(), split)
+    done = encoder.run(call, where)
+    made = left(where.store, "encode", call.manifest, done.data, done.artifacts)
+    features = load_encoder(where.store, made, "cpu").features(frames(2, 31))
+    return {
+        "features": features.reshape(2, 16, -1).mean(2, dtype=np.float64),
+        "counts": done.counts,
+        "clips": {score: [clip.clip for clip in clips] for score, clips in done.data.clips.items()},
     }
 
 

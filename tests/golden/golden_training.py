@@ -6,8 +6,10 @@ precision they repeat on any machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from golden_table import Rows
 from torch import Tensor, nn
 
 import tiny
+from files_of_weights import inception_tensors, lite0_tensors, written
 from lusgan_core.api import (
     Augmentation,
     Backbone,
@@ -178,6 +181,8 @@ FEATURES: dict[str, dict[str, Any]] = {
     "lite2": {"defaults": {}},
 }
 """Feature extractor -> options of each of its rows."""
+FEATURE_FILES = {"efficientnet_lite": lite0_tensors, "inception_v3": inception_tensors}
+"""Feature extractor whose weights are a file of the user's -> tensors of such a file."""
 SET_METRICS: dict[str, dict[str, Any]] = {
     "kid": {"defaults": {}, "degree": {"degree": 1}},
     "kid_textbook": {"defaults": {}, "degree": {"degree": 1}},
@@ -249,8 +254,17 @@ def penalty_rows(record: Penalty) -> Rows:
 
 def feature_rows(record: FeatureExtractor) -> Rows:
     """Means of blocks of features: of grey and colour frames, small and large, a row an option."""
+    if record.name in FEATURE_FILES:
+        with tempfile.TemporaryDirectory() as folder:
+            tensors = FEATURE_FILES[record.name]()
+            options = written(tensors, Path(folder) / "weights.safetensors")
+            return _feature_rows(record, {"a file": options})
+    return _feature_rows(record, FEATURES[record.name])
+
+
+def _feature_rows(record: FeatureExtractor, every: Mapping[str, dict[str, Any]]) -> Rows:
     rows: dict[str, Any] = {}
-    for name, options in FEATURES[record.name].items():
+    for name, options in every.items():
         extract = build_extractor(record, options)
         for side in (32, 96):
             grey = frames(3, 23, side)

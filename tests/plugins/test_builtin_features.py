@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from lusgan_core.errors import PluginError
+from files_of_weights import inception_tensors, lite0_tensors, written
+from lusgan_core.api import Options
+from lusgan_core.config import resolve
+from lusgan_core.errors import ConfigError, PluginError
 from lusgan_core.measures.bound import bound
 from lusgan_core.measures.features import build_extractor
 from lusgan_core.plugin_identity import weights_identity
@@ -24,6 +33,132 @@ class TestContract(FeatureExtractorContract):
     @pytest.fixture(autouse=True, params=["random", "lite0", "lite2"])
     def choose(self, request: pytest.FixtureRequest) -> None:
         self.record = installed().feature(request.param)
+
+
+class TestFileContract(FeatureExtractorContract):
+    """Extractors whose weights are a user's file keep the contract, too."""
+
+    tolerance = 1e-5
+
+    @pytest.fixture(autouse=True, params=["efficientnet_lite", "inception_v3"])
+    def choose(self, request: pytest.FixtureRequest, named: dict[str, dict[str, str]]) -> None:
+        self.record = installed().feature(request.param)
+        self.named = named[request.param]
+
+    def built(self, options: Options | None = None) -> Callable[[np.ndarray], np.ndarray]:
+        return self.record.build(self.device, self.record.options.model_validate(self.named))
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Options that name a file of weights, by extractor."""
+    folder = tmp_path_factory.mktemp("weights")
+    return {
+        "efficientnet_lite": written(lite0_tensors(), folder / "lite0.safetensors"),
+        "inception_v3": written(inception_tensors(), folder / "inception.safetensors"),
+    }
+
+
+def test_a_users_lite0_is_lite0(named: dict[str, dict[str, str]]) -> None:
+    """The weights of Lite0 in a file of the user's give the features of Lite0."""
+    frames = speckle(3, 64, 64, 5)
+    own = build_extractor(installed().feature("efficientnet_lite"), named["efficientnet_lite"])
+    assert np.array_equal(own(frames), build_extractor(installed().feature("lite0"))(frames))
+
+
+def test_inception_is_torchvisions(named: dict[str, dict[str, str]]) -> None:
+    """Its features are what torchvision's network has before its last layer, on colour images of
+    299 pixels from -1 to 1."""
+    from torchvision.models import inception_v3
+
+    network = inception_v3(weights=None, aux_logits=False, init_weights=False)
+    network.load_state_dict(inception_tensors())
+    seen: list[Tensor] = []
+    network.fc.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 299, 299, 3), dtype=np.uint8)
+    network.eval()(torch.tensor(frames).permute(0, 3, 1, 2) / 127.5 - 1)
+    found = build_extractor(installed().feature("inception_v3"), named["inception_v3"])(frames)
+    np.testing.assert_allclose(found, seen[0].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def changed(path: Path, **tensors: Tensor | None) -> dict[str, str]:
+    """Write Lite0's weights with tensors changed, or taken away; returns the options."""
+    every = {n: v for n, v in (lite0_tensors() | tensors).items() if v is not None}
+    return written(every, path)
+
+
+FAULTS: dict[str, tuple[Callable[[Path], dict[str, str]], str]] = {
+    "no file": (lambda path: {}, "no file of weights is named"),
+    "missing": (lambda path: {"file": str(path), "sha256": "0" * 64}, "cannot be read: No such"),
+    "no digest": (
+        lambda path: {"file": changed(path)["file"]}, "no digest of .* this file has [0-9a-f]{64}"
+    ),
+    "digest": (lambda path: changed(path) | {"sha256": "ab" * 32}, "expected abab.*another file"),
+    "pickle": (
+        lambda path: (torch.save({}, path), {"file": str(path), "sha256": "0" * 64})[1],
+        "is a pickle, which can run code",
+    ),
+}  # fmt: skip
+"""What may be wrong with a file, found before a run -> options, and what is said."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_file_is_checked_before_a_run(fault: str, tmp_path: Path) -> None:
+    """A file that cannot be used is refused with the options of a run, in one line."""
+    make, said = FAULTS[fault]
+    given: dict[str, Any] = make(tmp_path / "weights")
+    settings = ['evaluation.features=["efficientnet_lite"]']
+    settings += [f"evaluation.feature_options.efficientnet_lite.{n}={v}" for n, v in given.items()]
+    with pytest.raises(ConfigError, match=said) as caught:
+        resolve("demo", installed(), settings=settings)
+    assert "evaluation.feature_options.efficientnet_lite" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+UNFIT: dict[str, tuple[str, Callable[[Path], dict[str, str]], str]] = {
+    "no safetensors": (
+        "efficientnet_lite",
+        lambda path: {
+            "file": str(path),
+            "sha256": hashlib.sha256(b"{" * path.write_bytes(b"{" * 99)).hexdigest(),
+        },
+        "is no safetensors file",
+    ),
+    "lacks one": (
+        "efficientnet_lite",
+        lambda path: changed(path, **{"_conv_head.weight": None}),
+        "does not fit an EfficientNet-Lite: it lacks _conv_head.weight",
+    ),
+    "shapes": (
+        "efficientnet_lite",
+        lambda path: changed(path, **{"_conv_stem.weight": torch.zeros(8, 3, 3, 3)}),
+        "its tensors do not fit each other",
+    ),
+    "another network": (
+        "inception_v3", lambda path: changed(path), "it lacks Conv2d_1a_3x3.conv.weight.* more"
+    ),
+    "a layer more": (
+        "inception_v3",
+        lambda path: written(inception_tensors() | {"mine.weight": torch.zeros(1)}, path),
+        "it has mine.weight, which that network has not",
+    ),
+    "another shape": (
+        "inception_v3",
+        lambda path: written(
+            inception_tensors() | {"Mixed_7c.branch1x1.bn.bias": torch.zeros(7)}, path
+        ),
+        r"Mixed_7c.branch1x1.bn.bias is shaped \(7,\), expected \(320,\)",
+    ),
+}  # fmt: skip
+"""What may be wrong inside a file -> extractor, options, and what is said."""
+
+
+@pytest.mark.parametrize("fault", UNFIT)
+def test_tensors_are_checked(fault: str, tmp_path: Path) -> None:
+    """Tensors that are not those of the architecture are named."""
+    name, make, said = UNFIT[fault]
+    with pytest.raises(PluginError, match=said):
+        build_extractor(installed().feature(name), make(tmp_path / "weights.safetensors"))
 
 
 REFERENCE = {

@@ -6,7 +6,7 @@ import pytest
 
 from lusgan_core.api import HELD_OUT, SYNTHETIC, Candidate, Measured
 from lusgan_core.testing import GateContract
-from lusgan_gates import collapse, copies, divergence, diversity, near_copies, realism
+from lusgan_gates import collapse, copies, divergence, diversity, fidelity, near_copies, realism
 
 
 def of_distance(name: str, value: float, floor: float, noise: float | None = None) -> Candidate:
@@ -19,7 +19,7 @@ def of_distance(name: str, value: float, floor: float, noise: float | None = Non
 
 
 class TestGates(GateContract):
-    @pytest.fixture(autouse=True, params=[divergence, collapse, near_copies, copies])
+    @pytest.fixture(autouse=True, params=[divergence, collapse, near_copies, copies, fidelity])
     def choose(self, request):
         self.record = request.param.GATE
 

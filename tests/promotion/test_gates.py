@@ -84,10 +84,20 @@ def apart(kid: float = 0.1, recall: float = 0.15) -> tuple[Measured, ...]:
     )
 
 
+def judged(share: float = 0.8, real: float = 0.9) -> tuple[Measured, ...]:
+    """Return which share of frames the LUS encoder judged as their score, beside real ones."""
+    return (
+        Measured(
+            metric="fidelity", title="Score fidelity", between=(SYNTHETIC,), statistic="share",
+            value=share, number=50, floor=real,
+        ),
+    )  # fmt: skip
+
+
 SOUND = Candidate(
     score=2,
     model="sound",
-    values=measured() + audited() + apart(),
+    values=measured() + audited() + apart() + judged(),
     likeness="ssim",
     to_training=(0.3,) * 50,
     to_held_out=(0.35,) * 50,
@@ -115,7 +125,8 @@ def test_a_sound_model_passes_every_gate() -> None:
 
 def test_gates_have_names_and_say_what_they_are_for() -> None:
     """Each verdict carries its gate's name and a reason; all gates are asked, in their order."""
-    names = ["divergence", "realism", "diversity", "collapse", "copies", "near_copies"]
+    names = ["divergence", "realism", "diversity", "collapse", "fidelity", "copies"]
+    names.append("near_copies")
     verdicts = judge(SOUND, None, OPTIONS, installed()).verdicts
     assert [verdict.gate for verdict in verdicts] == names == list(installed().gates())
     assert all(verdict.reason and verdict.measured for verdict in verdicts)
@@ -408,3 +419,35 @@ def test_the_report_tells_the_outcomes_apart() -> None:
         ("one", "✓", "fine"), ("two", "✗", "bad"),
         ("three", "not measured", "not measured: add ssim"), ("four", "not asked", "it failed"),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "passed"), [(0.53, False), (0.55, True), (0.95, True)])
+def test_fidelity_is_held_against_real_frames(share: float, passed: bool) -> None:
+    """With 90% of held-out patients' frames judged right, 54% of synthetic ones must be: 0.6 of
+    it; another multiple can be asked for."""
+    candidate = replace(SOUND, values=measured() + audited() + apart() + judged(share))
+    assert verdict_of("fidelity", candidate).passed is passed
+    gates = {"fidelity": {"min_share": 0.99}}
+    assert failed(candidate, gates=gates) == (set() if share > 0.9 else {"fidelity"})
+
+
+def test_fidelity_without_an_encoder_is_not_measured() -> None:
+    """A model that no encoder judged is not held back for it, and the verdict says what lacks."""
+    verdict = verdict_of("fidelity", replace(SOUND, values=measured()))
+    assert (verdict.passed, verdict.measured) == (True, False)
+    assert "encoder.network" in verdict.reason
+
+
+def test_values_of_another_encoder_are_no_comparison() -> None:
+    """What another LUS encoder measured is left out of a current model; other values stay."""
+    by_lus = Measured(metric="kid/lus", title="KID (lus)", value=0.1)
+    values = (*measured(), *judged(), by_lus)
+    evaluated = EvaluationRecord(
+        score=1, samples="s", training=1, held_out=1, synthetic=1, among=1, likeness="ssim",
+        values=values, distributions=(), absent={}, nearest=(), nearest_training=(),
+        nearest_held_out=(), engine="none", pairs=0, encoder="aaaa",
+    )  # fmt: skip
+    model = ModelRecord.model_construct(score=1, name="m", values=())
+    assert candidate_of(model, evaluated).values == values
+    assert candidate_of(model, evaluated, "aaaa").values == values
+    assert candidate_of(model, evaluated, "bbbb").values == measured()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 import tiny
 from lusgan_core.api import Loss
@@ -203,3 +205,26 @@ def test_frames_are_left_as_they_were(plugins, tmp_path):
     before = frames.copy()
     tiny.run(tmp_path, tiny.options(input_noise=0.5), plugins, frames=frames)
     assert np.array_equal(frames, before)
+
+
+def test_tensorboard_shows_options_as_hparams(plugins, tmp_path):
+    """The events hold every option of the training for the tab HParams, lists and empty ones as
+    text, and the names of the losses that stand beside them; a plugin's own options each have a
+    column."""
+    chosen = tiny.options(penalties={"r1": {"weight": 0.5, "every": 2}}, iterations=3)
+    tiny.run(tmp_path, chosen, plugins)
+    found = EventAccumulator(str(tmp_path / "model/tensorboard")).Reload().summary_metadata
+    content = {
+        name: HParamsPluginData.FromString(data.plugin_data.content)
+        for name, data in found.items()
+        if name.startswith("_hparams_")
+    }
+    start = content["_hparams_/session_start_info"].session_start_info.hparams
+    assert start["batch_size"].number_value == chosen.batch_size
+    assert start["loss"].string_value == chosen.loss
+    assert start["penalties.r1.weight"].number_value == 0.5
+    assert start["smooth_real"].string_value == "none"
+    assert json.loads(start["betas"].string_value) == list(chosen.betas)
+    assert not start["standardise"].bool_value
+    metrics = content["_hparams_/experiment"].experiment.metric_infos
+    assert [metric.name.tag for metric in metrics] == list(HISTORY)

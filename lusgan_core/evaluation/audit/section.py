@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from lusgan_core.calls.section import (
     FrameAt,
     FramePair,
@@ -12,6 +14,8 @@ from lusgan_core.calls.section import (
 )
 from lusgan_core.evaluation.audit.record import AuditLimit, AuditRecord, Suspect
 
+MANY_FLAGGED, NEARLY_ALL = 5, 0.8
+"""Flagged frames, and their share, from which on it is said that they point at one patient."""
 PAIRS = 8
 """Suspect pairs that are shown."""
 
@@ -78,6 +82,25 @@ def calibration(record: AuditRecord) -> str:
     return text
 
 
+def concentration(record: AuditRecord) -> str:
+    """Say so where nearly all flagged frames point at one training patient.
+
+    Args:
+        record: What was found.
+
+    Returns:
+        A sentence; empty where few frames are flagged, or they point at several patients.
+    """
+    pointed = Counter(suspect.real.patient for suspect in record.suspects)
+    most = max(pointed.values(), default=0)
+    if most < MANY_FLAGGED or most < NEARLY_ALL * len(record.suspects):
+        return ""
+    return (
+        f"{most} of {len(record.suspects)} flagged frames are nearest to one training patient: "
+        "copies of that patient, or frames of somebody who looks like that; the pairs below tell."
+    )
+
+
 def audit_group(record: AuditRecord, samples: str, score: int) -> Group:
     """Make the report's group on the audit.
 
@@ -97,7 +120,7 @@ def audit_group(record: AuditRecord, samples: str, score: int) -> Group:
         title="Copies",
         text=f"{verdict(record)} A frame is flagged that is much nearer to one training patient "
         f"than to any other, in features ({record.extractor}) or by {record.likeness}. "
-        f"{calibration(record)}",
+        f"{' '.join(filter(None, (calibration(record), concentration(record))))}",
         figures=tuple(figures),
         caption=f"Authentic frames {record.authentic:.0%} (Alaa 2022); C_T {c_t} (Meehan 2020; far "
         "below 0 speaks for copying). Both hold the frames of a clip for independent, and decide "

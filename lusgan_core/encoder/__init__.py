@@ -1,0 +1,1 @@
+"""The LUS encoder of a store: a classifier of severity, whose features know lung ultrasound."""
