@@ -156,6 +156,9 @@ def test_a_withdrawn_exam_is_taken_out(stack: Stack) -> None:
     assert scores_of(run) == {"score-2"}
     assert not stack.stored("shards/9004/")
     assert current(stack, 2) not in (before, None)
+    logs = b"".join(log.read_bytes() for log in (stack.home / "logs").glob("*.log"))
+    assert b"/9001/" in logs, "the S3 server names what it deletes"
+    assert b"9004/1" not in logs
 
 
 def test_no_patient_is_named_on_the_server(stack: Stack) -> None:
