@@ -69,12 +69,23 @@ class MissingArtifactError(StoreError, FileNotFoundError):
     """A key that the store does not hold."""
 
 
+class DamagedError(StoreError):
+    """Something in the store is not what was written there; it was set aside.
+
+    The text names it, with what was expected and what was found. The same command makes it again.
+    """
+
+
 class TooFewFramesError(LusganError, ValueError):
     """A score has fewer training frames than one batch needs."""
 
 
 class TrainingError(LusganError, RuntimeError):
     """Training cannot go on: a value is NaN, or a checkpoint does not fit."""
+
+
+class WeightsLostError(TrainingError):
+    """A finished model's weights are damaged, and no whole checkpoint is left to rebuild them."""
 
 
 class TrainingStopped(LusganError, RuntimeError):  # noqa: N818 - a stop is no error

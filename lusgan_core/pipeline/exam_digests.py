@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from lusgan_core.calls.provenance import short_digest
+from lusgan_core.calls.provenance import Sealed, short_digest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.progress import track
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
+
+
+class _Digests(Sealed):
+    """What a discovery remembers, see ``Discovery.digests``."""
+
+    files: dict[str, str]
 
 
 def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None) -> Discovery:
@@ -33,8 +38,8 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
     source, kept = open_source(exams), open_store(store)
     key = f"exams/digests-{short_digest(source.uri)}.json"
     try:
-        known = json.loads(kept.get(key))
-    except (MissingArtifactError, ValueError):
+        known = _Digests.model_validate_json(kept.get(key)).files
+    except (MissingArtifactError, ValueError):  # damaged, or of an earlier version: read once more
         known = {}
     with track("looking at exams", 0, "files") as task:
 
@@ -44,5 +49,5 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
 
         found = discover(source, known, progress, empty_ok=True, readers=choose_readers(readers))
     if found.digests != known:
-        kept.put(key, json.dumps(found.digests, indent=0, sort_keys=True).encode())
+        kept.put(key, _Digests(files=found.digests).sealed())
     return found

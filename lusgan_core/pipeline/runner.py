@@ -19,12 +19,14 @@ from lusgan_core.errors import (
     PluginError,
     TooFewFramesError,
     TrainingError,
+    WeightsLostError,
 )
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.promotion import stage as promote
+from lusgan_core.promotion.current import give_up
 from lusgan_core.registry import Registry
 from lusgan_core.reporting import stage as report
 from lusgan_core.selection import stage as select
@@ -62,9 +64,15 @@ def run_stage(call: StageCall, context: StageContext) -> Manifest:
         context: Store, source, runtime, registry and stop flag.
 
     Returns:
-        The manifest, new or found. Errors are those of the stage.
+        The manifest, new or found. Errors are those of the stage. Where the weights of a model are
+        lost, the one before becomes current.
     """
-    return execute(call, context, RUNS[call.stage])
+    try:
+        return execute(call, context, RUNS[call.stage])
+    except WeightsLostError as error:
+        score = int(call.inputs["score"])
+        give_up(context.store, score, train.folder_of(call), str(error))
+        raise
 
 
 def check_here(call: StageCall, registry: Registry) -> None:
