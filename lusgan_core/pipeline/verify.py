@@ -30,7 +30,7 @@ from lusgan_core.promotion.current import give_up
 from lusgan_core.promotion.history import CurrentModel, HistoryEntry
 from lusgan_core.promotion.withdrawal_marks import Mark
 from lusgan_core.store import Store
-from lusgan_core.store.base import ASIDE, StoredObject, shown
+from lusgan_core.store.base import ASIDE, COPY, StoredObject, shown
 from lusgan_core.training.checkpoint import read_checkpoint
 from lusgan_core.training.previews import readable
 from lusgan_core.training.rebuild import weights
@@ -171,27 +171,45 @@ class _Look:
             if self._turn(ref.key):
                 self._artifact(manifest, name, ref.key, ref.digest)
             if name.endswith(f"/{SUMS}"):
-                self._listed(ref.key)
+                self._listed(ref.key, key)
 
     def _artifact(self, manifest: Manifest, name: str, key: str, digest: str) -> None:
         found = self._digest(key)
         if found == digest:
             return
         then = self._again(key, None)
-        if self.repair and manifest.stage == "train" and name == "generator":
-            then = self._weights(manifest)
+        if self.repair:
+            then = self._of_manifest(manifest, name) or then
         self._found(key, digits(digest), digits(found) if found else "nothing", then)
+
+    def _of_manifest(self, manifest: Manifest, name: str) -> str:
+        """See to the manifest of a damaged artifact: without it, the next run makes all again.
+
+        That of a model stays, as long as the weights are there.
+        """
+        if manifest.stage != "train":
+            set_aside(self.store, manifest.manifest_key)
+            return ""
+        if name == "generator":
+            return self._weights(manifest)
+        if name != "checkpoint":
+            return ""
+        kept = {name: ref for name, ref in manifest.artifacts.items() if name != "checkpoint"}
+        left = manifest.model_copy(update={"artifacts": kept})
+        self.store.put(manifest.manifest_key, left.sealed())
+        return "the model stays without it"
 
     def _weights(self, manifest: Manifest) -> str:
         try:
             weights(self.store, manifest)
         except DamagedError:
             folder = manifest.manifest_key.rpartition("/")[0]
+            set_aside(self.store, manifest.manifest_key)
             give_up(self.store, int(manifest.data["score"]), folder, "its weights are damaged")
             return "`lusgan run` goes on from an older checkpoint, or asks for --repair"
         return "rebuilt from the last checkpoint"
 
-    def _listed(self, sums: str) -> None:
+    def _listed(self, sums: str, manifest_key: str) -> None:
         """Check the files of a list of digests; with one that is damaged, the list goes, too."""
         try:
             listed = listed_digests(self.store.get(sums))
@@ -206,6 +224,7 @@ class _Look:
                 then = self._again(key, None)
                 if self.repair:
                     set_aside(self.store, sums)
+                    set_aside(self.store, manifest_key)
                 self._found(key, digits(digest), digits(found) if found else "nothing", then)
 
     def _digest(self, key: str) -> str:
