@@ -9,6 +9,7 @@ from lusgan_core.calls.provenance import Sealed, short_digest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.ingestion.readers import choose_readers
+from lusgan_core.pipeline.unreadable import Patience
 from lusgan_core.progress import track
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
@@ -32,6 +33,7 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
         The exams; there may be none, since all may have been withdrawn (see ``settle``).
 
     Raises:
+        UnreadableError: A file cannot be read, and was not tried often enough yet.
         ExamError: The source is missing or unreadable.
         ConfigError: Two readers recognise the same files, or one is not installed.
     """
@@ -47,7 +49,16 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
             task.total = total
             task.update(done)
 
-        found = discover(source, known, progress, empty_ok=True, readers=choose_readers(readers))
+        patience = Patience(source, kept)
+        found = discover(
+            source,
+            patience.believed(known),
+            progress,
+            empty_ok=True,
+            readers=choose_readers(readers),
+            left_out=patience,
+        )
     if found.digests != known:
         kept.put(key, _Digests(files=found.digests).sealed())
+    patience.end()
     return found

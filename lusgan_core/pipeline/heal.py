@@ -23,4 +23,5 @@ def heal_current(store: Store) -> None:
             for manifest in index.manifests(store, f"models/score-{score}/")
             if manifest.stage == "promote" and manifest.data.get("promoted")
         ]
-        index.erase(store, decided)
+        if decided:
+            index.erase(store, decided)

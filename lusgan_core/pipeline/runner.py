@@ -19,11 +19,13 @@ from lusgan_core.errors import (
     PluginError,
     TooFewFramesError,
     TrainingError,
+    UnreadableError,
     WeightsLostError,
 )
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
+from lusgan_core.pipeline.unreadable import note
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.promotion import stage as promote
 from lusgan_core.promotion.current import give_up
@@ -73,6 +75,10 @@ def run_stage(call: StageCall, context: StageContext) -> Manifest:
         score = int(call.inputs["score"])
         give_up(context.store, score, train.folder_of(call), str(error))
         raise
+    except UnreadableError as error:
+        if context.source is None or not error.keys:
+            raise
+        raise note(context.source, context.store, error) from None
 
 
 def check_here(call: StageCall, registry: Registry) -> None:

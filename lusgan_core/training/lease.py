@@ -79,9 +79,15 @@ def _read(store: Store, key: str) -> dict[str, Any] | None:
         return None
     except ValueError:
         return {}
-    kinds = {"host": str, "space": str, "pid": int, "started": str, "token": str}
+    kinds: dict[str, Any] = {
+        "host": str,
+        "space": str,
+        "pid": int,
+        "started": (str, int),
+        "token": str,
+    }
     if not isinstance(held, dict) or any(
-        not isinstance(held.get(name, kind()), kind) for name, kind in kinds.items()
+        name in held and not isinstance(held[name], kind) for name, kind in kinds.items()
     ):
         return {}
     return held if held.get("token") and str(held.get("started", "0")).isdigit() else {}

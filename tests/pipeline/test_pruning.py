@@ -16,6 +16,8 @@ from lusgan_readers.mat_file import read_array
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
+ELSEWHERE = b'{"token": "x", "host": "elsewhere", "pid": 1}'
+"""A lease that a process of another machine holds."""
 CONFIG = tiny_config(*OPEN, "selection.held_out=0", scores=(0,))
 
 
@@ -174,7 +176,7 @@ def test_names_in_a_plan_name_no_patient(pipeline: Pipeline) -> None:
 def test_a_model_in_training_is_left_alone(pipeline: Pipeline) -> None:
     """An old model that somebody trains at the moment is told of, not deleted."""
     first = folders(pipeline)[0]
-    pipeline.store.put(f"{first}/lease.json", b'{"renewed": 4e9}')
+    pipeline.store.put(f"{first}/lease.json", ELSEWHERE)
     plan = plan_old(pipeline.store)
     assert plan.busy == (first,)
     assert "model" not in by_kind(plan)
