@@ -21,6 +21,10 @@ MANIFEST = re.compile(r"^(?!withdrawals/).*/(manifest|[0-9a-f]{8})\.json$")
 """Keys of manifests."""
 
 
+MADE_LAST = ("reports", "evaluations", "samples", "models", "datasets", "shards", "exams")
+"""Where manifests lie; each kind is made from some that come behind it."""
+
+
 def manifests(store: Store, prefix: str) -> Iterator[Manifest]:
     """Read every manifest below a prefix.
 
@@ -103,15 +107,21 @@ def erase(store: Store, keys: Iterable[str]) -> None:
 
     Checkpoints go first: nobody looks for them as long as there is a model, and a folder that has
     neither checkpoint nor manifest is what a deletion left, not a training to go on with. Then
-    manifests go, and Prefect's copies of them, before what they name.
+    manifests go, those that are made from others before these, each with Prefect's copy; then what
+    they name; and at last the marks of withdrawn models, by which they are found.
 
     Args:
         store: Store to delete from.
         keys: Keys of the objects; those that are missing do not matter.
     """
 
-    def turn(key: str) -> tuple[int, str]:
-        return (0 if "/checkpoints/" in key else 1 if MANIFEST.search(key) else 2, key)
+    def turn(key: str) -> tuple[int, int, str]:
+        if "/checkpoints/" in key:
+            return 0, 0, key
+        if MANIFEST.search(key):
+            top = key.partition("/")[0]
+            return 1, MADE_LAST.index(top) if top in MADE_LAST else len(MADE_LAST), key
+        return (3 if "/withdrawn.json" in key else 2), 0, key
 
     for key in sorted(set(keys), key=turn):
         if MANIFEST.search(key):

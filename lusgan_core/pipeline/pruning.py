@@ -109,6 +109,7 @@ def plan_withdrawn(store: Store) -> PrunePlan:
             plan.add("report", folder, why, f"{folder}/")
     shown = tuple(f"{folder}/" for folder in marked)
     plan.reports(lambda stages: any(key.startswith(shown) for key in stages), why)
+    _without_manifest(store, plan)
     plan.add("damaged", ASIDE.rstrip("/"), "it may come from a withdrawn exam", ASIDE)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
@@ -128,7 +129,8 @@ def plan_old(store: Store) -> PrunePlan:
     needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
     _old_shards(store, plan, needed)
     _old_features(store, plan)
-    _left_over(store, plan)
+    _without_manifest(store, plan)
+    _set_aside(store, plan)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
 
@@ -213,8 +215,8 @@ def _old_features(store: Store, plan: _Planner) -> None:
 LEFT_OVER = "no manifest names it: a run or a prune was cut off"
 
 
-def _left_over(store: Store, plan: _Planner) -> None:
-    """Plan for what was cut off: folders without a manifest, and what was set aside as damaged.
+def _without_manifest(store: Store, plan: _Planner) -> None:
+    """Plan for folders without a manifest: there a run, or a prune, was cut off.
 
     A model's folder with a checkpoint or a lease is a training to go on with.
     """
@@ -228,6 +230,10 @@ def _left_over(store: Store, plan: _Planner) -> None:
             going_on = what == "model" and names & {"checkpoints", "lease.json"}
             if "manifest.json" not in names and not going_on:
                 plan.add(what, folder, LEFT_OVER, f"{folder}/")
+
+
+def _set_aside(store: Store, plan: _Planner) -> None:
+    """Plan for what was set aside as damaged."""
     for item in list(store.list(ASIDE)):
         # the manifest of a lost model stays: by it, nobody trains it again unasked
         if not _OF_A_MODEL.match(item.key):

@@ -20,12 +20,13 @@ from lusgan_core.config import RunConfig
 from lusgan_core.errors import WeightsLostError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.chain import Outcome
-from lusgan_core.pipeline.verify import verify
+from lusgan_core.pipeline.index import manifests
+from lusgan_core.pipeline.verify import tonight, verify
 from lusgan_core.pipeline.withdrawal import settle
 from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.history import read_history
 from lusgan_core.store import LocalStore
-from tiny_runs import Pipeline, tiny_config, write_exams
+from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 1)
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
@@ -162,3 +163,127 @@ def test_a_run_after_damage_ends_as_one_without(
     left = verify(store, repair=True)
     run(tmp_path, AGAIN[asked])
     assert verify(store).damages == (), (hit, left)
+
+
+@pytest.fixture
+def store(twins: dict[str, Path], tmp_path: Path) -> LocalStore:
+    """Return a copy of the finished store."""
+    shutil.copytree(twins[""] / "store", tmp_path / "store")
+    (tmp_path / "exams").symlink_to(twins[""] / "exams")
+    return LocalStore(tmp_path / "store")
+
+
+def folder_of(store: LocalStore) -> str:
+    """The folder of the current model of score 0."""
+    current = current_model(store, 0)
+    assert current is not None
+    return current.folder
+
+
+def flip(store: LocalStore, key: str) -> None:
+    """Change one bit of an object, and not its size."""
+    hurt(store, key, "flip", random.Random(key))
+
+
+def test_weights_are_rebuilt_from_the_checkpoint(
+    store: LocalStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One changed bit: new samples are made of the very weights that were written, which are in
+    the store again; the damage is named."""
+    key = f"{folder_of(store)}/generator.safetensors"
+    whole = store.get(key)
+    flip(store, key)
+    outcome = run(tmp_path, AGAIN["other samples"])
+    assert outcome.failures == {}
+    assert store.get(key) == whole
+    assert f"{key} in {store.uri} is damaged: expected sha256" in caplog.text
+    assert "rebuilt from models/" in caplog.text
+
+
+def test_without_a_checkpoint_a_person_is_asked(store: LocalStore, tmp_path: Path) -> None:
+    """The one before becomes current, here none; every run says so, and trains nothing, until it
+    is told to; then the model is trained again, judged again and current again."""
+    folder = folder_of(store)
+    whole = store.get(f"{folder}/generator.safetensors")
+    flip(store, f"{folder}/generator.safetensors")
+    for item in list(store.list(f"{folder}/checkpoints/")):
+        store.put(item.key, b"")
+    for _ in range(2):
+        outcome = run(tmp_path, AGAIN["other samples"])
+        assert list(outcome.failures) == [0]
+        assert "run the same command with --repair" in outcome.failures[0]
+        assert current_model(store, 0) is None
+        assert not store.exists(f"{folder}/generator.safetensors")
+    entry = read_history(store, 0)[-1]
+    assert (entry.action, entry.by) == ("emptied", "damage")
+    again = AGAIN["other samples"]
+    again = again.model_copy(update={"runtime": again.runtime.model_copy(update={"repair": True})})
+    outcome = run(tmp_path, again)
+    assert outcome.failures == {}
+    assert store.get(f"{folder}/generator.safetensors") == whole
+    assert folder_of(store) == folder
+    assert run(tmp_path, AGAIN["other samples"]).failures == {}
+
+
+def test_all_shards_of_a_run_are_made_again_at_once(
+    store: LocalStore, twins: dict[str, Path], tmp_path: Path
+) -> None:
+    """Every shard with a byte changed where its frames are: each training finds all of its own at
+    once, and they train on the frames that were written."""
+    for key in [item.key for item in store.list("shards/") if item.key.endswith(".h5")]:
+        data = bytearray(store.get(key))
+        data[len(data) // 2] ^= 255
+        store.put(key, bytes(data))
+    outcome = run(tmp_path, AGAIN["another training"])
+    assert outcome.failures == {}
+    assert 1 <= len(outcome.healed) <= len(SCORES)
+    twin = twins["another training"]
+    assert what_counts(tmp_path, outcome) == what_counts(twin, run(twin, AGAIN["another training"]))
+
+
+def test_lists_of_frames_are_held_to(store: LocalStore, tmp_path: Path) -> None:
+    """A frame that is gone or empty is made again by the same command."""
+    frames = [i.key for i in store.list("samples/") if i.key.endswith(".png")]
+    whole = {key: store.get(key) for key in frames}
+    store.delete(frames[0])
+    store.put(frames[-1], b"")
+    run(tmp_path, FIRST)
+    assert {key: store.get(key) for key in frames} == whole
+
+
+def test_a_store_is_verified_and_repaired(store: LocalStore, tmp_path: Path) -> None:
+    """Every kind of object with a changed bit is found, each by its name and without patients'
+    codes; nothing is changed by looking. Repaired and run again, the store is whole."""
+    assert verify(store).damages == ()
+    chosen = {_kind(item.key): item.key for item in store.list()}
+    free = re.compile(r"^results/|^reports/index|tensorboard|^exams/digests")
+    hit = {key for key in chosen.values() if not free.search(key)}
+    for key in hit:
+        flip(store, key)
+    before = {item.key: store.get(item.key) for item in store.list()}
+    found = verify(store)
+    missed = hit - {one.key for one in found.damages}
+    # what a damaged list or manifest names is not looked for
+    assert not {key for key in missed if "/png/" not in key and _named(store, key)}, missed
+    assert not any(code in one.name + one.found for one in found.damages for code in CODES)
+    assert {item.key: store.get(item.key) for item in store.list()} == before
+    for _ in range(3):
+        verify(store, repair=True)
+        run(tmp_path, FIRST)
+    assert verify(store).damages == ()
+
+
+def _named(store: LocalStore, key: str) -> bool:
+    """Whether a manifest that is whole names an object."""
+    named = {ref.key for m in manifests(store, "") for ref in m.artifacts.values()}
+    return key in named or not re.search(
+        r"/(samples|models|shards|evaluations|reports)/", f"/{key}"
+    )
+
+
+def test_nights_look_at_a_store_in_parts(store: LocalStore) -> None:
+    """Parts of a third read each object once, in three nights; the share is about a third."""
+    parts = [verify(store, share=1 / 3, part=part) for part in range(3)]
+    assert sum(part.objects for part in parts) == verify(store).objects
+    assert max(part.objects for part in parts) < 0.6 * verify(store).objects
+    assert [tonight(1 / 3, now=86_400.0 * day + 5) for day in (0, 1, 2, 3)] == [0, 1, 2, 0]
