@@ -90,7 +90,8 @@ def clip_frames(store: Store, clip: ClipFrames, score: int) -> NDArray[np.uint8]
         with store.local_copy(clip.key) as path:
             frames = read_shard_frames(path, score)
     except (BrokenShardError, ValueError, TypeError, IndexError, MemoryError) as error:
-        raise damage(store, clip.key, expected, f"a file that does not open: {error}") from None
+        why = str(error).partition(";")[0]
+        raise damage(store, clip.key, expected, f"a file that does not open: {why}") from None
     found = frames_digest(frames)
     if found != clip.digest:
         what = f"{len(frames)} frames, {digits(found)}"
