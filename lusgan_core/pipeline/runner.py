@@ -25,10 +25,10 @@ from lusgan_core.errors import (
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
+from lusgan_core.pipeline.heal import leave_lost
 from lusgan_core.pipeline.unreadable import note
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.promotion import stage as promote
-from lusgan_core.promotion.current import give_up
 from lusgan_core.registry import Registry
 from lusgan_core.reporting import stage as report
 from lusgan_core.selection import stage as select
@@ -73,7 +73,7 @@ def run_stage(call: StageCall, context: StageContext) -> Manifest:
         return execute(call, context, RUNS[call.stage])
     except WeightsLostError as error:
         score = int(call.inputs["score"])
-        give_up(context.store, score, train.folder_of(call), str(error))
+        leave_lost(context.store, score, train.folder_of(call), str(error))
         raise
     except UnreadableError as error:
         if context.source is None or not error.keys:

@@ -12,10 +12,11 @@ from lusgan_core.calls.records import read_record
 from lusgan_core.errors import ConfigError, DamagedError
 from lusgan_core.generation import stage as generate
 from lusgan_core.generation.stage import GenerationOptions
+from lusgan_core.pipeline.heal import leave_lost
 from lusgan_core.pipeline.models import ListedModel, find_model, known_score, list_models
 from lusgan_core.pipeline.runner import Runner
 from lusgan_core.plugin_options import with_exporters
-from lusgan_core.promotion.current import current_model, give_up
+from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.registry import Registry
 from lusgan_core.store import Store
@@ -128,7 +129,7 @@ def sample(
         made = runner.one(call)
     except DamagedError as error:
         if is_lost(store, trained):
-            give_up(store, model.score, model.folder, f"its weights are lost: {error}")
+            leave_lost(store, model.score, model.folder, f"its weights are lost: {error}")
         raise
     refuse_withdrawn(store, model)
     return made

@@ -22,18 +22,17 @@ from lusgan_core.calls.records import digits, put_kept, read_kept, set_aside
 from lusgan_core.domain import Record
 from lusgan_core.errors import DamagedError, MissingArtifactError, TrainingError
 from lusgan_core.pipeline.arrivals import Announcements
-from lusgan_core.pipeline.heal import heal_current
+from lusgan_core.pipeline.heal import heal_current, leave_lost
 from lusgan_core.pipeline.index import MANIFEST
 from lusgan_core.pipeline.withdrawal import Withdrawal
 from lusgan_core.progress import track
-from lusgan_core.promotion.current import give_up
 from lusgan_core.promotion.history import CurrentModel, HistoryEntry
 from lusgan_core.promotion.withdrawal_marks import Mark
 from lusgan_core.store import Store
 from lusgan_core.store.base import ASIDE, COPY, StoredObject, shown
 from lusgan_core.training.checkpoint import read_checkpoint
 from lusgan_core.training.previews import readable
-from lusgan_core.training.rebuild import weights
+from lusgan_core.training.rebuild import mend, weights
 from lusgan_core.training.stage import SeenClips
 
 UNCHECKED = (ASIDE, "results/")
@@ -192,12 +191,8 @@ class _Look:
             return ""
         if name == "generator":
             return self._weights(manifest)
-        if name != "checkpoint":
-            return ""
-        kept = {name: ref for name, ref in manifest.artifacts.items() if name != "checkpoint"}
-        left = manifest.model_copy(update={"artifacts": kept})
-        self.store.put(manifest.manifest_key, left.sealed())
-        return "the model stays without it"
+        made = mend(self.store, manifest, name)
+        return "it was made again" if made else "the model stays without it"
 
     def _weights(self, manifest: Manifest) -> str:
         try:
@@ -205,7 +200,8 @@ class _Look:
         except DamagedError:
             folder = manifest.manifest_key.rpartition("/")[0]
             set_aside(self.store, manifest.manifest_key)
-            give_up(self.store, int(manifest.data["score"]), folder, "its weights are damaged")
+            score = int(manifest.data["score"])
+            leave_lost(self.store, score, folder, "its weights are damaged")
             return "`lusgan run` goes on from an older checkpoint, or asks for --repair"
         return "rebuilt from the last checkpoint"
 

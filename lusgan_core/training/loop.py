@@ -292,7 +292,7 @@ class _Run:
         artifacts = {
             "generator": model.put("generator.safetensors", weights),
             "progress": model.put("progress.gif", self._animation()),
-            "history": model.put("history.csv", _history_csv(state.history)),
+            "history": model.put("history.csv", history_csv(state.history)),
         }
         checkpoint = model.checkpoint()
         if checkpoint:
@@ -311,7 +311,8 @@ class _Run:
         )
 
 
-def _history_csv(history: NDArray[np.float32]) -> bytes:
+def history_csv(history: NDArray[np.float32]) -> bytes:
+    """The rows of a training's history, (iterations, len(HISTORY)), as a table with a head."""
     rows = [",".join(("iteration", *HISTORY))]
     rows += [
         f"{number}," + ",".join(f"{value:.7g}" for value in row)

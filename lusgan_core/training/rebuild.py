@@ -9,10 +9,12 @@ for it (``runtime.repair``): a training may take days.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, reference_to
 from lusgan_core.calls.provenance import ArtifactRef, Manifest, digest_bytes
-from lusgan_core.calls.records import aside_key, set_aside, whole
+from lusgan_core.calls.records import aside_key, read_record, set_aside, whole
 from lusgan_core.errors import DamagedError, MissingArtifactError, TrainingError, WeightsLostError
 from lusgan_core.networks.weights import to_bytes
 from lusgan_core.store import Store
@@ -60,6 +62,46 @@ def weights(store: Store, trained: Manifest) -> bytes:
             store.put(ref.key, data)
             return data
     raise lost
+
+
+def mend(store: Store, trained: Manifest, name: str) -> bool:
+    """Make something of a finished model again that is not its weights.
+
+    Where that cannot be done as it was, it is left out of the manifest: the model stays without.
+
+    Args:
+        store: Store with the model.
+        trained: Manifest of its training.
+        name: Name of the artifact: ``history``, ``progress`` or ``checkpoint``.
+
+    Returns:
+        Whether it was made again.
+    """
+    folder = ModelFolder(store, trained.manifest_key.rpartition("/")[0])
+    ref = trained.artifacts[name]
+    for data in _made_again(folder, name):
+        if digest_bytes(data) == ref.digest:
+            store.put(ref.key, data)
+            return True
+    now = read_record(store, trained.manifest_key, Manifest)  # something else may have left it
+    kept = {other: of for other, of in now.artifacts.items() if other != name}
+    left = now.model_copy(update={"artifacts": kept})
+    store.put(trained.manifest_key, left.sealed())
+    return False
+
+
+def _made_again(folder: ModelFolder, name: str) -> Iterator[bytes]:
+    """What an artifact may have been, from the checkpoints or the previews."""
+    from lusgan_core.training.loop import history_csv
+
+    if name == "progress":
+        shown = readable(folder.previews())
+        if shown:
+            yield animation(shown)
+    for key in folder.checkpoints() if name == "history" else ():
+        with suppress(MissingArtifactError, TrainingError, KeyError):
+            tensors, _ = read_checkpoint(folder.store.get(key))
+            yield history_csv(tensors["history"].numpy())
 
 
 def what_is_left(call: StageCall, context: StageContext) -> Product | None:

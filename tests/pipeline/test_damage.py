@@ -211,29 +211,35 @@ def test_weights_are_rebuilt_from_the_checkpoint(
     assert "rebuilt from models/" in caplog.text
 
 
-def test_without_a_checkpoint_a_person_is_asked(store: LocalStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["nothing new", "other samples"])
+def test_without_a_checkpoint_a_person_is_asked(
+    store: LocalStore, tmp_path: Path, asked: str
+) -> None:
     """The one before becomes current, here none; every run says so, and trains nothing, until it
     is told to; then the model is trained again, judged again and current again."""
     folder = folder_of(store)
     whole = store.get(f"{folder}/generator.safetensors")
-    flip(store, f"{folder}/generator.safetensors")
+    if asked == "nothing new":  # then only what is gone is noticed
+        store.delete(f"{folder}/generator.safetensors")
+    else:
+        flip(store, f"{folder}/generator.safetensors")
     for item in list(store.list(f"{folder}/checkpoints/")):
         store.put(item.key, b"")
     for _ in range(2):
-        outcome = run(tmp_path, AGAIN["other samples"])
+        outcome = run(tmp_path, AGAIN[asked])
         assert list(outcome.failures) == [0]
         assert "run the same command with --repair" in outcome.failures[0]
         assert current_model(store, 0) is None
         assert not store.exists(f"{folder}/generator.safetensors")
     entry = read_history(store, 0)[-1]
     assert (entry.action, entry.by) == ("emptied", "damage")
-    again = AGAIN["other samples"]
+    again = AGAIN[asked]
     again = again.model_copy(update={"runtime": again.runtime.model_copy(update={"repair": True})})
     outcome = run(tmp_path, again)
     assert outcome.failures == {}
     assert store.get(f"{folder}/generator.safetensors") == whole
     assert folder_of(store) == folder
-    assert run(tmp_path, AGAIN["other samples"]).failures == {}
+    assert run(tmp_path, AGAIN[asked]).failures == {}
 
 
 def test_all_shards_of_a_run_are_made_again_at_once(
