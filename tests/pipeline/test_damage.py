@@ -168,7 +168,10 @@ def test_a_run_after_damage_ends_as_one_without(
     if lost:
         differ = {name for name in differ if not name.endswith("history")}
     # what shows a training is lost with its last checkpoint, if its weights are whole
-    assert not {n for n in differ if not n.endswith((" checkpoint", " history"))}, (hit, differ)
+    assert not {n for n in differ if not n.endswith(("train checkpoint", "train history"))}, (
+        hit,
+        differ,
+    )
     left = verify(store, repair=True)
     run(tmp_path, AGAIN[asked])
     assert verify(store).damages == (), (hit, left)
