@@ -104,7 +104,15 @@ def whole(store: Store, ref: ArtifactRef, then: str = MADE_AGAIN) -> bytes:
 
 @contextmanager
 def whole_file(store: Store, ref: ArtifactRef) -> Iterator[Path]:
-    """A local file with an artifact's content, checked against its digest; see ``whole``."""
+    """Give a local file with an artifact's content, checked against its digest; see ``whole``.
+
+    Args:
+        store: Store with the artifact.
+        ref: Its key and digest.
+
+    Yields:
+        The file, for the length of the block.
+    """
     with store.local_copy(ref.key) as path:
         found = digest_file(path)
         if found == ref.digest:
@@ -205,13 +213,26 @@ def read_kept(
 
 
 def delete_kept(store: Store, key: str) -> None:
-    """Delete both copies of a record, the second one first, so that it never stands in."""
+    """Delete both copies of a record, the second one first, so that it never stands in.
+
+    Args:
+        store: Store to delete from.
+        key: Key of the record.
+    """
     store.delete(f"{key}{COPY}")
     store.delete(key)
 
 
 def kept_keys(store: Store, prefix: str) -> list[str]:
-    """Keys below a prefix of records that are kept twice, where either copy is there."""
+    """List records that are kept twice, where either copy is there.
+
+    Args:
+        store: Store with the records.
+        prefix: Start of their keys.
+
+    Returns:
+        Their keys, sorted.
+    """
     return sorted({item.key.removesuffix(COPY) for item in store.list(prefix)})
 
 

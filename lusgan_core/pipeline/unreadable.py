@@ -42,14 +42,27 @@ class Unreadable(Sealed):
 
     @classmethod
     def load(cls, store: Store, source: str) -> Unreadable:
-        """Read the record of a source; empty if it is missing or damaged."""
+        """Read the record of a source.
+
+        Args:
+            store: Store with the record.
+            source: Address of the source.
+
+        Returns:
+            The record; empty if it is missing or damaged.
+        """
         try:
             return cls.model_validate_json(store.get(_key(source)))
         except (MissingArtifactError, ValueError):
             return cls(files={})
 
     def save(self, store: Store, source: str) -> None:
-        """Write the record of a source, or delete an empty one."""
+        """Write the record of a source, or delete an empty one.
+
+        Args:
+            store: Store to write to.
+            source: Address of the source.
+        """
         if self.files:
             store.put(_key(source), self.sealed())
         else:
@@ -135,7 +148,15 @@ def _not_yet(error: UnreadableError, noted: Unreadable) -> UnreadableError:
 
 
 def others_can_be_read(source: ExamSource, failed: frozenset[str]) -> bool:
-    """Whether the first byte of any other file can be read, or there is none."""
+    """Tell a file that cannot be read from a disk that is away.
+
+    Args:
+        source: The source.
+        failed: Keys of the files that cannot be read.
+
+    Returns:
+        Whether the first byte of any other file can be read, or there is none.
+    """
     others = [stat for stat in source.objects() if stat.key not in failed and not stat.error]
     step = max(1, len(others) // PROBES)
     for stat in others[::step]:

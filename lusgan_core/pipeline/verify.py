@@ -73,7 +73,15 @@ class Verified(Record):
 
 
 def tonight(share: float, now: float | None = None) -> int:
-    """The number of the part of a store whose turn it is today, of ``1 / share`` parts."""
+    """Choose the part of a store whose turn it is today.
+
+    Args:
+        share: Share of the store that is read each day.
+        now: Seconds since 1970; None for this moment.
+
+    Returns:
+        The number of the part, of ``1 / share`` parts.
+    """
     return int((time.time() if now is None else now) // NIGHT_S) % max(1, round(1 / share))
 
 

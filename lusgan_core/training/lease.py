@@ -103,6 +103,14 @@ def stood_still(store: Store, key: str, held: dict[str, Any]) -> float:
     """Note what a lease says, and tell for how long it has said so to this process, seconds.
 
     Leases of earlier versions hold the time of their renewal in place of a number: it changes, too.
+
+    Args:
+        store: Store with the lease.
+        key: Its key.
+        held: What it says.
+
+    Returns:
+        Seconds by this process's own clock; 0 where it says something new.
     """
     said = json.dumps([held.get("token"), held.get("beat"), held.get("renewed")])
     before, since = _STANDING.get((store.uri, key), ("", 0.0))

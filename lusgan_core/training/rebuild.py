@@ -139,7 +139,15 @@ def what_is_left(call: StageCall, context: StageContext) -> Product | None:
 
 
 def is_lost(store: Store, trained: Manifest) -> bool:
-    """Whether neither a model's weights nor any whole checkpoint are left."""
+    """Find out whether neither a model's weights nor any whole checkpoint are left.
+
+    Args:
+        store: Store with the model.
+        trained: Manifest of its training.
+
+    Returns:
+        Whether the model is lost.
+    """
     folder = ModelFolder(store, trained.manifest_key.rpartition("/")[0])
     if store.exists(trained.artifacts["generator"].key):
         return False
