@@ -46,6 +46,24 @@ class ExamError(LusganError, ValueError):
     """An exam source that cannot be used at all: it is missing, unreadable or holds no exam."""
 
 
+class UnreadableError(ExamError):
+    """Some files of an exam source cannot be read, as a disk with bad sectors has them.
+
+    Args:
+        text: The message, which names no patient.
+        reason: What the system said.
+        keys: Their keys in the source; empty where who raises it does not know them.
+    """
+
+    def __init__(self, text: str, reason: str = "", keys: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.reason, self.keys = reason, frozenset(keys)
+
+    def of(self, keys: Iterable[str]) -> UnreadableError:
+        """The same error, of these files."""
+        return UnreadableError(str(self), self.reason, keys)
+
+
 class InputError(LusganError, ValueError):
     """Frames, labels or a file given to a function of the library that it cannot use."""
 
@@ -69,12 +87,23 @@ class MissingArtifactError(StoreError, FileNotFoundError):
     """A key that the store does not hold."""
 
 
+class DamagedError(StoreError):
+    """Something in the store is not what was written there; it was set aside.
+
+    The text names it, with what was expected and what was found. The same command makes it again.
+    """
+
+
 class TooFewFramesError(LusganError, ValueError):
     """A score has fewer training frames than one batch needs."""
 
 
 class TrainingError(LusganError, RuntimeError):
     """Training cannot go on: a value is NaN, or a checkpoint does not fit."""
+
+
+class WeightsLostError(TrainingError):
+    """A finished model's weights are damaged, and no whole checkpoint is left to rebuild them."""
 
 
 class TrainingStopped(LusganError, RuntimeError):  # noqa: N818 - a stop is no error

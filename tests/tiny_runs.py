@@ -72,8 +72,8 @@ class Pipeline:
 
     def run(self, config: RunConfig | None = None, **options: Any) -> Outcome:
         """Run to the report."""
-        runner = CountingRunner(StageContext(self.store, self.source))
         found, chosen = discover(self.source), config or tiny_config()
+        runner = CountingRunner(StageContext(self.store, self.source, chosen.runtime))
         try:
             return run_chain(runner, found, chosen, installed(), preset="demo", **options)
         finally:

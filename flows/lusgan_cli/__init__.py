@@ -37,6 +37,7 @@ COMMANDS = {
     "promote": "Make a model the current one of its score, whatever the gates say.",
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
+    "verify": "Check a whole store: is everything what was written there?",
     "plugins": "List installed plugins of every kind, and broken ones; `plugins new` starts one.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
     "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",

@@ -13,7 +13,7 @@ import typer
 from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, progress_shown, visible
 from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, ExamRecord, Rejection
-from lusgan_core.errors import ClipError
+from lusgan_core.errors import ClipError, UnreadableError
 from lusgan_core.progress import Task, track
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def check(
     from lusgan_core.ingestion.discover import discover
     from lusgan_core.ingestion.inspect import inspect_exam
     from lusgan_core.ingestion.readers import choose_readers
+    from lusgan_core.pipeline.unreadable import others_can_be_read
     from lusgan_core.preprocessing.stage import whole_canvas
     from lusgan_core.registry import installed
     from lusgan_core.store.source import open_source
@@ -85,7 +86,12 @@ def check(
                 task.total = total
                 task.update(done)
 
-            found = discover(source, progress=progress, readers=readers)
+            def left_out(error: UnreadableError) -> str:
+                if not others_can_be_read(source, error.keys):
+                    raise error
+                return f"cannot be read: {error.reason}"
+
+            found = discover(source, progress=progress, readers=readers, left_out=left_out)
         total = sum(len(exam.clips) for exam in found.exams)
         with track("checking clips", total, "clips") as task, ThreadPoolExecutor() as threads:
             records = list(threads.map(lambda e: inspect_exam(source, e, readers), found.exams))

@@ -53,7 +53,8 @@ def generate(
     """
     from lusgan_core.calls.call import StageContext
     from lusgan_core.calls.runtime import Runtime
-    from lusgan_core.generation.copy_out import check_empty, copy_out
+    from lusgan_core.errors import DamagedError
+    from lusgan_core.generation.copy_out import check_empty, copy_out, empty
     from lusgan_core.pipeline.runner import Inline
     from lusgan_core.pipeline.sampling import choose_model, remark, sample
     from lusgan_core.registry import installed
@@ -69,8 +70,14 @@ def generate(
     with progress_shown():
         context = StageContext(kept, runtime=Runtime(device=device), registry=registry)
         made = sample(Inline(context), kept, chosen, asked, registry)
-    if folder is not None:
-        copy_out(kept, made, folder)
+        if folder is not None:
+            try:
+                copy_out(kept, made, folder)
+            except DamagedError as error:  # set aside, so that it is made again
+                err.print(f"[yellow]{visible(str(error))}[/]", soft_wrap=True)
+                made = sample(Inline(context), kept, chosen, asked, registry)
+                empty(folder)
+                copy_out(kept, made, folder)
     if json:
         told: dict[str, Any] = {"model": chosen.model_dump(mode="json")}
         print_json(made.model_dump(mode="json") | told)

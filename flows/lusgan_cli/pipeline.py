@@ -160,6 +160,7 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
                     if "promote" in m
                 },
                 "failures": outcome.failures,
+                "healed": outcome.healed,
                 "report": report,
             }
         )
@@ -178,6 +179,8 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
         if "promote" in manifests and not manifests["promote"].data["promoted"]:
             reason = manifests["promote"].data["held_back"]
             out.print(f"  [yellow]held back: {visible(reason)}[/]")
+    for what in outcome.healed:
+        out.print(f"[yellow]made again:[/] {visible(what)}")
     for score, reason in outcome.failures.items():
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:

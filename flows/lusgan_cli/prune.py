@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lusgan_cli import options
-from lusgan_cli.console import err, out, print_json, visible
+from lusgan_cli.console import err, out, print_json, progress_shown, visible
+from lusgan_core.progress import track
 
 if TYPE_CHECKING:
     from lusgan_core.pipeline.pruning import Doomed, PrunePlan
+    from lusgan_core.store import Store
 
-KINDS = ("model", "samples", "evaluation", "report", "dataset", "shards", "exam record")
+KINDS = (
+    "model",
+    "samples",
+    "evaluation",
+    "report",
+    "dataset",
+    "shards",
+    "features",
+    "exam record",
+    "damaged",
+)
+WATCH_S = 185
+"""Seconds for which leases of other machines are watched; they are void after 180."""
+COUNTED = ("shards", "features", "exam record", "damaged")
+"""Kinds of which only the number is shown: the names of most hold patients' codes."""
 
 
 def prune(
@@ -39,7 +57,10 @@ def prune(
     from lusgan_core.store.base import KEEPS_DELETED
 
     where = open_store(store)
-    plan = plan_withdrawn(where) if withdrawn else plan_old(where)
+    make = plan_withdrawn if withdrawn else plan_old
+    plan = make(where)
+    if yes and plan.busy:
+        plan = _watched(where, plan, make)
     if json:
         print_json(plan.model_dump(mode="json") | {"deleted": yes})
     else:
@@ -50,16 +71,33 @@ def prune(
             err.print(f"[yellow]{visible(KEEPS_DELETED)}[/]")
 
 
+def _watched(store: Store, plan: PrunePlan, make: Callable[[Store], PrunePlan]) -> PrunePlan:
+    """The plan after the leases of busy models were watched for as long as void ones take."""
+    from lusgan_core.pipeline.index import in_training
+
+    with progress_shown(), track("looking whether leases are renewed", WATCH_S, "s") as task:
+        for _ in range(WATCH_S):
+            if not any(in_training(store, folder) for folder in plan.busy):
+                break
+            time.sleep(1)
+            task.advance()
+    return make(store)
+
+
 def _show(plan: PrunePlan, yes: bool) -> None:
     for kind in KINDS:
         items = [item for item in plan.items if item.what == kind]
-        if kind in ("shards", "exam record"):
+        if kind in COUNTED:
             _count(items)
             continue
         for item in items:
             out.print(f"{visible(item.name)}  {_mb(item.size)}  {item.why}", soft_wrap=True)
     for folder in plan.busy:
-        err.print(f"[yellow]{visible(folder)} is being trained: stop it, then prune again[/]")
+        err.print(
+            f"[yellow]{visible(folder)} is being trained: stop it, then prune again. If its "
+            "machine is gone, `--yes` finds out, by looking at it for three minutes[/]",
+            soft_wrap=True,
+        )
     if not plan.items:
         out.print("nothing to prune")
     elif yes:

@@ -27,6 +27,14 @@ def run(
         bool,
         typer.Option("--plan", help="Show what would be done, why, and how long it took last time"),
     ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Train a finished model again whose weights are damaged, where no checkpoint is "
+            "left to rebuild them from",
+        ),
+    ] = False,
     strict: options.Strict = False,
     withdraw_all: options.WithdrawAll = False,
     task_runner: options.TaskRunner = "threads",
@@ -38,7 +46,8 @@ def run(
     What was done before and has not changed is not done again: a new exam costs its own ingestion
     and the scores whose frames it changed. Stop with Ctrl-C and run the same command to go on.
     """
-    resolved = options.chosen(preset, config, set_, scores)
+    settings = [*(set_ or ()), *(["runtime.repair=true"] if repair else ())]
+    resolved = options.chosen(preset, config, settings, scores)
     if plan:
         planned = plan_run(exams, store, resolved, preset)
         if json:

@@ -27,6 +27,7 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.errors import (
     AlreadyExistsError,
     ConfigError,
+    DamagedError,
     LusganError,
     MissingArtifactError,
     StoreError,
@@ -42,7 +43,10 @@ POLL_S = 2.0
 LOOK_FOR_LOST_S = 30.0
 SENDS = 4
 """Largest number of times that a training is sent."""
-OUTAGES = {kind.__name__: kind for kind in (StoreError, MissingArtifactError, AlreadyExistsError)}
+OUTAGES = {
+    kind.__name__: kind
+    for kind in (StoreError, DamagedError, MissingArtifactError, AlreadyExistsError)
+}
 """Errors of a training with other causes than its score, by the name in Prefect's message."""
 
 

@@ -24,7 +24,16 @@ TRAINING = "training/training"
 """Flow and deployment that a pipeline sends trainings to."""
 THAT_TRAIN = ("training", "train-score")
 """Deployments that train, and run in the pool for trainings where there is one."""
-DEPLOYMENTS = ("pipeline", "watch", "ingest", "train-score", "generate", "evaluate", "training")
+DEPLOYMENTS = (
+    "pipeline",
+    "watch",
+    "ingest",
+    "train-score",
+    "generate",
+    "evaluate",
+    "verify",
+    "training",
+)
 """Names of all deployments."""
 DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
 """Image of runs in containers, with a GPU and without."""

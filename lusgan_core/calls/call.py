@@ -27,6 +27,7 @@ from lusgan_core.calls.provenance import (
     library_versions,
     peak_rss_mb,
 )
+from lusgan_core.calls.records import aside_key, read_record, set_aside
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.domain import ClipFiles, ExamFiles, ExamRecord, Record
 from lusgan_core.errors import AlreadyExistsError, MissingArtifactError
@@ -36,6 +37,8 @@ from lusgan_core.store.base import key_part
 from lusgan_core.store.source import ExamSource
 
 T = TypeVar("T", bound=BaseModel)
+SUMS = "SHA256SUMS"
+"""Name of a list of the digests of the files beside it, in the format of ``sha256sum -c``."""
 
 
 class StageCall(Record):
@@ -159,7 +162,7 @@ def lookup(
         The manifest; None where there is none, or where an artifact is missing or of another size.
     """
     found = left_by(call, store)
-    return None if found is None or damaged(found, size or store.size) else found
+    return None if found is None or damaged(found, store, size) else found
 
 
 def left_by(call: StageCall, store: Store) -> Manifest | None:
@@ -179,18 +182,39 @@ def left_by(call: StageCall, store: Store) -> Manifest | None:
     return found if found.cache_key == call.cache_key else None
 
 
-def damaged(manifest: Manifest, size: Callable[[str], int | None]) -> str:
-    """Find an artifact that is missing or of another size than recorded.
+def damaged(
+    manifest: Manifest, store: Store, size: Callable[[str], int | None] | None = None
+) -> str:
+    """Find an artifact that is missing or of another size than recorded; its content is not read.
 
     Args:
         manifest: Names the artifacts and their sizes.
-        size: Gives the size in bytes of an object by its key; None where it is missing.
+        store: Where they are.
+        size: Gives the size in bytes of an object by its key, as for ``lookup``.
 
     Returns:
-        Name of the first such artifact; empty if there is none.
+        Name of the first such artifact; empty if there is none. For a list of digests, the files
+        that it lists must be there, too.
     """
-    artifacts = manifest.artifacts.items()
-    return next((name for name, ref in artifacts if size(ref.key) != ref.size), "")
+    known = size or store.size
+    for name, ref in manifest.artifacts.items():
+        if known(ref.key) != ref.size:
+            return name
+        if name.endswith(f"/{SUMS}") and not _listed_are_there(store, ref.key):
+            return name
+    return ""
+
+
+def _listed_are_there(store: Store, sums: str) -> bool:
+    folder = sums.removesuffix(SUMS)
+    there = {item.key.removeprefix(folder) for item in store.list(folder) if item.size}
+    return all(name in there for _, name in listed_digests(store.get(sums)))
+
+
+def listed_digests(sums: bytes) -> list[tuple[str, str]]:
+    """(Digest, name) of each line of a list in the format of ``sha256sum``."""
+    lines = sums.decode(errors="replace").splitlines()
+    return [(digest, name) for digest, _, name in (line.partition("  ") for line in lines)]
 
 
 def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
@@ -207,7 +231,9 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
     found = lookup(call, context.store)
     if found is not None:
         return found
-    context.store.delete(call.manifest)  # if there is one, it names artifacts that are gone
+    store, aside = context.store, aside_key(call.manifest)
+    # a manifest that is damaged, or names artifacts that are gone, says until the end what was lost
+    lost = set_aside(store, call.manifest) or store.exists(aside)
     started = time.monotonic()
     product = stage(call, context)
     seconds = {"total": round(time.monotonic() - started, 3), **product.timings_s}
@@ -232,12 +258,15 @@ def execute(call: StageCall, context: StageContext, stage: Stage) -> Manifest:
         artifacts=product.artifacts,
         data=product.data.model_dump(mode="json"),
     )
-    return _write(manifest, call, context.store)
+    written = _write(manifest, call, store)
+    if lost:
+        store.delete(aside)
+    return written
 
 
 def _write(manifest: Manifest, call: StageCall, store: Store) -> Manifest:
     """Write a manifest, or return the one that another run has written first."""
-    data = manifest.model_dump_json(indent=1).encode()
+    data = manifest.sealed()
     try:
         store.put(call.manifest, data, if_absent=True)
     except AlreadyExistsError:
@@ -334,8 +363,9 @@ def earlier(context: StageContext, key: str) -> Manifest:
 
     Raises:
         MissingArtifactError: There is no such manifest.
+        DamagedError: It is damaged.
     """
-    return Manifest.model_validate_json(context.store.get(key))
+    return read_record(context.store, key, Manifest, fits=lambda m: m.manifest_key in (key, ""))
 
 
 def data_of(manifest: Manifest, kind: type[T]) -> T:

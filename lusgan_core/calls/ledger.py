@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from lusgan_core.calls.provenance import short_digest
+from lusgan_core.calls.provenance import Sealed, short_digest
+from lusgan_core.calls.records import put_kept, read_kept
 from lusgan_core.domain import ExamCodes, ExamFiles, Record, Rejection
-from lusgan_core.errors import MissingArtifactError, StoreError
+from lusgan_core.errors import MissingArtifactError
 from lusgan_core.store import Store
 
 State = Literal["tried", "failed"]
@@ -68,7 +69,7 @@ class Changes:
         return bool(self.new or self.changed or self.withdrawn)
 
 
-class ExamLedger(Record):
+class ExamLedger(Sealed):
     """The exams of one source that runs have tried, sorted by patient and exam.
 
     A withdrawn exam is removed, so that nothing names its patient any more.
@@ -91,23 +92,18 @@ class ExamLedger(Record):
             The ledger; an empty one where no run has tried an exam of this source.
 
         Raises:
-            StoreError: The record cannot be parsed. Treated as empty, it would hide that an exam
-                was withdrawn.
+            DamagedError: Both copies of the record are damaged. Treated as empty, it would hide
+                that an exam was withdrawn.
         """
-        key = ledger_key(source)
+        then = "restore it, or run again to start afresh (withdrawals since then go unnoticed)"
         try:
-            return cls.model_validate_json(store.get(key))
+            return read_kept(store, ledger_key(source), cls, then, lambda one: one.source == source)
         except MissingArtifactError:
             return cls(source=source)
-        except ValueError as error:
-            raise StoreError(
-                f"{key} in {store.uri} is damaged: restore it, or delete it to start afresh (exams "
-                "withdrawn since the last run then go unnoticed)"
-            ) from error
 
     def save(self, store: Store) -> None:
-        """Write the ledger in one put."""
-        store.put(ledger_key(self.source), self.model_dump_json(indent=1).encode())
+        """Write the ledger."""
+        put_kept(store, ledger_key(self.source), self)
 
     def compare(
         self,

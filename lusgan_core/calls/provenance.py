@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lusgan_core.domain import Record
 
@@ -54,6 +54,32 @@ def digest_json(value: object) -> str:
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
+SEAL = "sha256"
+"""Name, in the JSON of a sealed record, of the digest of the rest."""
+
+
+class Sealed(Record):
+    """A record that is stored with the digest of its own content, which is checked when it is read.
+
+    A record without a digest, as earlier versions wrote it, is taken as it is.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_seal(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or SEAL not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != SEAL}
+        if digest_json(rest) != values[SEAL]:
+            raise ValueError("the digest in it is not that of its content")
+        return rest
+
+    def sealed(self) -> bytes:
+        """The record as JSON, with the digest of its content."""
+        values = json.loads(self.model_dump_json())
+        return json.dumps({**values, SEAL: digest_json(values)}, indent=1).encode()
+
+
 class ArtifactRef(Record):
     """One object in the store."""
 
@@ -62,7 +88,7 @@ class ArtifactRef(Record):
     size: int
 
 
-class Manifest(Record):
+class Manifest(Sealed):
     """The result of one run of one stage, and everything needed to make it again."""
 
     stage: str

@@ -29,3 +29,8 @@ class Runtime(Options):
     checkpoint_s: float = Field(
         20.0, gt=0, description="Seconds between checkpoints, which a killed training resumes from"
     )
+    repair: bool = Field(
+        False,
+        description="Train again a finished model whose weights are damaged where no whole "
+        "checkpoint is left to rebuild them from",
+    )

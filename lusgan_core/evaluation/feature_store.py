@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,8 @@ from numpy.typing import NDArray
 from lusgan_core.calls.provenance import digest_json
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.measures.features import Extract, build_extractor
-from lusgan_core.preprocessing.shard import read_shard_frames
 from lusgan_core.registry import Registry
+from lusgan_core.selection.dataset import clip_frames
 from lusgan_core.selection.stage import ClipFrames
 from lusgan_core.store import Store
 
@@ -64,7 +65,7 @@ class FeatureStore:
         """
         folder = clip.key.removesuffix(".h5").replace("shards/", "features/", 1)
         key = f"{folder}/{score}-{clip.digest[:8]}-{self.tag}.npz"
-        return self._kept(key, clip.frames, lambda: self._frames(clip.key, score))
+        return self._kept(key, clip.frames, lambda: clip_frames(self.store, clip, score))
 
     def of_samples(self, frames_key: str, digest: str, frames: NDArray[np.uint8]) -> Features:
         """Return the features of synthetic frames, the first of a sample set or all of them.
@@ -100,10 +101,6 @@ class FeatureStore:
         digest = hashlib.sha256(frames.tobytes()).hexdigest()
         return self.of_samples(frames_key, digest, frames)
 
-    def _frames(self, key: str, score: int) -> NDArray[np.uint8]:
-        with self.store.local_copy(key) as path:
-            return read_shard_frames(path, score)
-
     def _kept(self, key: str, count: int, frames: Callable[[], NDArray[np.uint8]]) -> Features:
         found = self._read(key)
         if found is None or len(found) < count:
@@ -111,12 +108,13 @@ class FeatureStore:
                 self._extract = build_extractor(self.record, self.options, self.device)
             found = self._extract(frames())
             data = io.BytesIO()
-            np.savez(data, features=found)
+            np.savez(data, features=found, key=key)
             self.store.put(key, data.getvalue())
         return found[:count]
 
     def _read(self, key: str) -> Features | None:
-        """Features in the store; None where there are none, or damaged ones by their checksum."""
+        """Features in the store; None where there are none, or damaged ones by their checksum, or
+        those of another key."""
         try:
             data = self.store.get(key)
         except MissingArtifactError:
@@ -124,6 +122,8 @@ class FeatureStore:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 found: Features = file["features"]
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+                if str(file["key"]) != key:
+                    return None
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
         return found if found.ndim == 2 and found.shape[1] == self.record.size else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lusgan_core.api import PairMetric
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, stored
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.records import whole_file
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Distribution, Measured
 from lusgan_core.errors import ConfigError
@@ -143,7 +144,7 @@ def _load(
     """Read the frames that are compared: real ones of both sides, and all sets together."""
     samples = data_of(generated, SampleSet)
     real = _real_frames(context, dataset, options.real_frames)
-    with context.store.local_copy(samples.frames_key) as path:
+    with whole_file(context.store, generated.artifacts["frames"]) as path:
         synthetic = FrameSet(read_shard_frames(path)[: options.synthetic_frames])
     training, held_out = (side.where for side in real)
     return real, FrameSets(

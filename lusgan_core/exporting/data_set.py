@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lusgan_core.api import Exporter
-from lusgan_core.calls.call import reference
+from lusgan_core.calls.call import SUMS, reference
 from lusgan_core.calls.provenance import ArtifactRef, digest_json
 from lusgan_core.errors import ConfigError, PluginError, StoreError
 from lusgan_core.exporting.card import CARD, Told, card
@@ -32,7 +32,7 @@ from lusgan_core.exporting.parts import Part
 from lusgan_core.exporting.record import ExportRecord
 from lusgan_core.exporting.splits import SPLITS, Split, splits_csv
 from lusgan_core.generation.copy_out import check_empty
-from lusgan_core.generation.exports import SUMS, Folder, OneExport
+from lusgan_core.generation.exports import Folder, OneExport
 from lusgan_core.progress import Task, track
 from lusgan_core.store import Store
 

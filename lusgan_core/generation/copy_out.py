@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lusgan_core.calls.call import data_of
-from lusgan_core.calls.provenance import Manifest, digest_bytes
+from lusgan_core.calls.call import SUMS, listed_digests
+from lusgan_core.calls.provenance import ArtifactRef, Manifest, digest_bytes
+from lusgan_core.calls.records import damage, digits, set_aside, whole
 from lusgan_core.errors import ConfigError, MissingArtifactError, StoreError
-from lusgan_core.generation.exports import SUMS
-from lusgan_core.generation.stage import SampleSet
 from lusgan_core.store import Store
 
 
@@ -25,6 +24,12 @@ def check_empty(folder: Path) -> None:
             f"{folder} is not empty, and the frames would mix with what is there: name a new "
             "folder, or an empty one"
         )
+
+
+def empty(folder: Path) -> None:
+    """Delete what a copy that broke off has left in a folder that was empty before."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
 
 
 def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
@@ -44,7 +49,9 @@ def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
 
     Raises:
         ConfigError: The folder cannot be written or is not empty.
-        StoreError: A file is missing from the store, or is not what was generated.
+        DamagedError: A file is missing from the store, or is not what was generated; the same
+            command makes the samples again.
+        StoreError: The store cannot be read.
     """
     check_empty(folder)
     count = 0
@@ -65,31 +72,27 @@ def copy_out(store: Store, samples: Manifest, folder: Path) -> int:
 
 def _files(store: Store, samples: Manifest) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file of each exporter, checked against its digest."""
-    where = data_of(samples, SampleSet).folder
     for exported, ref in samples.artifacts.items():
         exporter, _, name = exported.partition("/")
         if not name:  # the HDF5 file
             continue
-        data = _checked(store, ref.key, ref.digest)
+        data = whole(store, ref)
         yield exported, data
         if name == SUMS:
-            for line in data.decode().splitlines():
-                digest, _, listed = line.partition("  ")
-                yield (
-                    f"{exporter}/{listed}",
-                    _checked(store, f"{where}/{exporter}/{listed}", digest),
-                )
+            for digest, listed in listed_digests(data):
+                yield f"{exporter}/{listed}", _listed(store, ref, listed, digest)
 
 
-def _checked(store: Store, key: str, digest: str) -> bytes:
-    """An object of the store; raises StoreError where it is not the one with that digest."""
+def _listed(store: Store, sums: ArtifactRef, name: str, digest: str) -> bytes:
+    """A file that a list of digests names; where it is damaged, the list is set aside as well, so
+    that the samples are made again."""
+    key = f"{sums.key.rpartition('/')[0]}/{name}"
     try:
         data = store.get(key)
     except MissingArtifactError:
         data = b""
-    if digest_bytes(data) != digest:
-        raise StoreError(
-            f"{key} is missing from the store, or is not what was generated: delete "
-            f"{key.rpartition('/')[0]} from the store with its manifest, and generate it again"
-        )
+    found = digest_bytes(data)
+    if found != digest:
+        set_aside(store, sums.key)
+        raise damage(store, key, digits(digest), digits(found) if data else "nothing")
     return data

@@ -15,15 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import Export, Exporter, Samples
-from lusgan_core.calls.call import reference
+from lusgan_core.calls.call import SUMS, reference
 from lusgan_core.calls.provenance import ArtifactRef
 from lusgan_core.errors import LusganError, PluginError, StoreError
 from lusgan_core.plugin_guard import described, is_stop
 from lusgan_core.store import Store
 from lusgan_core.store.base import check_key
-
-SUMS = "SHA256SUMS"
-"""File with the digests of the files of an exporter that writes one a frame."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.progress import track
 from lusgan_core.registry import Registry
-from lusgan_core.training.stage import ModelRecord
+from lusgan_core.training.stage import ModelRecord, weights
 
 Frame = NDArray[np.uint8]
 
@@ -42,7 +42,8 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
         MissingError: The device is not available.
         UnknownPluginError: The model's backbone or an exporter is not installed.
         PluginError: The model's backbone or an exporter failed.
-        TrainingError: The model's weights are damaged or do not fit its backbone.
+        DamagedError: The model's weights are damaged, and no checkpoint gives them again.
+        TrainingError: They do not fit its backbone.
     """
     options = GenerationOptions.model_validate(call.options)
     trained = earlier(context, call.arguments["trained"])
@@ -50,7 +51,7 @@ def make_samples(call: StageCall, context: StageContext) -> Product:
     folder = call.manifest.rpartition("/")[0]
     device = pick_device(context.runtime.device)
     network = model.generator.build(context.registry).to(device)
-    load_network(network, context.store.get(trained.artifacts["generator"].key))
+    load_network(network, weights(trained, context.store))
     batches = generate(
         network,
         model.generator.values,

@@ -7,11 +7,11 @@ What no reader recognises (videos, notes) is ignored, and so are hidden files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lusgan_core.domain import ExamFiles, Rejection
-from lusgan_core.errors import ExamError, PluginError
+from lusgan_core.errors import ExamError, PluginError, UnreadableError
 from lusgan_core.ingestion.drafts import NOT_UNICODE, Drafts, exam_files, sort_findings
 from lusgan_core.ingestion.listing import Digester, Progress, SourceListing, listed
 from lusgan_core.ingestion.readers import Finding, Readers, choose_readers, failure, objects_of
@@ -45,6 +45,7 @@ def discover(
     *,
     empty_ok: bool = False,
     readers: Readers | None = None,
+    left_out: Callable[[UnreadableError], str] | None = None,
 ) -> Discovery:
     """List a source and let readers sort its files into exams.
 
@@ -55,11 +56,14 @@ def discover(
         progress: Called after each file with (files done, files in all).
         empty_ok: Whether a source without any exam is a result rather than an error.
         readers: The readers to ask; None for all that are installed.
+        left_out: Asked about each file that cannot be read: gives the reason for which its clip is
+            rejected, or raises; None ends the look.
 
     Returns:
         The exams, what was rejected, and all digests.
 
     Raises:
+        UnreadableError: A file cannot be read; it may be this one, or the whole disk.
         ExamError: The source is missing, unreadable or fails meanwhile; or it holds no exam, unless
             ``empty_ok``.
         ConfigError: Two readers recognise the same files.
@@ -68,7 +72,8 @@ def discover(
     asked = choose_readers() if readers is None else readers
     objects = listed(source)
     listings = {
-        name: SourceListing(source, objects, known or {}, reader) for name, reader in asked.items()
+        name: SourceListing(source, objects, known or {}, reader, left_out)
+        for name, reader in asked.items()
     }
     found = Drafts()
     findings = _ask(asked, listings, found)
@@ -82,7 +87,7 @@ def discover(
         raise _no_exam(source.uri, expected, len(rejected), any_mark(source, objects))
     drafts = [draft for _, draft in sorted(found.exams.items())]
     total = sum(len(objects_of(c)) for draft in drafts for _, c in draft.clips)
-    digester = Digester(source, known or {}, progress, total)
+    digester = Digester(source, known or {}, progress, total, left_out)
     return Discovery(
         exams=tuple(exam_files(draft, digester) for draft in drafts),
         rejected=rejected,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from lusgan_core.domain import ClipFiles, ClipRecord, ExamFiles, ExamRecord
 from lusgan_core.errors import ClipError
 from lusgan_core.ingestion.clip import open_clip
+from lusgan_core.ingestion.listing import named
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers, choose_readers
 from lusgan_core.ingestion.synthetic_mark import refuse_synthetic
@@ -36,7 +37,8 @@ def inspect_exam(source: ExamSource, exam: ExamFiles, readers: Readers | None = 
     rejected = list(exam.rejected)
     for files in exam.clips:
         try:
-            clips.append(inspect_clip(source, files, known))
+            with named(*(item.key for item in files.objects.values())):
+                clips.append(inspect_clip(source, files, known))
         except ClipError as error:
             rejected.append(files.rejected(str(error)))
     return ExamRecord(

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from lusgan_core.clips import Json, SourceStat
 from lusgan_core.domain import SourceObject
-from lusgan_core.errors import ClipError
+from lusgan_core.errors import ClipError, UnreadableError
 from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.ingestion.readers import ChosenReader
 from lusgan_core.store.source import ExamSource
 
 Progress = Callable[[int, int], None]
 """Called with the number of files whose digest is known, and the number of all files."""
+
+LeftOut = Callable[[UnreadableError], str]
+"""Gives the reason for which a file that cannot be read is left out, or raises."""
 
 HEADS = "/head"
 """Begins the names of remembered heads; no key begins with a slash."""
@@ -41,8 +45,10 @@ class SourceListing:
         objects: tuple[SourceStat, ...],
         known: Mapping[str, str],
         reader: ChosenReader,
+        left_out: LeftOut | None = None,
     ) -> None:
         self.uri, self.objects = source.uri, objects
+        self._left_out = left_out
         self._source, self._known, self._reader = source, known, reader
         self.remembered: dict[str, str] = {}
         """What was made of heads in this look: name -> JSON."""
@@ -55,9 +61,9 @@ class SourceListing:
         if text is None:
             if stat.error:
                 raise ClipError(stat.error)
-            with clip_errors():
+            with _asked(stat.key, self._left_out), clip_errors():
                 file = self._source.open(stat.key)
-            with clip_errors(), file:
+            with _asked(stat.key, self._left_out), clip_errors(), file:
                 text = json.dumps(read(file), allow_nan=False)
         if stat.is_unicode:
             self.remembered[name] = text
@@ -68,8 +74,14 @@ class Digester:
     """Computes digests, except known ones, and reports the progress."""
 
     def __init__(
-        self, source: ExamSource, known: Mapping[str, str], progress: Progress | None, total: int
+        self,
+        source: ExamSource,
+        known: Mapping[str, str],
+        progress: Progress | None,
+        total: int,
+        left_out: LeftOut | None = None,
     ) -> None:
+        self._left_out = left_out
         self._source, self._known, self._progress = source, known, progress
         self._done, self._total = 0, total
         self.digests: dict[str, str] = {}
@@ -102,8 +114,33 @@ class Digester:
     def _read(self, stat: SourceStat) -> str:
         if stat.error:
             raise ClipError(stat.error)
-        with clip_errors(), self._source.open(stat.key) as file:
+        with (
+            _asked(stat.key, self._left_out),
+            clip_errors(),
+            self._source.open(stat.key) as file,
+        ):
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+@contextmanager
+def _asked(key: str, left_out: LeftOut | None) -> Iterator[None]:
+    """Reject a file that cannot be read, if whoever decides says so."""
+    try:
+        with named(key):
+            yield
+    except UnreadableError as error:
+        if left_out is None:
+            raise
+        raise ClipError(left_out(error)) from None
+
+
+@contextmanager
+def named(*keys: str) -> Iterator[None]:
+    """Say of an UnreadableError in the block that it is of these files."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise (error if error.keys else error.of(keys)) from None
 
 
 def _name(stat: SourceStat) -> str:

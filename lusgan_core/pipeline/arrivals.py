@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lusgan_core.calls.ledger import ExamLedger
-from lusgan_core.calls.provenance import short_digest
+from lusgan_core.calls.provenance import Sealed, short_digest
 from lusgan_core.domain import ClipFiles, ExamCodes, ExamFiles, Record
 from lusgan_core.errors import LusganError, MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery
@@ -52,7 +52,7 @@ class Announced(Record):
         return self.patient, self.exam
 
 
-class Announcements(Record):
+class Announcements(Sealed):
     """The exams of a source that were announced and that no run has tried since."""
 
     exams: tuple[Announced, ...] = ()
@@ -80,7 +80,7 @@ class Announcements(Record):
             store: Store to write to.
             source: Address of the exam source.
         """
-        store.put(announced_key(source), self.model_dump_json(indent=1).encode())
+        store.put(announced_key(source), self.sealed())
 
     def of(self, codes: ExamCodes, digest: str) -> Announced | None:
         """Look up the announcement of an exam with exactly this content.

@@ -7,6 +7,7 @@ imports Prefect.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.config import RunConfig, describe
 from lusgan_core.domain import ExamRecord, Rejection
 from lusgan_core.encoder import stage as encode
-from lusgan_core.errors import LusganError, TooFewFramesError
+from lusgan_core.errors import DamagedError, LusganError, TooFewFramesError
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
@@ -32,6 +33,10 @@ from lusgan_core.selection import stage as select
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
 from lusgan_core.training import stage as train
+
+LOG = logging.getLogger(__name__)
+MOST_DAMAGES = 50
+"""Times that a run begins again; more damage than that is a disk to replace."""
 
 
 class RejectedError(LusganError, ValueError):
@@ -58,6 +63,8 @@ class Outcome:
     encoder: Manifest | None = None
     """The store's LUS encoder; None where the options want none, or training patients are few."""
     report: Manifest | None = None
+    healed: tuple[str, ...] = ()
+    """What was found damaged on the way, and was made again."""
 
     def fail(self, score: int, error: LusganError) -> None:
         """Note that a score ended with an error.
@@ -90,7 +97,8 @@ def run_chain(
 ) -> Outcome:
     """Take exams all the way to the report, or to an earlier stage.
 
-    A score that fails does not stop the others; see ``Outcome.failures``.
+    A score that fails does not stop the others; see ``Outcome.failures``. What proves damaged when
+    it is read is set aside by who reads it; the chain then begins again, and makes it anew.
 
     Args:
         runner: Makes the calls.
@@ -108,7 +116,31 @@ def run_chain(
         UnknownPluginError: There is no such preset.
         RejectedError: A clip cannot be used and ``strict`` is set.
         StoreError: The store cannot be read or written.
+        DamagedError: What was made again is damaged once more.
     """
+    healed: list[str] = []
+    while True:
+        try:
+            outcome = _once(runner, found, config, registry, preset, strict, until)
+        except DamagedError as error:
+            if str(error) in healed or len(healed) == MOST_DAMAGES:
+                raise
+            LOG.warning("%s", error)
+            healed.append(str(error))
+        else:
+            outcome.healed = tuple(healed)
+            return outcome
+
+
+def _once(
+    runner: Runner,
+    found: Discovery,
+    config: RunConfig,
+    registry: Registry,
+    preset: str,
+    strict: bool,
+    until: str,
+) -> Outcome:
     outcome = Outcome(exams=len(found.exams))
     description = describe(config, preset, registry)  # first of all, it looks the preset up
     ingested = runner.each(

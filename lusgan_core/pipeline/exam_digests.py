@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from lusgan_core.calls.provenance import short_digest
+from lusgan_core.calls.provenance import Sealed, short_digest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.ingestion.readers import choose_readers
+from lusgan_core.pipeline.unreadable import Patience
 from lusgan_core.progress import track
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
+
+
+class _Digests(Sealed):
+    """What a discovery remembers, see ``Discovery.digests``."""
+
+    files: dict[str, str]
 
 
 def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None) -> Discovery:
@@ -27,14 +33,15 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
         The exams; there may be none, since all may have been withdrawn (see ``settle``).
 
     Raises:
+        UnreadableError: A file cannot be read, and was not tried often enough yet.
         ExamError: The source is missing or unreadable.
         ConfigError: Two readers recognise the same files, or one is not installed.
     """
     source, kept = open_source(exams), open_store(store)
     key = f"exams/digests-{short_digest(source.uri)}.json"
     try:
-        known = json.loads(kept.get(key))
-    except (MissingArtifactError, ValueError):
+        known = _Digests.model_validate_json(kept.get(key)).files
+    except (MissingArtifactError, ValueError):  # damaged, or of an earlier version: read once more
         known = {}
     with track("looking at exams", 0, "files") as task:
 
@@ -42,7 +49,16 @@ def find_exams(exams: str, store: str, readers: Mapping[str, Any] | None = None)
             task.total = total
             task.update(done)
 
-        found = discover(source, known, progress, empty_ok=True, readers=choose_readers(readers))
+        patience = Patience(source, kept)
+        found = discover(
+            source,
+            patience.believed(known),
+            progress,
+            empty_ok=True,
+            readers=choose_readers(readers),
+            left_out=patience,
+        )
     if found.digests != known:
-        kept.put(key, json.dumps(found.digests, indent=0, sort_keys=True).encode())
+        kept.put(key, _Digests(files=found.digests).sealed())
+    patience.end()
     return found

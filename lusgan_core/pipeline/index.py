@@ -6,9 +6,7 @@ ends in ``.json`` has such a name. No stage imports this, so it is part of no ca
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Iterable, Iterator
 
 from lusgan_core.calls.call import data_of
@@ -16,10 +14,15 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
-from lusgan_core.training.lease import TTL_S
+from lusgan_core.training.lease import is_held
 from lusgan_core.training.stage import SEEN, SeenClips
 
-_MANIFEST = re.compile(r"/(manifest|[0-9a-f]{8})\.json$")
+MANIFEST = re.compile(r"^(?!withdrawals/).*/(manifest|[0-9a-f]{8})\.json$")
+"""Keys of manifests."""
+
+
+MADE_LAST = ("reports", "evaluations", "samples", "models", "datasets", "shards", "exams")
+"""Where manifests lie; each kind is made from some that come behind it."""
 
 
 def manifests(store: Store, prefix: str) -> Iterator[Manifest]:
@@ -33,7 +36,7 @@ def manifests(store: Store, prefix: str) -> Iterator[Manifest]:
         Manifests in the order of their keys; damaged ones are skipped.
     """
     for item in list(store.list(prefix)):
-        if _MANIFEST.search(item.key):
+        if MANIFEST.search(item.key):
             try:
                 yield Manifest.model_validate_json(store.get(item.key))
             except (MissingArtifactError, ValueError):
@@ -58,31 +61,34 @@ def seen_shards(store: Store, folder: str) -> tuple[str, ...] | None:
         folder: Key prefix of the model's folder.
 
     Returns:
-        Keys of the shards; None if the folder does not say.
+        Keys of the shards; where the folder does not say, those of the dataset that it was trained
+        on; None if there is none either.
     """
     try:
-        return SeenClips.model_validate_json(store.get(f"{folder}/{SEEN}")).shards
+        seen = SeenClips.model_validate_json(store.get(f"{folder}/{SEEN}"))
+        if seen.folder in (folder, ""):
+            return seen.shards
     except (MissingArtifactError, ValueError):
-        return None
+        pass
+    for manifest in manifests(store, f"{folder}/manifest.json"):
+        for _, dataset in datasets(store):
+            if dataset.frames_digest == manifest.inputs.get("frames"):
+                return tuple(clip.key for clip in dataset.training)
+    return None
 
 
 def in_training(store: Store, folder: str) -> bool:
-    """Whether a model is being trained, by the lease on its folder.
+    """Whether a model is, or may be, in training, by the lease on its folder.
 
     Args:
         store: Store with the model.
         folder: Key prefix of the model's folder.
 
     Returns:
-        True if the lease was renewed within its time to live, or cannot be understood.
+        True if there is a lease whose holder is not known to have ended; see ``lease.Watch`` for
+        one of another machine.
     """
-    try:
-        renewed = float(json.loads(store.get(f"{folder}/lease.json"))["renewed"])
-    except MissingArtifactError:
-        return False
-    except (ValueError, KeyError, TypeError):
-        return True  # being written at this moment, or by a newer version
-    return time.time() - renewed < TTL_S
+    return is_held(store, f"{folder}/lease.json")
 
 
 def datasets(store: Store) -> Iterator[tuple[Manifest, ScoreDataset]]:
@@ -97,15 +103,28 @@ def result_key(manifest: Manifest) -> str:
 
 
 def erase(store: Store, keys: Iterable[str]) -> None:
-    """Delete objects; manifests, and Prefect's copies of them, go before what they name.
+    """Delete objects, in an order that lets whoever is killed meanwhile be followed by another.
+
+    Checkpoints go first: nobody looks for them as long as there is a model, and a folder that has
+    neither checkpoint nor manifest is what a deletion left, not a training to go on with. Then
+    manifests go, those that are made from others before these, each with Prefect's copy; then what
+    they name; and at last the marks of withdrawn models, by which they are found.
 
     Args:
         store: Store to delete from.
         keys: Keys of the objects; those that are missing do not matter.
     """
-    ordered = sorted(set(keys), key=lambda key: (not _MANIFEST.search(key), key))
-    for key in ordered:
-        if _MANIFEST.search(key):
+
+    def turn(key: str) -> tuple[int, int, str]:
+        if "/checkpoints/" in key:
+            return 0, 0, key
+        if MANIFEST.search(key):
+            top = key.partition("/")[0]
+            return 1, MADE_LAST.index(top) if top in MADE_LAST else len(MADE_LAST), key
+        return (3 if "/withdrawn.json" in key else 2), 0, key
+
+    for key in sorted(set(keys), key=turn):
+        if MANIFEST.search(key):
             for manifest in manifests(store, key):
                 store.delete(result_key(manifest))
         store.delete(key)

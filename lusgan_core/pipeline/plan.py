@@ -120,7 +120,7 @@ class _Planner(Runner):
     def one(self, call: StageCall) -> Manifest:
         """The earlier result of the call, or a stand-in for it."""
         left = left_by(call, self._store)
-        broken = damaged(left, self._store.size) if left else ""
+        broken = damaged(left, self._store) if left else ""
         if left is not None and not broken:
             self.done += 1
             return left

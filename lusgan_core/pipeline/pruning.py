@@ -5,15 +5,18 @@ A *plan* lists what would be deleted and why, so that a person can see it first.
 ``plan_withdrawn``  everything that was made from exams which were withdrawn since.
 ``plan_old``        models that are neither current, nor the target of a rollback, nor the newest of
                     their score and hyper-parameters, with what was made of them; datasets,
-                    shards and features that nothing which is kept needs.
+                    shards and features that nothing which is kept needs; what runs and prunes
+                    that were cut off have left, and what was set aside as damaged.
 
 What is kept is enough for the last run of every configuration to find all its work done, for a
 rollback, and to see what a model was trained on. Trainings that have not ended are kept, too.
-Pruning while a run is under way may make that run do something twice, but breaks nothing.
+Pruning while a run is under way may make that run do something twice, but breaks nothing. Deletion
+is in an order (``index.erase``) in which a prune that is killed leaves what the next one finds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Literal, TypeVar
 
@@ -26,14 +29,31 @@ from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.history import lineage, read_history
 from lusgan_core.promotion.withdrawal_marks import mark_of
-from lusgan_core.reporting.runs import write_index
+from lusgan_core.reporting.runs import INDEX, write_index
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.store import Store
+from lusgan_core.store.base import ASIDE
 
 What = Literal[
-    "model", "samples", "evaluation", "report", "dataset", "shards", "features", "exam record"
+    "model",
+    "samples",
+    "evaluation",
+    "report",
+    "dataset",
+    "shards",
+    "features",
+    "exam record",
+    "damaged",
 ]
 T = TypeVar("T")
+KINDS_OF_FOLDERS: tuple[tuple[What, str, int], ...] = (
+    ("model", "models/score", 3),
+    ("samples", "samples/score", 4),
+    ("evaluation", "evaluations/score", 4),
+    ("report", "reports/", 2),
+)
+"""Folders that a stage leaves, each with one manifest: where they lie, and how deep."""
+_OF_A_MODEL = re.compile(rf"^{ASIDE}models/[^/]+/[^/]+/manifest\.json$")
 
 
 class Doomed(Record):
@@ -64,14 +84,14 @@ class PrunePlan(Record):
 
 
 def carry_out(store: Store, plan: PrunePlan) -> None:
-    """Delete what a plan lists; manifests go first, so that none names an object that is gone.
+    """Delete what a plan lists; killed meanwhile, the next plan lists what is left.
 
     Args:
         store: Store to delete from.
         plan: A plan of ``plan_withdrawn`` or ``plan_old``.
     """
     index.erase(store, [key for item in plan.items for key in item.keys])
-    if any(item.what == "report" for item in plan.items):
+    if store.exists(INDEX):  # it may name reports that a prune which was killed has deleted
         write_index(store)
 
 
@@ -89,6 +109,8 @@ def plan_withdrawn(store: Store) -> PrunePlan:
             plan.add("report", folder, why, f"{folder}/")
     shown = tuple(f"{folder}/" for folder in marked)
     plan.reports(lambda stages: any(key.startswith(shown) for key in stages), why)
+    _without_manifest(store, plan)
+    plan.add("damaged", ASIDE.rstrip("/"), "it may come from a withdrawn exam", ASIDE)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
 
@@ -107,6 +129,8 @@ def plan_old(store: Store) -> PrunePlan:
     needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
     _old_shards(store, plan, needed)
     _old_features(store, plan)
+    _without_manifest(store, plan)
+    _set_aside(store, plan)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
 
@@ -188,6 +212,34 @@ def _old_features(store: Store, plan: _Planner) -> None:
             plan.add("features", _eight(clip), "no evaluation that stays used them", item.key)
 
 
+LEFT_OVER = "no manifest names it: a run or a prune was cut off"
+
+
+def _without_manifest(store: Store, plan: _Planner) -> None:
+    """Plan for folders without a manifest: there a run, or a prune, was cut off.
+
+    A model's folder with a checkpoint or a lease is a training to go on with.
+    """
+    for what, top, depth in KINDS_OF_FOLDERS:
+        folders: dict[str, set[str]] = {}
+        for item in store.list(top):
+            parts = item.key.split("/")
+            if len(parts) > depth:
+                folders.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+        for folder, names in folders.items():
+            going_on = what == "model" and names & {"checkpoints", "lease.json"}
+            if "manifest.json" not in names and not going_on:
+                plan.add(what, folder, LEFT_OVER, f"{folder}/")
+
+
+def _set_aside(store: Store, plan: _Planner) -> None:
+    """Plan for what was set aside as damaged."""
+    for item in list(store.list(ASIDE)):
+        # the manifest of a lost model stays: by it, nobody trains it again unasked
+        if not _OF_A_MODEL.match(item.key):
+            plan.add("damaged", digest_json(item.key)[:8], "it was set aside", item.key)
+
+
 def _eight(clip: str) -> str:
     """Eight digits at the end of a shard's key."""
     return clip.rpartition("-")[2]
@@ -221,6 +273,8 @@ class _Planner:
             self.add("model", folder, why, f"{folder}/")
             self.add("samples", f"samples/{below}", why, f"samples/{below}/")
             self.add("evaluation", f"evaluations/{below}", why, f"evaluations/{below}/")
+            kinds = ("models", "samples", "evaluations")
+            self.add("damaged", folder, why, *(f"{ASIDE}{kind}/{below}/" for kind in kinds))
 
     def reports(self, chosen: Callable[[tuple[str, ...]], bool], why: str) -> None:
         """Add the reports for which ``chosen`` says so, given the manifests that they show."""

@@ -22,10 +22,14 @@ from lusgan_core.errors import (
     PluginError,
     TooFewFramesError,
     TrainingError,
+    UnreadableError,
+    WeightsLostError,
 )
 from lusgan_core.evaluation import stage as evaluate
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
+from lusgan_core.pipeline.heal import leave_lost
+from lusgan_core.pipeline.unreadable import note
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.promotion import stage as promote
 from lusgan_core.registry import Registry
@@ -67,9 +71,19 @@ def run_stage(call: StageCall, context: StageContext) -> Manifest:
         context: Store, source, runtime, registry and stop flag.
 
     Returns:
-        The manifest, new or found. Errors are those of the stage.
+        The manifest, new or found. Errors are those of the stage. Where the weights of a model are
+        lost, the one before becomes current.
     """
-    return execute(call, context, RUNS[call.stage])
+    try:
+        return execute(call, context, RUNS[call.stage])
+    except WeightsLostError as error:
+        score = int(call.inputs["score"])
+        leave_lost(context.store, score, train.folder_of(call), str(error))
+        raise
+    except UnreadableError as error:
+        if context.source is None or not error.keys:
+            raise
+        raise note(context.source, context.store, error) from None
 
 
 def check_here(call: StageCall, registry: Registry) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
-from lusgan_core.errors import ConfigError
+from lusgan_core.calls.records import read_record
+from lusgan_core.errors import ConfigError, DamagedError
 from lusgan_core.generation import stage as generate
 from lusgan_core.generation.stage import GenerationOptions
+from lusgan_core.pipeline.heal import leave_lost
 from lusgan_core.pipeline.models import ListedModel, find_model, known_score, list_models
 from lusgan_core.pipeline.runner import Runner
 from lusgan_core.plugin_options import with_exporters
@@ -18,6 +20,7 @@ from lusgan_core.promotion.current import current_model
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.registry import Registry
 from lusgan_core.store import Store
+from lusgan_core.training.rebuild import is_lost
 from lusgan_core.training.stage import ModelRecord
 
 
@@ -117,10 +120,16 @@ def sample(
         ConfigError: An exporter refuses its options, or an exam that the model saw was withdrawn
             meanwhile.
         PluginError: An exporter failed.
-        TrainingError: The model's weights are damaged.
+        DamagedError: The model's weights are damaged, and no checkpoint gives them again.
     """
-    trained = Manifest.model_validate_json(store.get(model.manifest))
+    trained = read_record(store, model.manifest, Manifest, "`lusgan run` makes it again")
     registry.backbone(data_of(trained, ModelRecord).generator.backbone)
-    made = runner.one(generate.call(trained, with_exporters(options, registry), registry))
+    call = generate.call(trained, with_exporters(options, registry), registry)
+    try:
+        made = runner.one(call)
+    except DamagedError as error:
+        if is_lost(store, trained):
+            leave_lost(store, model.score, model.folder, f"its weights are lost: {error}")
+        raise
     refuse_withdrawn(store, model)
     return made

@@ -22,22 +22,27 @@ from datetime import UTC, datetime
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.ledger import ExamLedger, LedgerEntry
-from lusgan_core.calls.provenance import short_digest
-from lusgan_core.domain import Record
+from lusgan_core.calls.provenance import Sealed, short_digest
+from lusgan_core.calls.records import delete_kept, kept_keys, put_kept, read_kept
 from lusgan_core.errors import ExamError, MissingArtifactError
 from lusgan_core.exporting.key import forget
 from lusgan_core.exporting.record import exports
 from lusgan_core.ingestion.discover import Discovery, no_exam
 from lusgan_core.pipeline import index
 from lusgan_core.pipeline.encoders import erase, that_saw
+from lusgan_core.pipeline.heal import heal_current
 from lusgan_core.promotion.current import current_model, empty
-from lusgan_core.promotion.withdrawal_marks import mark, unmark
+from lusgan_core.promotion.withdrawal_marks import mark, mark_of, unmark
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.store import Store
-from lusgan_core.store.base import KEEPS_DELETED, key_part
+from lusgan_core.store.base import ASIDE, KEEPS_DELETED, key_part
+
+THEN = "prune what the models of `lusgan models` that are marked as withdrawn have left"
+OF_MODELS = (f"{ASIDE}models/", f"{ASIDE}samples/")
+"""What was set aside and goes with a model; all else may name the exam."""
 
 
-class Withdrawal(Record):
+class Withdrawal(Sealed):
     """The record of one withdrawn exam."""
 
     exam: str
@@ -78,6 +83,8 @@ def settle(
         ExamError: No exam of the ledger is left in the source, or no exam at all, and
             ``withdraw_all`` is not set; or there is neither an exam nor one to withdraw.
     """
+    heal_current(store)
+    _mark_again(store)
     _take_back(store, found)
     known = ExamLedger.load(store, source)
     gone = known.compare(found.exams, found.rejected, found.readers).withdrawn
@@ -159,7 +166,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
             encoders=that_saw(store, own[1]),
         ),
     )
-    store.put(_key(record.exam), record.model_dump_json(indent=1).encode())
+    put_kept(store, _key(record.exam), record)
     for folder in found.models:
         mark(store, folder, record.exam, record.at)
     for score in emptied:
@@ -167,7 +174,8 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     _reopen(store, scores)
     erase(store, record.encoders)
     features = f"features/{place}"
-    index.erase(store, [*index.below(store, *own, features), *found.datasets])
+    aside = [key for key in index.below(store, ASIDE) if not key.startswith(OF_MODELS)]
+    index.erase(store, [*index.below(store, *own, features), *found.datasets, *aside])
     if not index.below(store, f"exams/{key_part(exam.patient)}/"):
         forget(store, exam.patient)
     return record
@@ -175,8 +183,11 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
 
 def withdrawals(store: Store) -> tuple[Withdrawal, ...]:
     """All withdrawals on record."""
-    keys = [item.key for item in store.list("withdrawals/")]
-    return tuple(Withdrawal.model_validate_json(store.get(key)) for key in keys)
+    return tuple(_record(store, key) for key in kept_keys(store, "withdrawals/"))
+
+
+def _record(store: Store, key: str) -> Withdrawal:
+    return read_kept(store, key, Withdrawal, THEN, lambda record: _key(record.exam) == key)
 
 
 @dataclass
@@ -232,12 +243,21 @@ def _reopen(store: Store, scores: Iterable[int]) -> None:
 def _merged(store: Store, record: Withdrawal) -> Withdrawal:
     """The record together with what an earlier attempt, which was cut off, has found."""
     try:
-        before = Withdrawal.model_validate_json(store.get(_key(record.exam)))
+        before = _record(store, _key(record.exam))
     except MissingArtifactError:
         return record
     names = ("scores", "emptied", "models", "evaluations", "reports", "exports", "encoders")
     both = {n: tuple(sorted({*getattr(before, n), *getattr(record, n)})) for n in names}
     return record.model_copy(update={"at": before.at, **both})
+
+
+def _mark_again(store: Store) -> None:
+    """Mark models whose marks are gone: by hand, or by a damage of both copies."""
+    for record in withdrawals(store):
+        for folder in record.models:
+            known = mark_of(store, folder)
+            if (known is None or record.exam not in known.exams) and index.below(store, folder):
+                mark(store, folder, record.exam, record.at)
 
 
 def _take_back(store: Store, found: Discovery) -> None:
@@ -248,7 +268,7 @@ def _take_back(store: Store, found: Discovery) -> None:
             for folder in record.models:
                 unmark(store, folder, record.exam)
             _reopen(store, record.scores)
-            store.delete(_key(record.exam))
+            delete_kept(store, _key(record.exam))
 
 
 def _key(exam: str) -> str:

@@ -17,6 +17,7 @@ from lusgan_core.calls.provenance import ArtifactRef, digest_file
 from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, StoreError
 from lusgan_core.ingestion.clip import ClipReader, open_clip
+from lusgan_core.ingestion.listing import named
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers
 from lusgan_core.preprocessing.clip import PreprocessedClip, brightest_of, preprocess_clip
@@ -140,7 +141,8 @@ class ExamPreprocessor:
         artifacts: dict[str, ArtifactRef] = {}
         for clip in exam.clips:
             try:
-                shard, artifacts[clip.files.name] = self._write(clip)
+                with named(*(item.key for item in clip.files.objects.values())):
+                    shard, artifacts[clip.files.name] = self._write(clip)
                 shards.append(shard)
             except StoreError:
                 raise
@@ -151,7 +153,8 @@ class ExamPreprocessor:
                         "TMPDIR, and run the same command again: what is finished is kept"
                     ) from error
                 if isinstance(error, OSError) and is_outage(error):
-                    raise outage(error) from None
+                    with named(*(item.key for item in clip.files.objects.values())):
+                        raise outage(error) from None
                 rejected.append(clip.files.rejected(str(error)))
         data = ExamShards(
             patient=exam.patient, exam=exam.exam, shards=tuple(shards), rejected=tuple(rejected)

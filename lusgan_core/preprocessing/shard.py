@@ -15,7 +15,9 @@ compressor would be five times faster but gives other bytes on other processors.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,14 @@ FORMAT = 1
 """Version of the layout, kept in the attribute ``format``."""
 
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says value
+
+
+_OF_HDF5 = (errno.EINVAL, errno.ENOEXEC)
+"""Error numbers that HDF5 leaves behind, whatever is wrong with a file."""
+
+
+class BrokenShardError(StoreError):
+    """A file that can be read, and is no shard, or a damaged one."""
 
 
 class ShardSummary(Record):
@@ -183,6 +193,14 @@ def each_frame(
             raise StoreError("a shard holds other images than it did: preprocess the exam again")
 
 
+def frames_digest(frames: NDArray[np.uint8]) -> str:
+    """Digest of the images of one score, (N, S, S) or (N, S, S, 3): that of ``ShardSummary``."""
+    digests = _ScoreDigests(frames.shape[1:])
+    for frame in frames:
+        digests.add(0, frame)
+    return digests.counts()[0].digest if len(frames) else ""
+
+
 class _ScoreDigests:
     """A running count and sha256 for each score."""
 
@@ -213,19 +231,27 @@ def _chain(first: NDArray[np.uint8], rest: Iterator[NDArray[np.uint8]]) -> Itera
 
 @contextmanager
 def _opened(file: BinaryIO | Path) -> Iterator[h5py.File]:
-    """Open a shard for reading; what HDF5 raises while it is open becomes a StoreError."""
+    """Open a shard for reading; what HDF5 raises while it is open becomes a StoreError.
+
+    It is not locked: objects of a store are replaced whole and never changed, and a network drive
+    may have no locks. A file that cannot be read is told from one that is damaged.
+    """
     try:
-        with h5py.File(file, "r") as shard:
+        if isinstance(file, Path):
+            file.open("rb").close()  # HDF5 does not say why it cannot open a file
+        with h5py.File(file, "r", locking=False) as shard:
             found = int(shard.attrs.get("format", 0))
             if found != FORMAT:
-                raise StoreError(
+                raise BrokenShardError(
                     f"not a shard of layout {FORMAT} (found {found}); preprocess the exam again"
                 )
             yield shard
     except StoreError:
         raise
     except (OSError, KeyError, RuntimeError, _InflateError) as error:
-        raise StoreError(
+        if isinstance(error, OSError) and error.errno and error.errno not in _OF_HDF5:
+            raise StoreError(f"a shard cannot be read: {os.strerror(error.errno)}") from None
+        raise BrokenShardError(
             f"a shard cannot be read ({type(error).__name__}: {error}); "
             "delete it and preprocess the exam again"
         ) from error
@@ -243,7 +269,7 @@ def _inflate_chunk(dataset: h5py.Dataset, index: int, image: NDArray[np.uint8]) 
     skipped, chunk = dataset.id.read_direct_chunk((index,) + (0,) * image.ndim)
     pixels = chunk if skipped else isal_zlib.decompress(chunk, bufsize=image.nbytes)
     if len(pixels) != image.nbytes:
-        raise StoreError(
+        raise BrokenShardError(
             f"frame {index} of a shard holds {len(pixels)} bytes, expected {image.nbytes}; "
             "delete the shard and preprocess the exam again"
         )

@@ -6,7 +6,11 @@ none was promoted yet, or the one that was has seen an exam that was withdrawn.
 
 from __future__ import annotations
 
-from lusgan_core.errors import ConfigError, MissingArtifactError
+import logging
+from contextlib import suppress
+
+from lusgan_core.calls.records import read_record
+from lusgan_core.errors import ConfigError, DamagedError, MissingArtifactError, StoreError
 from lusgan_core.promotion.history import (
     Action,
     By,
@@ -19,6 +23,8 @@ from lusgan_core.promotion.history import (
 )
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.store import Store
+
+LOG = logging.getLogger(__name__)
 
 
 def current_key(score: int) -> str:
@@ -34,12 +40,23 @@ def current_model(store: Store, score: int) -> CurrentModel | None:
         score: Severity score, 0 to 3.
 
     Returns:
-        The model; None if there is none.
+        The model; None if there is none. Where ``current`` is gone or damaged, it is the one of the
+        last entry of the history.
     """
     try:
-        return CurrentModel.model_validate_json(store.get(current_key(score)))
+        then = "it is made from the history"
+        key, fits = current_key(score), lambda model: model.score == score
+        return read_record(store, key, CurrentModel, then, fits)
     except MissingArtifactError:
-        return None
+        pass
+    except DamagedError as error:
+        LOG.warning("%s", error)
+    entry = last_entry(store, score)
+    if entry and entry.model:
+        with suppress(StoreError):  # who may only read gets it, too
+            _publish(store, score)
+        return entry.model
+    return None
 
 
 def promote(store: Store, model: CurrentModel) -> HistoryEntry:
@@ -93,6 +110,28 @@ def roll_back(store: Store, score: int) -> HistoryEntry:
     )
 
 
+def give_up(store: Store, score: int, folder: str, reason: str) -> HistoryEntry | None:
+    """Make the model before current where the current one is lost; with none, the score has none.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+        folder: Key prefix of the lost model's folder.
+        reason: Why, in words for the history.
+
+    Returns:
+        The new entry in the score's history; None where another model is current.
+    """
+    now = current_model(store, score)
+    if now is None or now.folder != folder:
+        return None
+    for model in reversed(lineage(read_history(store, score))):
+        usable = store.exists(model.trained) and mark_of(store, model.folder) is None
+        if model.folder != folder and usable:
+            return _change(store, score, "rolled back", "damage", model, reason)
+    return _change(store, score, "emptied", "damage", None, reason)
+
+
 def empty(store: Store, score: int, by: By, reason: str) -> HistoryEntry:
     """Leave a score without a current model.
 
@@ -143,7 +182,7 @@ def _publish(store: Store, score: int) -> None:
     entry = last_entry(store, score)
     while entry:
         if entry.model:
-            store.put(current_key(score), entry.model.model_dump_json(indent=1).encode())
+            store.put(current_key(score), entry.model.sealed())
         else:
             store.delete(current_key(score))
         latest = last_entry(store, score)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier
-from lusgan_core.errors import MissingArtifactError
+from lusgan_core.errors import DamagedError, MissingArtifactError
 from lusgan_core.evaluation.stage import EvaluationRecord
 from lusgan_core.judgement import Candidate, Verdict
 from lusgan_core.promotion.candidate import candidate_of
@@ -107,5 +107,5 @@ def _current(context: StageContext, current: CurrentModel, encoder: str) -> Cand
         trained, evaluated = earlier(context, current.trained), earlier(context, current.evaluated)
         model, measured = data_of(trained, ModelRecord), data_of(evaluated, EvaluationRecord)
         return candidate_of(model, measured, encoder)
-    except (MissingArtifactError, ValueError):
+    except (MissingArtifactError, DamagedError, ValueError):
         return None

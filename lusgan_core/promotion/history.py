@@ -6,20 +6,23 @@ made at the same time by two runs come in one order, and the last one names the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from lusgan_core.domain import Record
-from lusgan_core.errors import AlreadyExistsError
+from lusgan_core.calls.provenance import Sealed
+from lusgan_core.calls.records import kept_keys, put_kept, read_kept
+from lusgan_core.errors import AlreadyExistsError, DamagedError
 from lusgan_core.judgement import Verdict
 from lusgan_core.store import Store
 
+LOG = logging.getLogger(__name__)
 Action = Literal["promoted", "rolled back", "emptied"]
-By = Literal["gates", "hand", "withdrawal"]
+By = Literal["gates", "hand", "withdrawal", "damage"]
 
 
-class CurrentModel(Record):
+class CurrentModel(Sealed):
     """The model of a score that is to be used."""
 
     score: int
@@ -35,7 +38,7 @@ class CurrentModel(Record):
     by: By
 
 
-class HistoryEntry(Record):
+class HistoryEntry(Sealed):
     """One change of a score's current model."""
 
     number: int
@@ -59,7 +62,7 @@ def history_keys(store: Store, score: int) -> list[str]:
     Returns:
         Keys, oldest first.
     """
-    return [item.key for item in store.list(f"current/history/score-{score}/")]
+    return kept_keys(store, f"current/history/score-{score}/")
 
 
 def read_history(store: Store, score: int) -> tuple[HistoryEntry, ...]:
@@ -70,10 +73,10 @@ def read_history(store: Store, score: int) -> tuple[HistoryEntry, ...]:
         score: Severity score, 0 to 3.
 
     Returns:
-        Entries, oldest first.
+        Entries, oldest first; one of which both copies are damaged is left out and set aside.
     """
-    keys = history_keys(store, score)
-    return tuple(HistoryEntry.model_validate_json(store.get(key)) for key in keys)
+    read = (_entry(store, key) for key in history_keys(store, score))
+    return tuple(entry for entry in read if entry)
 
 
 def last_entry(store: Store, score: int) -> HistoryEntry | None:
@@ -86,8 +89,23 @@ def last_entry(store: Store, score: int) -> HistoryEntry | None:
     Returns:
         The entry; None if no model was ever current.
     """
-    keys = history_keys(store, score)
-    return HistoryEntry.model_validate_json(store.get(keys[-1])) if keys else None
+    read = (_entry(store, key) for key in reversed(history_keys(store, score)))
+    return next((entry for entry in read if entry), None)
+
+
+def _entry(store: Store, key: str) -> HistoryEntry | None:
+    try:
+        then = "the history goes on without it"
+        return read_kept(store, key, HistoryEntry, then, lambda entry: _is_at(entry, key))
+    except DamagedError as error:
+        LOG.warning("%s", error)
+        return None
+
+
+def _is_at(entry: HistoryEntry, key: str) -> bool:
+    """Whether an entry has the number, and the score, of its key."""
+    number = key.endswith(f"/{entry.number:05d}.json")
+    return number and (entry.model is None or f"/score-{entry.model.score}/" in key)
 
 
 def append(
@@ -124,7 +142,7 @@ def append(
         )
         key = f"current/history/score-{score}/{entry.number:05d}.json"
         try:
-            store.put(key, entry.model_dump_json(indent=1).encode(), if_absent=True)
+            put_kept(store, key, entry, if_absent=True)
         except AlreadyExistsError:
             continue  # another process has taken the number
         return entry
@@ -154,7 +172,7 @@ def barred(history: Sequence[HistoryEntry]) -> frozenset[str]:
     """Names of models that a person has rolled back from, and nobody has promoted by hand since."""
     names: set[str] = set()
     for entry in history:
-        if entry.action == "rolled back" and entry.left:
+        if entry.action == "rolled back" and entry.by == "hand" and entry.left:
             names.add(entry.left)
         if entry.model and entry.by == "hand":
             names.discard(entry.model.model)

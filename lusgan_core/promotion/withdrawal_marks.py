@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lusgan_core.domain import Record
-from lusgan_core.errors import MissingArtifactError
+from lusgan_core.calls.provenance import Sealed
+from lusgan_core.calls.records import delete_kept, put_kept, read_kept
+from lusgan_core.errors import DamagedError, MissingArtifactError
 from lusgan_core.store import Store
 
 
-class Mark(Record):
+class Mark(Sealed):
     """Why a model is marked."""
 
     exams: dict[str, datetime]
@@ -34,12 +35,16 @@ def mark_of(store: Store, folder: str) -> Mark | None:
         folder: Key prefix of the model's folder.
 
     Returns:
-        The mark; None if there is none.
+        The mark; None if there is none. One that names no exam stands for a damaged one.
     """
     try:
-        return Mark.model_validate_json(store.get(mark_key(folder)))
+        return read_kept(store, mark_key(folder), Mark, "the model counts as marked")
     except MissingArtifactError:
         return None
+    except DamagedError:  # set aside; the mark itself stays, whatever it said
+        mark = Mark(exams={})
+        put_kept(store, mark_key(folder), mark)
+        return mark
 
 
 def mark(store: Store, folder: str, exam: str, at: datetime) -> None:
@@ -53,7 +58,7 @@ def mark(store: Store, folder: str, exam: str, at: datetime) -> None:
     """
     before = mark_of(store, folder)
     exams = {**(before.exams if before else {}), exam: at}
-    store.put(mark_key(folder), Mark(exams=exams).model_dump_json(indent=1).encode())
+    put_kept(store, mark_key(folder), Mark(exams=exams))
 
 
 def unmark(store: Store, folder: str, exam: str) -> None:
@@ -67,6 +72,6 @@ def unmark(store: Store, folder: str, exam: str) -> None:
     before = mark_of(store, folder)
     exams = {name: at for name, at in (before.exams if before else {}).items() if name != exam}
     if exams:
-        store.put(mark_key(folder), Mark(exams=exams).model_dump_json(indent=1).encode())
+        put_kept(store, mark_key(folder), Mark(exams=exams))
     else:
-        store.delete(mark_key(folder))
+        delete_kept(store, mark_key(folder))

@@ -7,20 +7,26 @@ reader that finds a manifest finds all that it names.
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from lusgan_core.domain import Record
-from lusgan_core.errors import MissingArtifactError, StoreError
+from lusgan_core.errors import AlreadyExistsError, MissingArtifactError, StoreError
 
-CODED = ("exams", "shards")
+CODED = ("exams", "shards", "features")
 """First parts of keys whose next parts are codes of patient and exam."""
 
+ASIDE = "damaged/"
+"""Below it, under its own key, lies what was found damaged."""
+COPY = ".copy"
+"""End of the key of the second copy of a record that nothing else could replace."""
+
 PROBE = "lusgan-was-here"
-"""Key that is written and deleted to see whether a store can be written."""
+"""Start of the key that is written and deleted to see what a store promises."""
 
 
 class StoredObject(Record):
@@ -91,9 +97,38 @@ KEEPS_DELETED = (
 
 
 def check_writable(store: Store) -> None:
-    """Write and delete a small object. Raises StoreError, which says what to do."""
-    store.put(PROBE, b"")
-    store.delete(PROBE)
+    """Write, read, list and delete a small object, to see that a store keeps its promises.
+
+    Of two conditional writes of one key the second has to fail, or two runs would hold one lease;
+    a listing has to show what was written, or a run would not find what it has made.
+
+    Args:
+        store: The store.
+
+    Raises:
+        StoreError: The store cannot be written, or breaks a promise; the text says what to do.
+    """
+    key, content = f"{PROBE}-{uuid.uuid4().hex[:8]}", b"lusgan"
+    try:
+        store.put(key, content, if_absent=True)
+        try:
+            store.put(key, content[::-1], if_absent=True)
+        except AlreadyExistsError:
+            pass
+        else:
+            raise StoreError(
+                f"the store {store.uri} lets two writers win: it ignores If-None-Match, by which "
+                "a model has one training at a time; update the server, or use another one"
+            )
+        broken = "gives something else back than was written"
+        if store.get(key) == content:
+            broken = "does not list what was just written"
+            if key in (item.key for item in store.list(key)):
+                return
+        raise StoreError(f"the store {store.uri} {broken}: use one that is strongly consistent")
+    finally:
+        with suppress(StoreError):
+            store.delete(key)
 
 
 def check_key(key: str) -> str:
@@ -121,8 +156,8 @@ def key_part(name: str) -> str:
 
 def shown(key: str) -> str:
     """A key as it is shown in messages: without the codes of patients that some keys hold."""
-    top = key.partition("/")[0]
-    return f"an object of {top}/" if top in CODED else key
+    top, _, rest = key.removeprefix(ASIDE).partition("/")
+    return f"an object of {top}/" if top in CODED and "/" in rest else key
 
 
 def missing(key: str, uri: str) -> MissingArtifactError:

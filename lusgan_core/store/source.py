@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
 from lusgan_core.clips import SourceStat
-from lusgan_core.errors import ConfigError, ExamError, StoreError
+from lusgan_core.errors import ConfigError, ExamError, StoreError, UnreadableError
 
 __all__ = [
     "ExamSource",
@@ -167,10 +167,14 @@ def is_outage(error: OSError) -> bool:
 
 
 def outage(error: OSError) -> ExamError:
-    """Make the error that ends a run because disk, network or store failed."""
+    """Make the error that ends a run because disk, network or store failed.
+
+    An UnreadableError where it may be one file's fault.
+    """
     if isinstance(error, StoreError):
         return ExamError(str(error))
-    return ExamError(
+    text = (
         f"an exam cannot be read: {reason(error)}; what is finished is kept: run the same command "
         "again"
     )
+    return UnreadableError(text, reason(error)) if error.errno == errno.EIO else ExamError(text)

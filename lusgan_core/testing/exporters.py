@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import Exporter, Options, Samples
+from lusgan_core.calls.call import SUMS
 from lusgan_core.errors import PluginError
-from lusgan_core.generation.exports import SUMS, Exports, Folder, OneExport
+from lusgan_core.generation.exports import Exports, Folder, OneExport
 from lusgan_core.ingestion.synthetic_mark import MARKS
 from lusgan_core.testing.memory_store import MemoryStore
 from lusgan_core.testing.records import RecordContract

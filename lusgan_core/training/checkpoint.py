@@ -1,20 +1,31 @@
 """Checkpoints: every bit of a training's state in one safetensors file, written whole.
 
 Tensors are named ``generator.*``, ``discriminator.*``, ``average.*``, ``adam_G.*`` and so on; the
-rest is JSON in the header. Nothing is pickled, so loading an untrusted file cannot run code.
+rest is JSON in the header, with a digest of it all, by which a damaged file is known. Nothing is
+pickled, so loading an untrusted file cannot run code.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Adam
 
+from lusgan_core.calls.provenance import digest_json
 from lusgan_core.errors import TrainingError
 from lusgan_core.networks.weights import from_bytes, to_bytes
 from lusgan_core.training.state import TrainingState
+
+DIGEST = "digest"
+"""Name of the digest in the header."""
+
+
+class BrokenCheckpointError(TrainingError):
+    """A checkpoint that is not what was written."""
 
 
 def save_state(state: TrainingState, identity: str) -> bytes:
@@ -25,7 +36,8 @@ def save_state(state: TrainingState, identity: str) -> bytes:
         identity: Cache key of the training, which ``load_state`` checks.
 
     Returns:
-        A safetensors file; iteration, identity and PyTorch's versions are JSON in its header.
+        A safetensors file; iteration, identity, PyTorch's versions and the digest of it all are
+        JSON in its header.
     """
     tensors: dict[str, Tensor] = {
         "history": torch.from_numpy(state.history),
@@ -40,7 +52,37 @@ def save_state(state: TrainingState, identity: str) -> bytes:
         for number, entry in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{number}.{key}": value for key, value in entry.items()}
     header = {"iteration": state.iteration, "identity": identity, "torch": state.torch_versions}
-    return to_bytes(tensors, header)
+    return to_bytes(tensors, {**header, DIGEST: _digest(tensors, header)})
+
+
+def read_checkpoint(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint and check its digest, where it has one.
+
+    Args:
+        data: File that ``save_state`` made.
+
+    Returns:
+        Its tensors, on the CPU, and its header.
+
+    Raises:
+        BrokenCheckpointError: The file is damaged, or no checkpoint.
+    """
+    try:
+        tensors, header = from_bytes(data)
+    except TrainingError as error:
+        raise BrokenCheckpointError(str(error)) from error
+    told = header.pop(DIGEST, None)
+    if told is not None and told != _digest(tensors, header):
+        raise BrokenCheckpointError(
+            "the checkpoint is damaged: its digest is not that of its content"
+        )
+    return tensors, header
+
+
+def generator_weights(data: bytes) -> dict[str, Tensor]:
+    """The weights and buffers of the network that generates, from a checkpoint; see above."""
+    tensors, _ = read_checkpoint(data)
+    return _below(tensors, "average") or _below(tensors, "generator")
 
 
 def load_state(state: TrainingState, data: bytes, identity: str) -> None:
@@ -52,10 +94,10 @@ def load_state(state: TrainingState, data: bytes, identity: str) -> None:
         identity: Cache key of this training.
 
     Raises:
-        TrainingError: The file is damaged, belongs to another training or does not fit the
-            networks.
+        BrokenCheckpointError: The file is damaged; the state is as before.
+        TrainingError: It belongs to another training or does not fit the networks.
     """
-    tensors, header = from_bytes(data)
+    tensors, header = read_checkpoint(data)
     if header.get("identity") != identity:
         raise TrainingError("the checkpoint belongs to a training with other data or options")
     try:
@@ -86,3 +128,13 @@ def _load_adam(optimiser: Adam, tensors: Mapping[str, Tensor]) -> None:
     optimiser.load_state_dict(
         {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
     )
+
+
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    """sha256 of the header, and of the name, type, shape and values of every tensor."""
+    state = hashlib.sha256(digest_json(header).encode())
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        state.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()

@@ -1,7 +1,7 @@
 """A model's folder in the store: the names of what a training leaves there.
 
 lease.json                              the process that is training at the moment
-checkpoints/00001550.safetensors        the newest one only, named by its iteration
+checkpoints/00001550.safetensors        the last two, named by their iterations
 previews/00000100.png                   frames generated from fixed noise after that iteration
 tensorboard/events.out.tfevents.<n>     events from iteration n on
 generator.safetensors, history.csv, progress.gif
@@ -46,23 +46,25 @@ class ModelFolder:
 
     def checkpoint(self) -> str | None:
         """Key of the newest checkpoint, if there is one."""
-        keys = self._checkpoints()
-        return keys[-1] if keys else None
+        return next(iter(self.checkpoints()), None)
+
+    def checkpoints(self) -> list[str]:
+        """Keys of the checkpoints, the newest first."""
+        return [item.key for item in self.store.list(self.key("checkpoints/"))][::-1]
 
     def put_checkpoint(self, iteration: int, data: bytes) -> None:
-        """Write a checkpoint, then delete the older ones.
+        """Write a checkpoint, then delete all older ones but the last, to which a damage of the
+        new one falls back.
 
-        A process that is killed in between leaves several, of which the newest counts.
+        A process that is killed in between leaves more, of which the newest counts.
 
         Args:
             iteration: Iterations done, which the checkpoint is named by.
             data: File that ``checkpoint.save_state`` made.
         """
-        older = self._checkpoints()
         key = self.put(f"checkpoints/{iteration:08d}.safetensors", data)
-        for other in older:
-            if other != key:
-                self.store.delete(other)
+        for older in [other for other in self.checkpoints() if other < key][1:]:
+            self.store.delete(older)
 
     def put_preview(self, iteration: int, png: bytes) -> None:
         """Write the preview of an iteration.
@@ -90,6 +92,3 @@ class ModelFolder:
             path: The local file.
         """
         self.store.put(self.key(f"tensorboard/{EVENTS}.{first:08d}"), path)
-
-    def _checkpoints(self) -> list[str]:
-        return [item.key for item in self.store.list(self.key("checkpoints/"))]

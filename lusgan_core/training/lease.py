@@ -1,9 +1,10 @@
 """A lease on a model's folder: one training at a time, and no lock left behind by a crash.
 
-The lease is an object in the store that names its holder and is renewed while training goes on. It
-is void when it has not been renewed for a while, or when its holder is a process of this very
-machine that no longer runs. A holder whose void lease was taken over by another process (after a
-laptop slept, say) notices at its next renewal, and leaves the lease alone.
+The lease is an object in the store that names its holder, who counts up a number in it while
+training goes on. It is void when an observer has seen that number stand still for a while *by the
+observer's own clock*, or when its holder is a process of this very machine that no longer runs: the
+clocks of two machines are never compared. A holder whose void lease was taken over by another
+process (after a laptop slept, say) notices at its next renewal, and leaves the lease alone.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from lusgan_core.processes import has_ended
 from lusgan_core.store import Store
 
 TTL_S = 180.0
-"""Seconds without renewal after which a lease is void."""
+"""Seconds after which a lease is void whose number has not changed."""
 RENEW_S = 20.0
 START_TOLERANCE = 200
 """Hundredths of a second; a system tells the time of its boot in seconds, give or take one."""
 SETTLE_S = 0.2
 """Seconds to wait after taking a void lease over, before checking that nobody else did so too."""
+
+
+_STANDING: dict[tuple[str, str], tuple[str, float]] = {}
+"""(Store, key) of each lease that this process has found held -> what it said, and since when it
+says so, by ``time.monotonic``."""
 
 
 def _space() -> str:
@@ -52,7 +58,7 @@ def _started(pid: int) -> int | None:
         if has_ended(found):
             return None
         return round(100 * (found.create_time() - psutil.boot_time()))
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # no such number can be
         return None
 
 
@@ -65,6 +71,74 @@ def _runs(held: dict[str, Any]) -> bool:
     return started is not None and abs(started - int(held.get("started") or 0)) <= START_TOLERANCE
 
 
+def _read(store: Store, key: str) -> dict[str, Any] | None:
+    """The holder of a lease; None if there is none, empty if the object is none of a training's."""
+    try:
+        held = json.loads(store.get(key))
+    except MissingArtifactError:
+        return None
+    except ValueError:
+        return {}
+    kinds: dict[str, Any] = {
+        "host": str,
+        "space": str,
+        "pid": int,
+        "started": (str, int),
+        "token": str,
+    }
+    if not isinstance(held, dict) or any(
+        name in held and not isinstance(held[name], kind) for name, kind in kinds.items()
+    ):
+        return {}
+    return held if held.get("token") and str(held.get("started", "0")).isdigit() else {}
+
+
+def _ended(held: dict[str, Any]) -> bool:
+    """Whether the holder is known to have ended: a process of this machine, or nobody at all."""
+    here = (held.get("host"), held.get("space")) == (socket.gethostname(), _space())
+    return not held or (here and not _runs(held))
+
+
+def stood_still(store: Store, key: str, held: dict[str, Any]) -> float:
+    """Note what a lease says, and tell for how long it has said so to this process, seconds.
+
+    Leases of earlier versions hold the time of their renewal in place of a number: it changes, too.
+
+    Args:
+        store: Store with the lease.
+        key: Its key.
+        held: What it says.
+
+    Returns:
+        Seconds by this process's own clock; 0 where it says something new.
+    """
+    said = json.dumps([held.get("token"), held.get("beat"), held.get("renewed")])
+    before, since = _STANDING.get((store.uri, key), ("", 0.0))
+    if said != before:
+        since = time.monotonic()
+        _STANDING[store.uri, key] = said, since
+    return time.monotonic() - since
+
+
+def is_held(store: Store, key: str) -> bool:
+    """Whether a lease counts, as far as this process can know.
+
+    A lease of another machine counts until this process has seen it stand still for ``TTL_S``
+    seconds, so it has to be asked about more than once.
+
+    Args:
+        store: Store with the lease.
+        key: Its key.
+
+    Returns:
+        False if there is none, if its holder has ended, or if it was not renewed.
+    """
+    held = _read(store, key)
+    if held is None or _ended(held):
+        return False
+    return stood_still(store, key, held) < TTL_S
+
+
 @dataclass
 class Lease:
     """Holds ``key`` in the store for the length of a ``with`` block.
@@ -75,6 +149,7 @@ class Lease:
     store: Store
     key: str
     _renewed: float = field(default=0.0, init=False)
+    _beat: int = field(default=0, init=False)
     _token: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
 
     def _mine(self) -> bytes:
@@ -84,7 +159,7 @@ class Lease:
             "space": _space(),
             "pid": pid,
             "started": str(_started(pid)),
-            "renewed": time.time(),
+            "beat": self._beat,
             "token": self._token,
         }
         return json.dumps(holder).encode()
@@ -95,7 +170,7 @@ class Lease:
             try:
                 self.store.put(self.key, self._mine(), if_absent=True)
             except AlreadyExistsError:
-                held = self._read()
+                held = _read(self.store, self.key)
                 if held is None:
                     continue  # released in the meantime
                 self._refuse_if_held(held)
@@ -108,7 +183,7 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         """Give the lease back, unless it was lost."""
-        held = self._read()
+        held = _read(self.store, self.key)
         if held and held.get("token") == self._token:
             self.store.delete(self.key)
 
@@ -119,31 +194,23 @@ class Lease:
         """
         if time.monotonic() - self._renewed > RENEW_S:
             self._refuse_if_lost()
+            self._beat += 1
             self.store.put(self.key, self._mine())
             self._renewed = time.monotonic()
 
-    def _read(self) -> dict[str, Any] | None:
-        """The holder of the lease; None if there is none, empty if the object cannot be parsed."""
-        try:
-            held = json.loads(self.store.get(self.key))
-        except MissingArtifactError:
-            return None
-        except ValueError:
-            return {}
-        return held if isinstance(held, dict) else {}
-
     def _refuse_if_held(self, held: dict[str, Any]) -> None:
-        age = time.time() - float(held.get("renewed", 0))
-        here = (held.get("host"), held.get("space")) == (socket.gethostname(), _space())
-        if age < TTL_S and not (here and not _runs(held)):
+        if _ended(held):
+            return
+        still = stood_still(self.store, self.key, held)
+        if still < TTL_S:
             raise LeaseError(
-                f"this model is being trained by process {held.get('pid')} on "
-                f"{held.get('host')} (seen {age:.0f} s ago): wait for it, or stop "
-                "it and run the same command again"
+                f"this model is being trained by process {held.get('pid')} on {held.get('host')} "
+                f"(seen still for {still:.0f} s; after {TTL_S:.0f} s it is taken for gone): wait "
+                "for it, or stop it and run the same command again"
             )
 
     def _refuse_if_lost(self) -> None:
-        held = self._read()
+        held = _read(self.store, self.key)
         if held and held.get("token") != self._token:
             raise LeaseError(
                 f"process {held.get('pid')} on {held.get('host')} has taken this training over: "

@@ -6,6 +6,7 @@ in the same weights, bit for bit on the CPU, as one that was not.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from lusgan_core.calls.interrupts import StopFlag
+from lusgan_core.calls.records import set_aside
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.errors import (
+    MissingArtifactError,
     TooFewFramesError,
     TrainingError,
     TrainingStopped,
@@ -33,7 +36,7 @@ from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.progress import Task, track
 from lusgan_core.registry import Registry
 from lusgan_core.training import monitor, previews
-from lusgan_core.training.checkpoint import load_state, save_state
+from lusgan_core.training.checkpoint import BrokenCheckpointError, load_state, save_state
 from lusgan_core.training.hparams import log_hparams
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.lease import Lease
@@ -43,6 +46,7 @@ from lusgan_core.training.shared.process_group import ALONE, Group
 from lusgan_core.training.state import HISTORY, fresh_state
 from lusgan_core.training.step import Trainer
 
+LOG = logging.getLogger(__name__)
 LOG_EVERY = 20
 """Iterations between two transfers of the losses to the CPU (each makes a GPU wait)."""
 
@@ -207,15 +211,21 @@ class _Run:
         return self._finish(time.monotonic() - started)
 
     def _resume(self) -> None:
-        """Load the newest checkpoint, if there is one."""
-        key = self.job.model.checkpoint()
-        if key is None:
+        """Load the newest checkpoint that is whole, if there is one; others are set aside."""
+        for key in self.job.model.checkpoints():
+            try:
+                load_state(self.state, self.job.store.get(key), self.job.identity)
+            except MissingArtifactError:  # the process that leads has set it aside
+                continue
+            except BrokenCheckpointError as error:
+                if self.group.leads:
+                    set_aside(self.job.store, key)
+                    LOG.warning("%s was set aside, and the one before is taken: %s", key, error)
+                continue
+            except TrainingError as error:
+                raise TrainingError(f"cannot go on from {key}: {error}") from error
+            self.resumed_from = self.state.iteration
             return
-        try:
-            load_state(self.state, self.job.store.get(key), self.job.identity)
-        except TrainingError as error:
-            raise TrainingError(f"cannot go on from {key}: {error}") from error
-        self.resumed_from = self.state.iteration
 
     def _flush(self, task: Task, board: SummaryWriter) -> None:
         """Copy the losses of the last iterations from the device; check, record and log them."""
@@ -246,17 +256,25 @@ class _Run:
         )
 
     def _preview(self, board: SummaryWriter) -> None:
+        image, done = self._tiles(), self.state.iteration
+        self.job.model.put_preview(done, png_bytes(image))
+        layout = "HW" if image.ndim == 2 else "HWC"
+        board.add_image("fixed noise", image, done, dataformats=layout)
+
+    def _tiles(self) -> NDArray[np.uint8]:
+        """The frames that the generator makes of the fixed noise, laid out in a grid."""
         generator = self.state.best_generator
         record = self.recipe.record
         with inside_plugin("backbone", record.backbone, "its generator, in eval mode,"):
             frames = previews.preview_frames(
                 generator, self.preview_noise, record.values, self.preview_scores
             )
-        image = previews.tile(frames)
-        done = self.state.iteration
-        self.job.model.put_preview(done, png_bytes(image))
-        layout = "HW" if image.ndim == 2 else "HWC"
-        board.add_image("fixed noise", image, done, dataformats=layout)
+        return previews.tile(frames)
+
+    def _animation(self) -> bytes:
+        """The previews that can be read as an animation; the last one is made where none can."""
+        shown = previews.readable(self.job.model.previews())
+        return previews.animation(shown or [(self.state.iteration, png_bytes(self._tiles()))])
 
     def _save(self, board: SummaryWriter) -> None:
         """Write the events so far, then a checkpoint: a resumed training adds to these events."""
@@ -276,8 +294,8 @@ class _Run:
         weights = network_bytes(state.best_generator, header)
         artifacts = {
             "generator": model.put("generator.safetensors", weights),
-            "progress": model.put("progress.gif", previews.animation(list(model.previews()))),
-            "history": model.put("history.csv", _history_csv(state.history)),
+            "progress": model.put("progress.gif", self._animation()),
+            "history": model.put("history.csv", history_csv(state.history)),
         }
         checkpoint = model.checkpoint()
         if checkpoint:
@@ -296,7 +314,8 @@ class _Run:
         )
 
 
-def _history_csv(history: NDArray[np.float32]) -> bytes:
+def history_csv(history: NDArray[np.float32]) -> bytes:
+    """The rows of a training's history, (iterations, len(HISTORY)), as a table with a head."""
     rows = [",".join(("iteration", *HISTORY))]
     rows += [
         f"{number}," + ",".join(f"{value:.7g}" for value in row)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from lusgan_core.networks.value_range import ValueMap
 
+LOG = logging.getLogger(__name__)
 CAPTION_PX = 22
 MARGIN_PX = 6
 FRAME_MS = 220
@@ -68,6 +70,20 @@ def tile(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(
         cells.swapaxes(1, 2).reshape(rows * height, columns * width, *frames.shape[3:])
     )
+
+
+def readable(pictures: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Leave out damaged ones of (iteration, PNG file) pairs: no training ends for a picture."""
+    found = []
+    for iteration, png in pictures:
+        try:
+            with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
+                picture.load()
+        except Exception as error:  # decoders raise all kinds of things
+            LOG.warning("the preview of iteration %d is damaged and left out: %s", iteration, error)
+            continue
+        found.append((iteration, png))
+    return found
 
 
 def animation(pictures: Sequence[tuple[int, bytes]]) -> bytes:

@@ -15,6 +15,7 @@ from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import train
 from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.rebuild import what_is_left
 from lusgan_core.training.shared.launch import check_shared, launch
 from lusgan_core.training.shared.worker import SharedJob
 from lusgan_core.training.stage import SEEN, ModelRecord, SeenClips, folder_of
@@ -38,15 +39,19 @@ def train_score(call: StageCall, context: StageContext) -> Product:
     Raises:
         TooFewFramesError: The score's frames do not fill a batch.
         TrainingError: A value became NaN or infinite, or the checkpoint does not fit.
+        WeightsLostError: The model was finished before, and is lost; see ``rebuild``.
         TrainingStopped: ``context.stop`` was requested; a checkpoint is kept.
     """
+    left = what_is_left(call, context)
+    if left is not None:
+        return left
     options = TrainingOptions.model_validate(call.options)
     dataset = data_of(earlier(context, call.arguments["selected"]), ScoreDataset)
     folder = folder_of(call)
     begin = _shared if context.runtime.processes > 1 else _here
     training = begin(call, dataset, options, context)
-    seen = SeenClips(shards=tuple(clip.key for clip in dataset.training))
-    context.store.put(f"{folder}/{SEEN}", seen.model_dump_json(indent=1).encode())
+    seen = SeenClips(shards=tuple(clip.key for clip in dataset.training), folder=folder)
+    context.store.put(f"{folder}/{SEEN}", seen.sealed())
     with stop_on_signals(context.stop):
         trained = _train_or_wait(training, call.label, context)
     model = ModelRecord(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.records import whole
 from lusgan_core.calls.section import (
     Animation,
     Callout,
@@ -45,6 +46,7 @@ def training_section(manifest: Manifest, store: Store) -> Section:
 
     Raises:
         MissingArtifactError: The history is missing from the store.
+        DamagedError: It is damaged, and was set aside.
     """
     model = data_of(manifest, ModelRecord)
     options = TrainingOptions.model_validate(manifest.options)
@@ -66,7 +68,8 @@ def training_section(manifest: Manifest, store: Store) -> Section:
             Group(title="Progress", figures=_progress(store, model, manifest)),
             Group(
                 title="Losses and learning rates",
-                figures=_curves(store.get(manifest.artifacts["history"].key), options),
+                figures=_history(store, manifest, options),
+                text="" if "history" in manifest.artifacts else "They were lost.",
                 caption="Losses are means over short stretches, in a band from the smallest to the "
                 "largest value (the outermost half per cent is cut off). Neither has to fall: look "
                 "for a discriminator loss that goes to zero, or for curves that run away.",
@@ -100,10 +103,16 @@ def _progress(
         ),
         Animation(
             title=f"Animation of the training of score {model.score}",
-            key=manifest.artifacts["progress"].key,
+            key=f"{model.folder}/progress.gif",
             caption="The same as an animation.",
         ),
     )
+
+
+def _history(store: Store, manifest: Manifest, options: TrainingOptions) -> tuple[Curves, ...]:
+    """Curves of a training; none where its history was lost with its checkpoints."""
+    history = manifest.artifacts.get("history")
+    return _curves(whole(store, history), options) if history else ()
 
 
 def _curves(history: bytes, options: TrainingOptions) -> tuple[Curves, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, new_call
-from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.provenance import Manifest, Sealed
 from lusgan_core.calls.section import Measured, Section
 from lusgan_core.domain import Record
 from lusgan_core.errors import TooFewFramesError
@@ -25,6 +25,7 @@ __all__ = [
     "model_name",
     "run",
     "section",
+    "weights",
 ]
 
 VERSION = 2
@@ -34,11 +35,13 @@ SEEN = "clips.json"
 """Name, in a model's folder, of the list of clips it is trained on; written before training."""
 
 
-class SeenClips(Record):
+class SeenClips(Sealed):
     """The clips that a model is trained on."""
 
     shards: tuple[str, ...]
     """Keys of their shards."""
+    folder: str = ""
+    """Of the model; empty in lists of earlier versions."""
 
 
 class ModelRecord(Record):
@@ -172,6 +175,21 @@ def run(call: StageCall, context: StageContext) -> Product:
     from lusgan_core.training.score import train_score
 
     return train_score(call, context)
+
+
+def weights(trained: Manifest, store: Store) -> bytes:
+    """Read a model's weights, checked, and rebuilt from the last checkpoint where they are damaged.
+
+    Args:
+        trained: Manifest of the training.
+        store: Store with the model.
+
+    Returns:
+        The safetensors file of the generator; see ``rebuild.weights`` for errors.
+    """
+    from lusgan_core.training import rebuild
+
+    return rebuild.weights(store, trained)
 
 
 def section(manifest: Manifest, store: Store) -> Section:

@@ -10,7 +10,7 @@ import pytest
 
 from lusgan_core.calls.ledger import Changes, ExamLedger, ledger_key, record_tried
 from lusgan_core.domain import ExamFiles, Rejection
-from lusgan_core.errors import StoreError
+from lusgan_core.errors import DamagedError
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
@@ -153,11 +153,20 @@ def test_sources_are_known_apart(tmp_path: Path, found: Discovery) -> None:
 
 
 def test_a_damaged_record_is_no_empty_one(tmp_path: Path) -> None:
-    """Half a record stops with what to do, since an empty one would hide withdrawals."""
+    """Half a record, without a copy, stops with what to do, since an empty one would hide
+    withdrawals; with a copy nobody notices."""
     store = LocalStore(tmp_path)
-    store.put(ledger_key(SOURCE), json.dumps({"source": SOURCE})[:-3].encode())
-    with pytest.raises(StoreError, match=r"known-\w{8}\.json in .* is damaged: restore it, or del"):
+    half = json.dumps({"source": SOURCE})[:-3].encode()
+    store.put(ledger_key(SOURCE), half)
+    with pytest.raises(DamagedError, match=r"known-\w{8}\.json in .* is damaged: .*: restore it,"):
         ExamLedger.load(store, SOURCE)
+    exams = write_exams(tmp_path / "exams", patients=1, clips_per_exam=2)
+    known = ExamLedger(source=SOURCE).tried(discover(open_source(str(exams))).exams)
+    known.save(store)
+    store.put(ledger_key(SOURCE), half)
+    assert ExamLedger.load(store, SOURCE) == known
+    store.delete(ledger_key(SOURCE))
+    assert ExamLedger.load(store, SOURCE) == known
 
 
 def test_files_decide_not_times(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from lusgan_core.calls.ledger import record_tried
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.pruning import carry_out, plan_withdrawn
 from lusgan_core.pipeline.withdrawal import settle
-from lusgan_core.promotion.current import current_model
+from lusgan_core.promotion.current import current_model, empty
 from lusgan_core.promotion.withdrawal_marks import mark_of
+from lusgan_core.store import LocalStore
 from tiny_runs import Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
@@ -112,7 +113,7 @@ def test_what_cannot_be_generated_is_told_in_one_line(
 
 def test_a_score_without_a_current_model_lists_the_others(lusgan, folder: Path) -> None:
     """Models that were held back are there to be named, and are not taken unasked."""
-    (folder / "store" / "current" / "score-2.json").unlink()
+    empty(LocalStore(folder / "store"), 2, "hand", "a test")
     result = generate(lusgan, folder, "--score", 2)
     assert result.code == 2
     assert "score 2 has no current model: name one with --model: " in result.last
@@ -157,12 +158,17 @@ def test_mat_files_are_copied_below_a_folder(lusgan, folder: Path) -> None:
 
 
 def test_a_damaged_picture_is_not_handed_out(lusgan, folder: Path) -> None:
-    """A file of the store that is not what was generated is named, with what to do."""
+    """A file of the store that is not what was generated is named and made again; the folder gets
+    what was generated."""
     frames = Path(generate(lusgan, folder, "--score", 2).out.strip())
     (frames.parent / "png" / "frame-000001.png").write_bytes(b"other")
     made = generate(lusgan, folder, "--score", 2, "--out", folder / "out")
-    assert made.code == 2
-    assert "png/frame-000001.png is missing from the store, or is not what" in made.last
+    assert made.code == 0
+    assert "png/frame-000001.png in" in made.err
+    assert "is damaged: expected sha256" in " ".join(made.err.split())
+    sums = (folder / "out" / "SHA256SUMS").read_text().split()
+    found = (folder / "out" / "frame-000001.png").read_bytes()
+    assert sums[sums.index("frame-000001.png") - 1] == hashlib.sha256(found).hexdigest()
 
 
 def test_a_withdrawn_model_is_refused_and_its_frames_are_pruned(

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lusgan_core.calls.call import StageContext
-from lusgan_core.calls.provenance import ArtifactRef, Manifest
+from lusgan_core.calls.provenance import ArtifactRef, Manifest, digest_bytes
 from lusgan_core.generation import stage
 from lusgan_core.generation.frames import BLOCK, generate
 from lusgan_core.ingestion.clip import open_clip
@@ -144,7 +144,7 @@ def test_mat_files_are_read_back_as_an_exam(plugins, tmp_path, channels):
     trained = Manifest(
         stage="train", cache_key="0" * 64, manifest_key="models/m/manifest.json",
         artifacts={"generator": ArtifactRef(
-            key="models/m/generator.safetensors", digest="1" * 64, size=len(weights))},
+            key="models/m/generator.safetensors", digest=digest_bytes(weights), size=len(weights))},
         data=model.model_dump(mode="json"),
     )  # fmt: skip
     store.put("models/m/manifest.json", trained.model_dump_json().encode())

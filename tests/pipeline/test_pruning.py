@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,15 @@ from lusgan_core.pipeline.index import manifests, seen_shards
 from lusgan_core.pipeline.pruning import PrunePlan, carry_out, plan_old, plan_withdrawn
 from lusgan_core.promotion.current import current_model, roll_back
 from lusgan_core.promotion.history import read_history
+from lusgan_core.promotion.withdrawal_marks import mark
 from lusgan_core.reporting.runs import INDEX
+from lusgan_core.store import LocalStore
 from lusgan_readers.mat_file import read_array
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
+ELSEWHERE = b'{"token": "x", "host": "elsewhere", "pid": 1}'
+"""A lease that a process of another machine holds."""
 CONFIG = tiny_config(*OPEN, "selection.held_out=0", scores=(0,))
 
 
@@ -174,10 +180,62 @@ def test_names_in_a_plan_name_no_patient(pipeline: Pipeline) -> None:
 def test_a_model_in_training_is_left_alone(pipeline: Pipeline) -> None:
     """An old model that somebody trains at the moment is told of, not deleted."""
     first = folders(pipeline)[0]
-    pipeline.store.put(f"{first}/lease.json", b'{"renewed": 4e9}')
+    pipeline.store.put(f"{first}/lease.json", ELSEWHERE)
     plan = plan_old(pipeline.store)
     assert plan.busy == (first,)
     assert "model" not in by_kind(plan)
+
+
+class Killed(BaseException):
+    """The end of a process, as far as those behind it can tell."""
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_a_prune_that_was_killed_is_finished_by_the_next(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, withdrawn: bool
+) -> None:
+    """Whatever was deleted last, the next prune leaves what an undisturbed one leaves, no weights
+    that nobody finds and no report that the index still names; a run then has nothing to do."""
+    make = plan_withdrawn if withdrawn else plan_old
+    shutil.copytree(finished, tmp_path / "0")
+    whole = Pipeline(tmp_path / "0/exams", tmp_path / "0/store")
+    if withdrawn:
+        first = folders(whole)[0]
+        mark(whole.store, first, "0a0a0a0a", datetime.now(UTC))
+    shutil.copytree(tmp_path / "0", tmp_path / "begun")
+    carry_out(whole.store, make(whole.store))
+    expected = {key: data for key, data in whole.files().items() if key != INDEX}
+    delete, number = LocalStore.delete, 0
+    while True:
+        number += 1
+        shutil.copytree(tmp_path / "begun", tmp_path / str(number))
+        pipeline = Pipeline(tmp_path / f"{number}/exams", tmp_path / f"{number}/store")
+        left = [number]
+
+        def deleting(store: LocalStore, key: str, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            delete(store, key)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalStore, "delete", deleting)
+            try:
+                carry_out(pipeline.store, make(pipeline.store))
+            except Killed:
+                pass
+            else:
+                break
+        carry_out(pipeline.store, make(pipeline.store))
+        files = pipeline.files()
+        assert {key: data for key, data in files.items() if key != INDEX} == expected, number
+        for name in re.findall(rb'href="(\w{8})/', files.get(INDEX, b"")):
+            assert f"reports/{name.decode()}/index.html" in files
+        shutil.rmtree(tmp_path / str(number))
+    assert number > 10
+    if not withdrawn:
+        pipeline.run(CONFIG)
+        assert pipeline.made == []
 
 
 def test_an_empty_store_has_nothing_to_prune(tmp_path: Path) -> None:

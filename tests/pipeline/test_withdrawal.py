@@ -339,7 +339,8 @@ def test_a_model_that_does_not_say_what_it_saw_counts(hospital: Hospital) -> Non
     record = taken_out(hospital, TRAINING)
     assert {"models/score-2/with", "models/score-3/silent"} < set(record.models)
     assert "models/score-2/other" not in record.models
-    hospital.store.put("models/score-2/with/lease.json", json.dumps({"renewed": 4e9}).encode())
+    lease = b'{"token": "x", "host": "elsewhere", "pid": 1}'
+    hospital.store.put("models/score-2/with/lease.json", lease)
     plan = plan_withdrawn(hospital.store)
     assert plan.busy == ("models/score-2/with",)
     assert not any(key.startswith("models/score-2/with/") for i in plan.items for key in i.keys)

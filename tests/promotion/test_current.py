@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.promotion.current import current_model, empty, promote, roll_back
+from lusgan_core.promotion.current import (
+    current_key,
+    current_model,
+    empty,
+    give_up,
+    promote,
+    roll_back,
+)
 from lusgan_core.promotion.history import CurrentModel, barred, lineage, read_history
 from lusgan_core.promotion.withdrawal_marks import mark, mark_of, unmark
 from lusgan_core.store import LocalStore
@@ -52,7 +61,9 @@ def test_a_promotion_replaces_the_current_model_and_is_kept(store: LocalStore) -
     keys = [item.key for item in store.list("current/")]
     assert keys == [
         "current/history/score-2/00001.json",
+        "current/history/score-2/00001.json.copy",
         "current/history/score-2/00002.json",
+        "current/history/score-2/00002.json.copy",
         "current/score-2.json",
     ]
 
@@ -152,3 +163,64 @@ def test_changes_at_the_same_time_come_in_one_order(store: LocalStore) -> None:
     assert sorted(name for _, name, _ in history) == list("abcdefgh")
     assert now(store) == history[-1][1]
     assert [left for _, _, left in history] == ["", *(name for _, name, _ in history[:-1])]
+
+
+def test_every_change_of_a_record_is_noticed(store: LocalStore) -> None:
+    """One changed bit anywhere in the current model's record, or another score's in its place: it
+    is set aside and made again from the history."""
+    promote(store, model(store, "a"))
+    key = current_key(2)
+    whole = store.get(key)
+    chance = random.Random(5)
+    for place in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << chance.randrange(8)
+        if json.loads(whole) == _json(changed):
+            continue  # white space
+        store.put(key, bytes(changed))
+        assert now(store) == "a"
+        assert store.get(key) == whole
+    other = current_model(store, 2).model_copy(update={"score": 1})  # type: ignore[union-attr]
+    for content in (b"", b"null", b"[1]", b'{"score": null}', other.sealed(), None):
+        store.delete(key) if content is None else store.put(key, content)
+        assert now(store) == "a"
+        assert store.get(key) == whole
+
+
+def _json(data: bytes) -> object:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def test_a_damaged_entry_of_the_history_is_replaced_by_its_copy(store: LocalStore) -> None:
+    """Damaged, gone or another's, the first copy comes back; without any, it is left out."""
+    promote(store, model(store, "a"))
+    promote(store, model(store, "b"))
+    first, _, last, *_ = [item.key for item in store.list("current/history/score-2/")]
+    before, whole = names(store), store.get(last)
+    for content in (b"", whole[:-9], store.get(first), None):
+        store.delete(last) if content is None else store.put(last, content)
+        assert names(store) == before
+        assert store.get(last) == whole
+    store.put(last, b"")
+    store.put(f"{last}.copy", b"")
+    assert names(store) == before[:1]
+    assert now(store) == "b"
+    promote(store, model(store, "c"))
+    assert (now(store), len(names(store))) == ("c", 2)
+
+
+def test_a_lost_model_gives_way_to_the_one_before(store: LocalStore) -> None:
+    """The one before becomes current, or none; who is lost is not barred when it is trained again,
+    as it would be had a person rolled back from it."""
+    for name in ("a", "b"):
+        promote(store, model(store, name))
+    assert give_up(store, 2, model(store, "a").folder, "it is lost") is None
+    entry = give_up(store, 2, model(store, "b").folder, "it is lost")
+    assert entry is not None
+    assert (entry.action, entry.by, now(store)) == ("rolled back", "damage", "a")
+    assert barred(read_history(store, 2)) == frozenset()
+    give_up(store, 2, model(store, "a").folder, "it is lost")
+    assert now(store) is None

@@ -7,7 +7,7 @@ import pytest
 
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.domain import ShardRecord
-from lusgan_core.errors import StoreError, TooFewFramesError
+from lusgan_core.errors import DamagedError, StoreError, TooFewFramesError
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.registry import installed
 from lusgan_core.selection.dataset import load_frames
@@ -119,13 +119,20 @@ def test_no_clip_gives_no_frame(store):
 
 
 def test_a_shard_that_is_gone_or_damaged_is_an_error(store):
-    """Frames that cannot be read are never left out in silence."""
-    dataset = score_dataset([shard(store, 1, [0, 0])], 0, frozenset())
-    path = store.path(dataset.training[0].key)
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(StoreError, match="shard"):
+    """Frames that cannot be read, or are others than were written, are never used or left out in
+    silence: all such shards are named by one error, and set aside."""
+    shards = [shard(store, n, [0, 0], patient=f"P{n}") for n in range(1, 5)]
+    dataset = score_dataset(shards, 0, frozenset())
+    paths = [store.path(clip.key) for clip in dataset.training]
+    whole = [path.read_bytes() for path in paths]
+    paths[0].write_bytes(whole[0][:200])
+    paths[1].write_bytes(whole[2])
+    paths[2].write_bytes(b"")
+    with pytest.raises(DamagedError, match=r"expected 2 frames of score 0, .* \(and 2 more shards"):
         load_frames(store, dataset.training, 0)
-    path.unlink()
+    assert [path.exists() for path in paths] == [False, False, False, True]
+    aside = [item.key.removeprefix("damaged/") for item in store.list("damaged/")]
+    assert aside == [clip.key for clip in dataset.training[:3]]
     with pytest.raises(StoreError, match="not in the store"):
         load_frames(store, dataset.training, 0)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load
 from torch import nn
 
 import tiny
 from lusgan_core.errors import TrainingError, TrainingStopped
 from lusgan_core.networks.weights import from_bytes, load_network, network_bytes, to_bytes
-from lusgan_core.training.checkpoint import load_state, save_state
+from lusgan_core.training.checkpoint import load_state, read_checkpoint, save_state
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,7 @@ def test_files_hold_tensors_and_json_alone(state):
     size = int.from_bytes(data[:8], "little")
     head = json.loads(data[8 : 8 + size])
     said = json.loads(head.pop("__metadata__")["lusgan"])
-    assert said == {"iteration": 2, "identity": "mine", "torch": [torch.__version__]}
+    assert said == {"iteration": 2, "identity": "mine", "torch": [torch.__version__], "digest": ANY}
     assert max(entry["data_offsets"][1] for entry in head.values()) == len(data) - 8 - size
     assert not data.startswith((b"PK", b"\x80"))  # a torch.save archive, a pickle
 
@@ -96,17 +100,62 @@ def test_a_checkpoint_of_another_training_is_refused(plugins, tmp_path):
     assert not (tmp_path / "model/generator.safetensors").exists()
 
 
-def test_a_damaged_checkpoint_stops_the_training_and_is_named(plugins, tmp_path):
-    """Nothing starts from the beginning in silence; the error names the file to delete."""
-    chosen = tiny.options()
-    with pytest.raises(TrainingStopped):
-        tiny.run(tmp_path, chosen, plugins, stop=tiny.stopped())
-    (checkpoint,) = (tmp_path / "model/checkpoints").iterdir()
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.raises(TrainingError, match=r"checkpoints/00000001\.safetensors: .*damaged"):
+def flipped(path: Path, where: float) -> None:
+    """Change one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * where)] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("where", [0.3, 0.5, 0.9])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(plugins, tmp_path, where, caplog):
+    """One changed bit, among the weights or the header: it is named and set aside, the one before
+    is taken, and the training ends in the weights of one that was never damaged."""
+    chosen = tiny.options(iterations=4)
+    whole = tiny.run(tmp_path / "whole", chosen, plugins, checkpoint_s=1e-9)
+    tiny.run(tmp_path / "hurt", chosen, plugins, checkpoint_s=1e-9)
+    first, last = sorted((tmp_path / "hurt/model/checkpoints").iterdir())
+    flipped(last, where)
+    again = tiny.run(tmp_path / "hurt", chosen, plugins)
+    assert (again.resumed_from, whole.resumed_from) == (3, 0)
+    assert "checkpoints/00000004.safetensors was set aside" in caplog.text
+    assert (tmp_path / "hurt/damaged/model/checkpoints/00000004.safetensors").exists()
+    weights = [tmp_path / name / "model/generator.safetensors" for name in ("whole", "hurt")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    for path in (first, last):
+        flipped(path, where)
+    assert tiny.run(tmp_path / "hurt", chosen, plugins).resumed_from == 0
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_every_bit_of_a_checkpoint_counts(state):
+    """Wherever one bit of a file changes, reading it is refused: nothing is used in silence."""
+    data = save_state(state, "mine")
+    chance = random.Random(3)
+    places = [*range(0, 2000, 37), *(chance.randrange(len(data)) for _ in range(60))]
+    for place in places:
+        changed = bytearray(data)
+        changed[place] ^= 1 << chance.randrange(8)
+        with pytest.raises(TrainingError):
+            read_checkpoint(bytes(changed))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no picture", None])
+def test_no_picture_stops_a_training(plugins, tmp_path, damage, caplog):
+    """Previews that are damaged or gone, all or some, are left out of the animation."""
+    chosen = tiny.options(previews=3)
+    tiny.run(tmp_path, chosen, plugins)
+    previews = sorted((tmp_path / "model/previews").iterdir())
+    for hit in (previews[:1], previews):
+        for path in hit:
+            if damage is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(damage)
+        (tmp_path / "model/progress.gif").write_bytes(b"")
         tiny.run(tmp_path, chosen, plugins)
-    checkpoint.unlink()
-    assert tiny.run(tmp_path, chosen, plugins).resumed_from == 0
+        with Image.open(tmp_path / "model/progress.gif") as shown:
+            assert shown.n_frames == max(1, len(previews) - len(hit))
 
 
 @pytest.mark.parametrize("change", [{"latent_size": 7}, {"iterations": 9}, {"ema_half_life": 0}])

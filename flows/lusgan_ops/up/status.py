@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from lusgan_core.promotion.current import current_model
 from lusgan_core.store import open_store
 from lusgan_ops.prefect_api import ask
 from lusgan_ops.up.home import UpSettings
@@ -41,7 +41,8 @@ def status(settings: UpSettings) -> Status:
     for item in store.list("current/score-"):
         score = item.key.removeprefix("current/score-").removesuffix(".json")
         if score.isdigit():
-            models[int(score)] = json.loads(store.get(item.key)).get("model") or "none"
+            current = current_model(store, int(score))
+            models[int(score)] = current.model if current else "none"
     return Status(
         ui=settings.ui,
         workers=sum(worker["status"] == "ONLINE" for worker in workers),

@@ -41,6 +41,10 @@ CLOCK = "this machine's clock differs from the server's by too much: set it (NTP
 REGION = "the bucket is in another region{region}: set AWS_REGION, or the profile's region"
 BUSY = "the server is overloaded or failing: run the same command again later, what is done is kept"
 NO_S3 = "what answers there does not speak S3: check AWS_ENDPOINT_URL_S3, or the profile's endpoint"
+UNABLE = (
+    "the server refuses what a store needs, conditional writes (If-None-Match) and checksums "
+    "(x-amz-checksum-sha256): update it, or use another one"
+)
 FULL = "the storage is full or its quota used up: free some space and run the same command again"
 LOCKED = "the object is locked (retention or legal hold): use another bucket or prefix"
 CHANGED = "it was changed or replaced while being read: run the same command again"
@@ -73,7 +77,7 @@ ADVICE = {
     "412": CHANGED,
     "InvalidRange": CHANGED,
     "416": CHANGED,
-    "NotImplemented": "the server cannot do that: it needs conditional writes (If-None-Match)",
+    "NotImplemented": UNABLE,
     "BadDigest": "what arrived differs from what was sent, every time: check network and memory",
     "KMS.NotFoundException": KMS,
     "KMS.DisabledException": KMS,
@@ -199,6 +203,8 @@ def _answer(error: boto.ClientError, doing: Doing) -> str:
         return f"these credentials do not allow it: ask for the permission {PERMISSIONS[doing]}"
     if doing == "listed" and code in ("", str(status)):  # a listing is never answered without one
         return NO_S3
+    if doing == "written" and status in (400, 501):
+        return f"{UNABLE} (HTTP {status}{', ' * bool(code)}{code})"
     if status >= 500:
         return BUSY
     return f"the server answered {code or 'nothing more'} (HTTP {status})"
