@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EARLY = 0.25
-"""Share of a training in which frames may be all alike: they are at its start."""
+"""Share of a training in which neither collapse nor overfitting is looked for: at first all frames
+are alike, and a discriminator that has seen little takes other patients for synthetic."""
 STEP = 0.1
 """What a look adds to the least strength of augmentation, or takes from it."""
 
@@ -205,10 +206,9 @@ def _went_on(
     watch: Watch, look: Look, options: MonitorOptions, iterations: int, augmented: bool
 ) -> Consequence:
     watch.good_iteration = look.iteration
-    said = [
-        *_augmented(watch, look, options, augmented),
-        *_collapsed(watch, look, options, iterations),
-    ]
+    said: list[MonitorEvent] = []
+    if look.iteration >= EARLY * iterations:
+        said = [*_augmented(watch, look, options, augmented), *_collapsed(watch, look, options)]
     better = not watch.collapsed and look.kid < watch.best_kid
     if better:
         watch.best_kid, watch.best_iteration, watch.since_best = look.kid, look.iteration, 0
@@ -266,11 +266,9 @@ def _augmented(
     return [MonitorEvent(iteration=look.iteration, kind="augmentation", text=text)]
 
 
-def _collapsed(
-    watch: Watch, look: Look, options: MonitorOptions, iterations: int
-) -> list[MonitorEvent]:
+def _collapsed(watch: Watch, look: Look, options: MonitorOptions) -> list[MonitorEvent]:
     before = watch.collapsed
-    watch.collapsed = look.spread < options.min_spread and look.iteration >= EARLY * iterations
+    watch.collapsed = look.spread < options.min_spread
     if watch.collapsed == before:
         return []
     kind, text = (

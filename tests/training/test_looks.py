@@ -67,15 +67,16 @@ def test_a_training_that_keeps_diverging_fails() -> None:
 
 def test_overfitting_raises_augmentation_and_its_end_lowers_it() -> None:
     """By a tenth a look, said once; without augmentations or validation frames nothing moves."""
-    over = [fine(10 * n, overfit=0.6) for n in range(1, 13)]
+    over = [fine(20 + 10 * n, overfit=0.6) for n in range(1, 13)]
+    assert watched([fine(20, overfit=0.9)])[0].least_augmentation == 0, "too early to tell"
     watch, _ = watched(over)
     assert watch.least_augmentation == 1.0
     assert kinds(watch) == ["augmentation"]
     watch, _ = watched([*over[:2], fine(130), fine(140), fine(150)])
     assert watch.least_augmentation == 0.0
     assert watched(over, augmented=False)[0].least_augmentation == 0
-    assert watched([fine(10, overfit=NAN)])[0].least_augmentation == 0
-    assert watched([fine(10, overfit=0.5)])[0].least_augmentation == 0
+    assert watched([fine(30, overfit=NAN)])[0].least_augmentation == 0
+    assert watched([fine(30, overfit=0.5)])[0].least_augmentation == 0
 
 
 def test_collapse_is_called_by_name_and_is_never_the_best() -> None:
