@@ -108,7 +108,7 @@ def load_state(state: TrainingState, data: bytes, identity: str) -> None:
         state.watch = Watch.of(header.get("watch", {}))
         for name in SNAPSHOTS:
             setattr(state.watch, name, _below(tensors, name))
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"the checkpoint does not fit the networks: {error}") from error
 
 

@@ -168,10 +168,12 @@ def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
         TooFewFramesError: There are fewer training frames than a batch takes.
     """
     if dataset.training_frames < options.batch_size:
+        validate = dataset.validation_frames
+        also = f", {validate} validate: see selection.validation" if validate else ""
         raise TooFewFramesError(
             f"score {dataset.score} has {dataset.training_frames} training frames, fewer than a "
-            f"batch of {options.batch_size} ({dataset.held_out_frames} more are held out): add "
-            "exams, or lower training.batch_size"
+            f"batch of {options.batch_size} ({dataset.held_out_frames} more are held out{also}): "
+            "add exams, or lower training.batch_size"
         )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 import tiny
 from lusgan_core.api import Loss, Step, Targets
 from lusgan_core.errors import TrainingError, TrainingStopped
-from lusgan_core.networks.weights import from_bytes
+from lusgan_core.networks.weights import from_bytes, to_bytes
 from lusgan_core.progress import Task, listening
 from lusgan_core.registry import Registry
 from lusgan_core.training.job import Trained
@@ -217,3 +217,40 @@ def test_a_checkpoint_holds_what_the_monitor_kept(tmp_path: Path) -> None:
     generator = {name for name in tensors if name.startswith("generator.")}
     assert {f"good.{name}" for name in generator} <= set(tensors)
     assert {name.replace("generator.", "best.", 1) for name in generator} <= set(tensors)
+
+
+def test_a_checkpoint_with_a_monitor_of_another_kind_is_refused(tmp_path: Path) -> None:
+    """One line names the checkpoint, as for any other that does not fit."""
+    with pytest.raises(TrainingStopped):
+        train(tmp_path, stop=True)
+    (checkpoint,) = (tmp_path / "model/checkpoints").iterdir()
+    tensors, header = from_bytes(checkpoint.read_bytes())
+    header["watch"]["horoscope"] = "good"
+    checkpoint.write_bytes(to_bytes(tensors, header))
+    with pytest.raises(TrainingError, match=r"cannot go on from .* does not fit"):
+        train(tmp_path)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_frames_of_one_grey_level_are_trained_on(tmp_path: Path, level: int) -> None:
+    """Nothing of them divides by zero, neither in the training nor in a look."""
+    shape = (8, tiny.SIZE, tiny.SIZE)
+    flat = np.full(shape, level, np.uint8)
+    monitor = {"every": 2, "frames": 16}
+    chosen = tiny.options(monitor=monitor, iterations=4)
+    given = Validation(flat, ("1",) * 8, ("a",) * 8)
+    registry = tiny.with_loss(BREAKS)
+    made = tiny.run(tmp_path, chosen, registry, frames=flat, validation=given)
+    assert made.iterations == 4
+    assert all(np.isfinite(row["spread"]) for row in looks(tmp_path))
+
+
+def test_validation_may_be_one_clip_or_one_frame(plugins: Registry, tmp_path: Path) -> None:
+    """Frames of one clip count one by one, as there is no other group; of one frame there is no
+    distance, and the last weights are kept."""
+    frames = tiny.some_frames(6)
+    for count, best in ((6, True), (1, False)):
+        given = Validation(frames[:count], ("1",) * count, ("a",) * count)
+        chosen = tiny.options(monitor={"every": 2, "frames": 16, "min_spread": 0.0})
+        made = tiny.run(tmp_path / str(count), chosen, plugins, validation=given)
+        assert bool(made.best_iteration) == best
