@@ -151,7 +151,7 @@ def discriminator_step(options: TrainingOptions, state: TrainingState, real: Ten
     state.discriminator_optimiser.zero_grad()
     loss.backward()
     state.discriminator_optimiser.step()
-    return float(loss)
+    return loss.item()
 
 
 def generator_step(options: TrainingOptions, state: TrainingState, real: Tensor) -> float:
@@ -163,7 +163,7 @@ def generator_step(options: TrainingOptions, state: TrainingState, real: Tensor)
     state.generator_optimiser.zero_grad()
     loss.backward()
     state.generator_optimiser.step()
-    return float(loss)
+    return loss.item()
 
 
 def peak_mb() -> float:

@@ -44,7 +44,7 @@ class MonitorOptions(Options):
     frames: int = Field(
         256, ge=16, le=4096, description="Synthetic frames that a look measures, and real ones"
     )
-    features: str = Field("random", description="Feature extractor; `lusgan plugins` lists them")
+    features: str = Field("random", description="Feature extractor; lite0 ranks better")
     keep_best: bool = Field(
         True,
         description="Whether the weights nearest to the validation frames (by KID) become the "

@@ -10,7 +10,6 @@ PRESET = Preset(
     description="64 x 64 or 128 x 128 on two CPU cores, augmented; minutes a score",
     settings={
         "preprocessing": {"image_size": 64, "geometry": "fit", "intensity": "percentile"},
-        "selection": {"validation": 0.15},
         "training": {
             "backbone": "dcgan",
             "backbone_options": {"width": 16, "dropout": 0.0, "discriminator_norm": "none"},
@@ -39,7 +38,7 @@ PRESET = Preset(
             "flip_labels": 0.0,
             "value_range": "-1..1",
             "ema_half_life": 5000,
-            "monitor": {"every": 100, "frames": 128},
+            "monitor": {"every": 100, "frames": 128, "keep_best": False},
         },
     },
 )
