@@ -57,6 +57,7 @@ bench: install  ## Measure what the README quotes (several minutes)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/read_mat.py
 	$(BIN)/python benchmarks/data_path.py
+	$(BIN)/python benchmarks/training.py --iterations 2
 	$(BIN)/python benchmarks/pairs.py
 	$(BIN)/python benchmarks/shared_machine.py
 	$(BIN)/python benchmarks/unit_costs.py

@@ -48,17 +48,17 @@ def write_frames(folder: Path, count: int) -> None:
         Image.fromarray(colour).save(folder / f"frame-{number:04d}.png", compress_level=1)
 
 
-def report_way(root: Path) -> Callable[[int], torch.Tensor]:
+def report_way(root: Path, count: int = BATCH, size: int = SIZE) -> Callable[[int], torch.Tensor]:
     """Return the batch of a step as the report's code makes it."""
     import torchvision.transforms as transforms
     from torchvision.datasets import ImageFolder
 
-    steps = [transforms.Resize((SIZE, SIZE)), transforms.Grayscale(), transforms.ToTensor()]
+    steps = [transforms.Resize((size, size)), transforms.Grayscale(), transforms.ToTensor()]
     dataset = ImageFolder(str(root), transform=transforms.Compose(steps))
     rng = np.random.default_rng(1)
 
     def batch(step: int) -> torch.Tensor:
-        chosen = rng.choice(len(dataset), size=BATCH, replace=False)
+        chosen = rng.choice(len(dataset), size=count, replace=False)
         return torch.stack([dataset[int(number)][0] for number in chosen])
 
     return batch

@@ -23,6 +23,8 @@ class Task:
     done: int = 0
     note: str = ""
     finished: bool = False
+    said: list[str] = field(default_factory=list)
+    """Lines for the log: what happened on the way, in order."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def advance(self, by: int = 1, note: str | None = None) -> None:
@@ -46,6 +48,16 @@ class Task:
             note: Text for people, such as a rate; None keeps the one before.
         """
         self.advance(done - self.done, note)
+
+    def say(self, text: str) -> None:
+        """Add a line to the log.
+
+        Args:
+            text: What happened; must not name a patient.
+        """
+        with self._lock:
+            self.said.append(text)
+        _tell(self)
 
 
 class Listener(Protocol):

@@ -45,14 +45,36 @@ def shown_on(console: Console) -> Iterator[None]:
         yield
 
 
+class _Log:
+    """Prints what tasks say, each line once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._printed: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, task: Task) -> None:
+        with self._lock:
+            first = self._printed.get(id(task), 0)
+            new = task.said[first:]
+            if task.finished:
+                self._printed.pop(id(task), None)
+            elif new:
+                self._printed[id(task)] = first + len(new)
+        for text in new:
+            self._console.print(escape(f"{task.label}: {text}"))
+
+
 class _Bars:
     """A bar for each task."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._ids: dict[int, TaskID] = {}
+        self._log = _Log(bars.console)
 
     def __call__(self, task: Task) -> None:
+        self._log(task)
         number = self._ids.get(id(task))
         if number is None:
             number = self._ids[id(task)] = self._bars.add_task(
@@ -73,8 +95,10 @@ class _Lines:
         self._console = console
         self._lock = threading.Lock()
         self._said: dict[int, float] = {}
+        self._log = _Log(console)
 
     def __call__(self, task: Task) -> None:
+        self._log(task)
         now = time.monotonic()
         with self._lock:
             last = self._said.setdefault(id(task), now)

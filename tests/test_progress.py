@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
+from rich.console import Console
 
 from lusgan_core.progress import Task, listening, track
+from lusgan_core.progress_bars import shown_on
 
 
 def test_listeners_hear_start_advances_and_end() -> None:
@@ -55,3 +58,17 @@ def test_advances_from_many_threads_add_up() -> None:
         for thread in threads:
             thread.join()
     assert task.done == 4000
+
+
+def test_what_a_task_says_is_printed_once() -> None:
+    """Each line for the log comes at once and once, with the task's label, however often the task
+    advances; square brackets in it are no markup."""
+    out = io.StringIO()
+    with shown_on(Console(file=out, width=200)), track("train", 3, "it") as task:
+        task.say("went back [at once]")
+        assert out.getvalue() == "train: went back [at once]\n"
+        task.advance()
+        task.say("collapsed")
+        task.advance(2)
+    assert out.getvalue().splitlines()[:2] == ["train: went back [at once]", "train: collapsed"]
+    assert out.getvalue().count("collapsed") == 1

@@ -18,6 +18,7 @@ from lusgan_core.registry import Provider, Registry, discover
 from lusgan_core.store import LocalStore
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import train
+from lusgan_core.training.measuring import Validation
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import recipe
 from lusgan_core.training.shared.process_group import ALONE, Group
@@ -129,12 +130,21 @@ def run(
     stop: StopFlag | None = None,
     checkpoint_s: float = 1000.0,
     scores: NDArray[np.int64] | None = None,
+    validation: Validation | None = None,
 ) -> Trained:
     """Train into a folder; what is there is gone on with."""
     given = some_frames() if frames is None else frames
     runtime = Runtime(device="cpu", checkpoint_s=checkpoint_s)
     flag = stop or StopFlag()
-    return train(given, chosen, job(folder), registry, runtime, flag, scores=scores)
+    return train(
+        given, chosen, job(folder), registry, runtime, flag, scores=scores, validation=validation
+    )
+
+
+def validation() -> Validation:
+    """Frames of three patients, two clips each, of another kind than those of the training."""
+    frames = np.roll(some_frames(12) // 2, 5, axis=2)
+    return Validation(frames, tuple("111122223333"), tuple("aabbccddeeff"))
 
 
 def stopped() -> StopFlag:

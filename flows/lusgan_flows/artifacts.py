@@ -18,6 +18,7 @@ from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.reporting.wording import number, span
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
+from lusgan_core.training.stage import ModelRecord
 from lusgan_flows.board import Board
 
 REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
@@ -40,6 +41,9 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
     if shown:
         board.table("verdicts", verdict_rows(shown), "What is claimed of each score's frames")
     board.table("data", data_rows(outcome), "What each score learns from")
+    trained = training_rows(outcome)
+    if trained:
+        board.table("training", trained, "How each score's training went")
     if outcome.rejected:
         reasons = sorted({rejection.reason for rejection in outcome.rejected})
         rows = [
@@ -100,10 +104,31 @@ def data_rows(outcome: Outcome) -> list[dict[str, str | int]]:
                 "score": score,
                 "training frames": dataset.training_frames,
                 "training patients": len({clip.patient for clip in dataset.training}),
+                "validation frames": dataset.validation_frames,
                 "held-out frames": dataset.held_out_frames,
                 "model": outcome.failures.get(score, model),
             }
         )
+    return rows
+
+
+def training_rows(outcome: Outcome) -> list[dict[str, str | float]]:
+    """A row for each score that was trained: its speed, its memory, what the monitor did."""
+    rows: list[dict[str, str | float]] = []
+    for score, stages in outcome.scores.items():
+        if "train" in stages:
+            model = data_of(stages["train"], ModelRecord)
+            rows.append(
+                {
+                    "score": score,
+                    "iterations": model.iterations,
+                    "weights of": model.best_iteration or model.iterations,
+                    "images/s": model.images_per_s,
+                    "peak MB": model.peak_memory_mb,
+                    "device": stages["train"].device,
+                    "monitor": "; ".join(event.text for event in model.events) or "-",
+                }
+            )
     return rows
 
 

@@ -112,6 +112,8 @@ class _Progress:
         self._run = run
         self._tasks: dict[int, Task] = {}
         self._shown: dict[int, tuple[UUID, float]] = {}
+        self._logged: dict[int, int] = {}
+        self._logger = get_run_logger()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
 
@@ -137,6 +139,10 @@ class _Progress:
         for number, task in tuple(self._tasks.items()):
             percent = round(100 * task.done / task.total, 1)
             finished = task.finished
+            first = self._logged.get(number, 0)
+            for text in task.said[first:]:
+                self._logger.info("%s: %s", task.label, text)
+                self._logged[number] = self._logged.get(number, 0) + 1
             try:
                 if number in self._shown or not finished:  # work that ends at once is not shown
                     self._tell(client, number, task, percent)
@@ -145,6 +151,7 @@ class _Progress:
             if finished:
                 self._tasks.pop(number, None)
                 self._shown.pop(number, None)
+                self._logged.pop(number, None)
 
     def _tell(self, client: SyncPrefectClient, number: int, task: Task, percent: float) -> None:
         artifact, before = self._shown.get(number, (None, -1.0))

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from lusgan_core.calls.provenance import peak_rss_mb
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.errors import ConfigError, MissingError
 from lusgan_core.registry import IN_CONTAINER
@@ -119,3 +120,10 @@ def check_devices(runtime: Runtime) -> None:
             f"runtime.processes={wanted}, but this machine has {there} GPU{'s' * (there != 1)} and "
             f"each process needs one: use at most {there}, or runtime.device=cpu"
         )
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Largest memory in use so far, 10^6 bytes: of the GPU, or of this process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return peak_rss_mb()

@@ -2,7 +2,8 @@
 
 Frames of one clip are nearly equal, and clips of one patient much alike; splitting by anything but
 patients would leak. The side is a hash of the code and a seed, so it is the same for every score,
-and a patient who arrives later changes nobody's side.
+and a patient who arrives later changes nobody's side. Of the patients who train a score some may
+*validate*: its training looks at their frames and does not train on them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Iterable
 
 MANY = 3
 """With at least so many patients, at least one is held out, unless the share is 0."""
+ENOUGH = 4
+"""With at least so many training patients of a score, at least one validates, unless the share is
+0; with fewer, none does."""
 
 
 def held_out_patients(codes: Iterable[str], share: float, seed: int) -> frozenset[str]:
@@ -28,16 +32,41 @@ def held_out_patients(codes: Iterable[str], share: float, seed: int) -> frozense
     Returns:
         Codes of the patients on the held-out side.
     """
-    place = {code: _place(code, seed) for code in set(codes)}
+    return _chosen(codes, share, str(seed), MANY)
+
+
+def validation_patients(codes: Iterable[str], share: float, seed: int) -> frozenset[str]:
+    """Choose the patients of a score that its training may look at, but does not train on.
+
+    Args:
+        codes: Codes of the score's patients who are not held out; repeated ones count once.
+        share: Share of them that validates, 0 to 0.5; with ``ENOUGH`` patients at least one, and
+            never more than half.
+        seed: Seed of the split.
+
+    Returns:
+        Codes of the patients on the validation side; empty for fewer than ``ENOUGH``.
+    """
+    known = set(codes)
+    if len(known) < ENOUGH:
+        return frozenset()
+    purpose = f"validation/{seed}"
+    chosen = sorted(_chosen(known, share, purpose, ENOUGH), key=lambda c: _place(c, purpose))
+    return frozenset(chosen[: len(known) // 2])
+
+
+def _chosen(codes: Iterable[str], share: float, purpose: str, many: int) -> frozenset[str]:
+    """The patients whose place is below a share; of so many patients at least one."""
+    place = {code: _place(code, purpose) for code in set(codes)}
     if not place or share == 0:
         return frozenset()
     chosen = {code for code, value in place.items() if value < share}
-    if not chosen and len(place) >= MANY:
+    if not chosen and len(place) >= many:
         chosen = {min(place, key=place.__getitem__)}
     return frozenset(chosen)
 
 
-def _place(code: str, seed: int) -> float:
-    """A number in 0..1 from the hash of a code and a seed, evenly distributed."""
-    digest = hashlib.sha256(f"{seed}/{code}".encode(errors="surrogateescape")).digest()
+def _place(code: str, purpose: str) -> float:
+    """A number in 0..1 from the hash of a code and a purpose, evenly distributed."""
+    digest = hashlib.sha256(f"{purpose}/{code}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

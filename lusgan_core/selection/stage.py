@@ -12,7 +12,7 @@ from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.calls.section import FrameAt, Section
 from lusgan_core.domain import Record, ShardRecord
 from lusgan_core.preprocessing.stage import ExamShards
-from lusgan_core.selection.splits import held_out_patients
+from lusgan_core.selection.splits import held_out_patients, validation_patients
 
 VERSION = 1
 """Goes up when the same call would give another result."""
@@ -26,6 +26,14 @@ class SelectionOptions(Options):
         ge=0,
         lt=1,
         description="Share of patients that no model trains on; 0 holds nobody out",
+    )
+    validation: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of a score's other patients whose frames the training looks at, to keep "
+        "its best weights (training.monitor), and does not train on; one at least where there are "
+        "four, none where there are fewer; 0: nobody's",
     )
     seed: int = Field(999, ge=0, lt=2**63, description="Seed of the split")
 
@@ -43,11 +51,13 @@ class ClipFrames(Record):
 
 
 class ScoreDataset(Record):
-    """All frames of one score: those of training patients, and those of held-out patients."""
+    """All frames of one score, by the side that their patients are on."""
 
     score: int
     training: tuple[ClipFrames, ...]
     held_out: tuple[ClipFrames, ...]
+    validation: tuple[ClipFrames, ...] = ()
+    """What the training looks at and does not train on; read by no later stage."""
 
     @property
     def training_frames(self) -> int:
@@ -58,6 +68,16 @@ class ScoreDataset(Record):
     def held_out_frames(self) -> int:
         """Number of frames held out."""
         return sum(clip.frames for clip in self.held_out)
+
+    @property
+    def validation_frames(self) -> int:
+        """Number of frames that the training looks at."""
+        return sum(clip.frames for clip in self.validation)
+
+    @property
+    def validation_digest(self) -> str:
+        """Digest of the frames that the training looks at, and whose they are."""
+        return digest_json([[clip.patient, clip.clip, clip.digest] for clip in self.validation])
 
     @property
     def frames_digest(self) -> str:
@@ -116,13 +136,21 @@ def run(call: StageCall, context: StageContext) -> Product:
     held_out = held_out_patients(
         (shard.patient for shard in shards), options.held_out, options.seed
     )
-    dataset = score_dataset(shards, call.arguments["score"], held_out)
+    score = call.arguments["score"]
+    others = (s.patient for s in shards if score in s.by_score and s.patient not in held_out)
+    validation = validation_patients(others, options.validation, options.seed)
+    dataset = score_dataset(shards, score, held_out, validation)
     counts = {"training": dataset.training_frames, "held_out": dataset.held_out_frames}
+    if options.validation:
+        counts["validation"] = dataset.validation_frames
     return Product(dataset, counts=counts, seed=options.seed)
 
 
 def score_dataset(
-    shards: Sequence[ShardRecord], score: int, held_out: frozenset[str]
+    shards: Sequence[ShardRecord],
+    score: int,
+    held_out: frozenset[str],
+    validation: frozenset[str] = frozenset(),
 ) -> ScoreDataset:
     """Select the frames of one score from shards, clips in the order of patient, exam and name.
 
@@ -130,15 +158,17 @@ def score_dataset(
         shards: Records of all shards.
         score: Severity score, 0..3.
         held_out: Codes of the patients that no model trains on.
+        validation: Codes of those that this score's training looks at and does not train on.
 
     Returns:
-        The frames of both sides, by clip; clips without frames of this score are left out.
+        The frames of each side, by clip; clips without frames of this score are left out.
     """
-    sides: dict[bool, list[ClipFrames]] = {False: [], True: []}
+    sides: dict[str, list[ClipFrames]] = {"training": [], "validation": [], "held_out": []}
     for shard in sorted(shards, key=lambda s: (s.patient, s.exam, s.clip)):
         count = shard.by_score.get(score)
         if count is not None:
-            sides[shard.patient in held_out].append(
+            own = "validation" if shard.patient in validation else "training"
+            sides["held_out" if shard.patient in held_out else own].append(
                 ClipFrames(
                     patient=shard.patient,
                     clip=shard.clip,
@@ -147,7 +177,7 @@ def score_dataset(
                     digest=count.digest,
                 )
             )
-    return ScoreDataset(score=score, training=tuple(sides[False]), held_out=tuple(sides[True]))
+    return ScoreDataset(score=score, **{name: tuple(clips) for name, clips in sides.items()})
 
 
 def frames_at(clips: Sequence[ClipFrames], score: int, most: int) -> tuple[FrameAt, ...]:

@@ -1,8 +1,9 @@
 """Checkpoints: every bit of a training's state in one safetensors file, written whole.
 
-Tensors are named ``generator.*``, ``discriminator.*``, ``average.*``, ``adam_G.*`` and so on; the
-rest is JSON in the header, with a digest of it all, by which a damaged file is known. Nothing is
-pickled, so loading an untrusted file cannot run code.
+Tensors are named ``generator.*``, ``discriminator.*``, ``average.*``, ``adam_G.*`` and so on, those
+that the monitor keeps ``good.*`` and ``best.*``; the rest is JSON in the header, with a digest of
+it all, by which a damaged file is known. Nothing is pickled, so loading an untrusted file cannot
+run code.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from torch.optim import Adam
 from lusgan_core.calls.provenance import digest_json
 from lusgan_core.errors import TrainingError
 from lusgan_core.networks.weights import from_bytes, to_bytes
+from lusgan_core.training.looks import Watch
 from lusgan_core.training.state import TrainingState
 
 DIGEST = "digest"
 """Name of the digest in the header."""
+SNAPSHOTS = ("good", "best")
+"""Sets of tensors that the monitor keeps, see ``Watch``."""
 
 
 class BrokenCheckpointError(TrainingError):
@@ -39,20 +43,35 @@ def save_state(state: TrainingState, identity: str) -> bytes:
         A safetensors file; iteration, identity, PyTorch's versions and the digest of it all are
         JSON in its header.
     """
-    tensors: dict[str, Tensor] = {
-        "history": torch.from_numpy(state.history),
-        "augmentation": state.augmentation,
+    tensors = {"history": torch.from_numpy(state.history), **weights_of(state)}
+    for name in SNAPSHOTS:
+        kept: dict[str, Tensor] = getattr(state.watch, name)
+        tensors |= {f"{name}.{key}": value for key, value in kept.items()}
+    header = {
+        "iteration": state.iteration,
+        "identity": identity,
+        "torch": state.torch_versions,
+        "watch": state.watch.header(),
     }
+    return to_bytes(tensors, {**header, DIGEST: _digest(tensors, header)})
+
+
+def weights_of(state: TrainingState) -> dict[str, Tensor]:
+    """Collect all tensors that an iteration changes.
+
+    Args:
+        state: A training's state.
+
+    Returns:
+        The tensors themselves, not copies, by the names that they have in a checkpoint.
+    """
+    tensors: dict[str, Tensor] = {"augmentation": state.augmentation}
     for name, network in state.networks().items():
         tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
-    for name, optimiser in (
-        ("adam_G", state.generator_optimiser),
-        ("adam_D", state.discriminator_optimiser),
-    ):
+    for name, optimiser in _optimisers(state):
         for number, entry in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{number}.{key}": value for key, value in entry.items()}
-    header = {"iteration": state.iteration, "identity": identity, "torch": state.torch_versions}
-    return to_bytes(tensors, {**header, DIGEST: _digest(tensors, header)})
+    return tensors
 
 
 def read_checkpoint(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -82,7 +101,28 @@ def read_checkpoint(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def generator_weights(data: bytes) -> dict[str, Tensor]:
     """The weights and buffers of the network that generates, from a checkpoint; see above."""
     tensors, _ = read_checkpoint(data)
-    return _below(tensors, "average") or _below(tensors, "generator")
+    found = (_below(tensors, name) for name in ("best", "average", "generator"))
+    return next(weights for weights in found if weights)
+
+
+def put_back(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
+    """Bring back all tensors that iterations have changed.
+
+    Args:
+        state: A training's state; changed in place.
+        tensors: What ``weights_of`` collected of a training of the same networks; not shared with
+            the state afterwards.
+
+    Raises:
+        KeyError: A tensor is missing.
+        ValueError: An optimiser has other weights.
+        RuntimeError: A network has other weights.
+    """
+    state.augmentation = tensors["augmentation"].to(state.augmentation).clone()
+    for name, network in state.networks().items():
+        network.load_state_dict(_below(tensors, name))
+    for name, optimiser in _optimisers(state):
+        _load_adam(optimiser, _below(tensors, name))
 
 
 def load_state(state: TrainingState, data: bytes, identity: str) -> None:
@@ -103,16 +143,19 @@ def load_state(state: TrainingState, data: bytes, identity: str) -> None:
     try:
         state.iteration = header["iteration"]
         state.history[:] = tensors["history"].numpy()
-        state.augmentation = tensors["augmentation"].to(state.augmentation)
         before = [str(version) for version in header.get("torch", ())]
         more = state.torch_versions if state.iteration < len(state.history) else ()
         state.torch_versions = tuple(dict.fromkeys([*before, *more]))
-        for name, network in state.networks().items():
-            network.load_state_dict(_below(tensors, name))
-        _load_adam(state.generator_optimiser, _below(tensors, "adam_G"))
-        _load_adam(state.discriminator_optimiser, _below(tensors, "adam_D"))
-    except (KeyError, ValueError, RuntimeError) as error:
+        put_back(state, tensors)
+        state.watch = Watch.of(header.get("watch", {}))
+        for name in SNAPSHOTS:
+            setattr(state.watch, name, _below(tensors, name))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"the checkpoint does not fit the networks: {error}") from error
+
+
+def _optimisers(state: TrainingState) -> tuple[tuple[str, Adam], ...]:
+    return ("adam_G", state.generator_optimiser), ("adam_D", state.discriminator_optimiser)
 
 
 def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -124,7 +167,7 @@ def _load_adam(optimiser: Adam, tensors: Mapping[str, Tensor]) -> None:
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        moments.setdefault(int(number), {})[name] = value
+        moments.setdefault(int(number), {})[name] = value.clone()
     optimiser.load_state_dict(
         {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
     )

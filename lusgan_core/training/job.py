@@ -8,6 +8,7 @@ from lusgan_core.calls.section import Measured
 from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.store import Store
 from lusgan_core.training.folder import ModelFolder
+from lusgan_core.training.looks import MonitorEvent
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,12 @@ class Trained:
     device: str
     """``cpu``, or the name of the GPU; ``2 x`` before it where two processes trained."""
     resumed_from: int
+    iterations: int
+    """Fewer than asked for where it stopped early."""
+    best_iteration: int = 0
+    """The iteration whose weights the model has; 0: the last."""
+    events: tuple[MonitorEvent, ...] = ()
+    images_per_s: float = 0.0
+    """Of this process, or of all that shared the training, since it was started or resumed."""
+    peak_memory_mb: float = 0.0
+    """Of the GPU's memory where one trained, else of the process's; 10^6 bytes."""

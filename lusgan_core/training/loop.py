@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +28,10 @@ from lusgan_core.errors import (
     TrainingError,
     TrainingStopped,
 )
-from lusgan_core.networks.device import device_name, free_gpu, pick_device
+from lusgan_core.networks.device import device_name, free_gpu, peak_memory_mb, pick_device
 from lusgan_core.networks.seeding import latent
 from lusgan_core.networks.value_range import value_map
-from lusgan_core.networks.weights import network_bytes
+from lusgan_core.networks.weights import to_bytes
 from lusgan_core.pictures import png_bytes
 from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.progress import Task, track
@@ -40,9 +41,13 @@ from lusgan_core.training.checkpoint import BrokenCheckpointError, load_state, s
 from lusgan_core.training.hparams import log_hparams
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.lease import Lease
+from lusgan_core.training.looks import LOOK_COLUMNS
+from lusgan_core.training.measuring import Measuring, Validation
 from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.pace import Pace
 from lusgan_core.training.recipe import recipe
 from lusgan_core.training.shared.process_group import ALONE, Group
+from lusgan_core.training.snapshots import Monitor
 from lusgan_core.training.state import HISTORY, fresh_state
 from lusgan_core.training.step import Trainer
 
@@ -60,6 +65,7 @@ def train(
     stop: StopFlag,
     group: Group = ALONE,
     scores: NDArray[np.int64] | None = None,
+    validation: Validation | None = None,
 ) -> Trained:
     """Train a generator on the frames of one score, or resume from the last checkpoint.
 
@@ -75,6 +81,8 @@ def train(
         group: The processes that share each batch; ``ALONE`` if it is this process only.
         scores: Score of each frame, (N,), numbered from 0 on, for a conditional backbone; None for
             every other.
+        validation: Frames that the monitor looks at, of patients who are not trained on; None
+            where there are none.
 
     Returns:
         The generator's record, the artifacts written and the values at the end.
@@ -89,7 +97,7 @@ def train(
     asked = _prepare(frames, options, runtime)
     with Lease(job.store, job.lease_key) as lease, free_gpu(asked) as device:
         group.any(False)  # no process looks for a checkpoint before the lease is held
-        run = _Run(frames, options, job, registry, runtime, device, group, scores)
+        run = _Run(frames, options, job, registry, runtime, device, group, scores, validation)
         return run.to_the_end(stop, lease)
 
 
@@ -148,8 +156,10 @@ class _Run:
     device: torch.device
     group: Group
     scores: NDArray[np.int64] | None = None
+    validation: Validation | None = None
     resumed_from: int = 0
     _pending: list[Tensor] = field(default_factory=list)
+    _note: str = ""
 
     def __post_init__(self) -> None:
         options = self.options
@@ -160,7 +170,12 @@ class _Run:
         size = self.frames.shape[1]
         self.recipe = recipe(options, size, channels, values, self.registry, several)
         scores = None if self.scores is None else torch.from_numpy(self.scores).to(self.device)
-        self.trainer = Trainer(options, self.recipe, frames.to(self.device), self.group, scores)
+        frames = frames.to(self.device)
+        self.trainer = Trainer(options, self.recipe, frames, self.group, scores)
+        measuring = Measuring(
+            options, self.recipe, self.registry, self.device, frames, self.validation
+        )
+        self.monitor = Monitor(measuring, self.group)
         self.state = fresh_state(options, self.recipe, self.device, self.registry, self.group)
         noise = latent(options.seed, 0, options.preview_frames, options.latent_size)
         self.preview_noise = noise.to(self.device)
@@ -173,15 +188,17 @@ class _Run:
         """Train until the end or until any process is asked to stop."""
         self._resume()
         stopping = False
-        while self.state.iteration < self.options.iterations and not stopping:
+        while not self._over and not stopping:
             self.trainer.iterate(self.state)
+            if self.monitor.due(self.state.iteration):
+                self.monitor.look(self.state)
             stopping = self.group.any(stop.requested)
 
     def to_the_end(self, stop: StopFlag, lease: Lease) -> Trained:
         """Train to the end; write checkpoints, previews and events, then the artifacts."""
         options, state, job = self.options, self.state, self.job
         self._resume()
-        started = last_saved = time.monotonic()
+        last_saved = time.monotonic()
         with (
             tempfile.TemporaryDirectory(prefix="lusgan-") as logs,
             SummaryWriter(logs, purge_step=self.resumed_from + 1) as board,
@@ -190,25 +207,40 @@ class _Run:
             if not self.resumed_from:
                 log_hparams(board, options, HISTORY)
             task.update(state.iteration)
-            while state.iteration < options.iterations:
+            pace = Pace(state.iteration, options.iterations)
+            while not self._over:
                 self._pending.append(self.trainer.iterate(state))
                 lease.renew()
-                done, stopping = state.iteration, self.group.any(stop.requested)
-                if done % LOG_EVERY == 0:
-                    self._flush(task, board)
-                if done in self.preview_at:
+                done = state.iteration
+                looked_at, logged = self.monitor.due(done), done % LOG_EVERY == 0
+                if looked_at or logged:
+                    self._flush(board)
+                if looked_at:
+                    self._look(task)
+                if pace.worth_telling(done) or logged or self._over:
+                    task.update(done, ", ".join(filter(None, (pace.note(done), self._note))))
+                stopping = self.group.any(stop.requested)
+                if done in self.preview_at or (self._over and done < options.iterations):
                     self._preview(board)
                 due = time.monotonic() - last_saved > self.runtime.checkpoint_s
-                if due or stopping or done == options.iterations:
-                    self._flush(task, board)
+                if due or stopping or self._over:
+                    self._flush(board)
                     self._save(board)
                     last_saved = time.monotonic()
-                if stopping and done < options.iterations:
+                if stopping and not self._over:
                     raise TrainingStopped(
                         f"stopped after iteration {done:,} of {options.iterations:,}; a checkpoint "
                         "is saved: run the same command again to go on from there"
                     )
-        return self._finish(time.monotonic() - started)
+        return self._finish(pace.seconds)
+
+    @property
+    def _over(self) -> bool:
+        return self.state.iteration >= self.options.iterations or self.state.watch.stopped
+
+    def _look(self, task: Task) -> None:
+        for event in self.monitor.look(self.state):
+            task.say(event.text)
 
     def _resume(self) -> None:
         """Load the newest checkpoint that is whole, if there is one; others are set aside."""
@@ -226,8 +258,9 @@ class _Run:
                 raise TrainingError(f"cannot go on from {key}: {error}") from error
             self.resumed_from = self.state.iteration
             return
+        self.monitor.begin(self.state)
 
-    def _flush(self, task: Task, board: SummaryWriter) -> None:
+    def _flush(self, board: SummaryWriter) -> None:
         """Copy the losses of the last iterations from the device; check, record and log them."""
         if not self._pending:
             return
@@ -236,14 +269,18 @@ class _Run:
         done = self.state.iteration
         self.state.history[done - len(rows) : done] = rows
         column = monitor.find_nonfinite(rows)
-        if column:
+        if column and not self._goes_back:
             raise self._diverged(column)
         latest = dict(zip(HISTORY, rows[-1].tolist(), strict=True))
         for name, value in latest.items():
             board.add_scalar(name, value, done)
         board.add_scalar("images_seen", self._images_seen(done), done)
-        note = f"D {latest['loss_discriminator']:.3f} G {latest['loss_generator']:.3f}"
-        task.update(done, note)
+        self._note = f"D {latest['loss_discriminator']:.3f} G {latest['loss_generator']:.3f}"
+
+    @property
+    def _goes_back(self) -> bool:
+        """Whether what diverges is for the monitor's next look to find, at its fixed iteration."""
+        return bool(self.options.monitor.every)
 
     def _images_seen(self, iterations: int) -> int:
         """Real images that the discriminator was trained on."""
@@ -279,7 +316,7 @@ class _Run:
     def _save(self, board: SummaryWriter) -> None:
         """Write the events so far, then a checkpoint: a resumed training adds to these events."""
         network = monitor.find_nonfinite_weights(self.state.networks())
-        if network:  # a checkpoint of these would fail again and again
+        if network and not self._goes_back:  # a checkpoint of these would fail again and again
             raise self._diverged(f"the weights of the {network}")
         board.flush()
         (events,) = Path(board.log_dir).iterdir()
@@ -289,36 +326,51 @@ class _Run:
 
     def _finish(self, seconds: float) -> Trained:
         options, state, model = self.options, self.state, self.job.model
-        record = self.recipe.record
+        record, watch = self.recipe.record, state.watch
         header = {"generator": record.model_dump(mode="json")}
-        weights = network_bytes(state.best_generator, header)
+        history = state.history[: state.iteration]
         artifacts = {
-            "generator": model.put("generator.safetensors", weights),
+            "generator": model.put(
+                "generator.safetensors",
+                to_bytes(watch.best or state.best_generator.state_dict(), header),
+            ),
             "progress": model.put("progress.gif", self._animation()),
-            "history": model.put("history.csv", history_csv(state.history)),
+            "history": model.put("history.csv", history_csv(history)),
         }
+        if watch.looks:
+            artifacts["looks"] = model.put("looks.csv", _csv(LOOK_COLUMNS, watch.looks))
         checkpoint = model.checkpoint()
         if checkpoint:
             artifacts["checkpoint"] = checkpoint
         name = device_name(self.device)
-        values = monitor.end_values(state.history)
+        values = monitor.end_values(monitor.without(history, watch.lost))
+        seen = self._images_seen(state.iteration)
         return Trained(
             record=record,
             artifacts=artifacts,
             values=values,
-            warnings=monitor.warnings(options, self.recipe, values, state.torch_versions),
-            images_seen=self._images_seen(options.iterations),
+            warnings=monitor.warnings(
+                options, self.recipe, values, state.torch_versions, watch, self.validation
+            ),
+            images_seen=seen,
             seconds=seconds,
             device=f"{self.group.size} x {name}" if self.group.size > 1 else name,
             resumed_from=self.resumed_from,
+            iterations=state.iteration,
+            best_iteration=watch.best_iteration if watch.best else 0,
+            events=tuple(watch.events),
+            images_per_s=(seen - self._images_seen(self.resumed_from)) / max(seconds, 1e-9),
+            peak_memory_mb=peak_memory_mb(self.device),
         )
 
 
 def history_csv(history: NDArray[np.float32]) -> bytes:
     """The rows of a training's history, (iterations, len(HISTORY)), as a table with a head."""
-    rows = [",".join(("iteration", *HISTORY))]
-    rows += [
-        f"{number}," + ",".join(f"{value:.7g}" for value in row)
-        for number, row in enumerate(history.tolist(), start=1)
-    ]
-    return ("\n".join(rows) + "\n").encode()
+    rows = [[number, *row] for number, row in enumerate(history.tolist(), start=1)]
+    return _csv(("iteration", *HISTORY), rows)
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    lines = [",".join(columns)]
+    lines += [f"{row[0]:.0f}," + ",".join(f"{value:.7g}" for value in row[1:]) for row in rows]
+    return ("\n".join(lines) + "\n").encode()

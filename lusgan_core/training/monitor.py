@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lusgan_core.calls.section import Measured, find
+from lusgan_core.training.looks import Watch
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import Recipe
 from lusgan_core.training.state import HISTORY
@@ -37,6 +38,22 @@ def find_nonfinite_weights(networks: Mapping[str, nn.Module]) -> str | None:
         if not torch.stack(fine).all():
             return name
     return None
+
+
+def without(history: NDArray[np.float32], lost: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+    """Leave the iterations out whose steps were undone; all are kept if none would be left.
+
+    Args:
+        history: (iterations, columns).
+        lost: First and end of each stretch, iterations from 0.
+
+    Returns:
+        The rows that led to the weights.
+    """
+    kept = np.ones(len(history), np.bool_)
+    for first, end in lost:
+        kept[first:end] = False
+    return history[kept] if kept.any() else history
 
 
 def end_values(history: NDArray[np.float32]) -> tuple[Measured, ...]:
@@ -82,6 +99,8 @@ def warnings(
     made: Recipe,
     values: Sequence[Measured],
     torch_versions: Sequence[str] = (),
+    watch: Watch | None = None,
+    validation: object = None,
 ) -> tuple[str, ...]:
     """Warn of problems of a finished training that no gate looks at.
 
@@ -90,6 +109,8 @@ def warnings(
         made: The plugins that were used.
         values: How the training ended, see ``end_values``.
         torch_versions: PyTorch's versions that trained it, in order.
+        watch: What the monitor did; None if nobody looked.
+        validation: The frames that it could look at; None or empty if there were none.
 
     Returns:
         Warnings, a sentence each; empty if there is nothing to say.
@@ -108,9 +129,27 @@ def warnings(
             f"{sign.value:.2f}): it may have learnt the training frames by heart; train less, or "
             "on more patients"
         )
+    said += _of_monitor(options, watch, validation)
     if len(torch_versions) > 1:
         said.append(
             f"trained by PyTorch {' and then '.join(torch_versions)}: it was resumed by another "
             "version, and ends in other weights than with one alone"
         )
     return tuple(said)
+
+
+def _of_monitor(options: TrainingOptions, watch: Watch | None, validation: object) -> list[str]:
+    """What a reader has to know of what the monitor did and could not do."""
+    if watch is None or not options.monitor.every:
+        return []
+    said = [event.text for event in watch.roll_backs]
+    if watch.collapsed:
+        best = f"; it has the weights of iteration {watch.best_iteration:,}" if watch.best else ""
+        said.append(f"it ended collapsed: synthetic frames are all alike{best}")
+    wants = options.monitor.keep_best or options.monitor.patience
+    if wants and validation is None:
+        said.append(
+            "there were no validation frames, so the last weights were kept: that takes "
+            "selection.validation above 0 and four training patients or more"
+        )
+    return said

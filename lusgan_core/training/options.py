@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from lusgan_core.api import Options
 from lusgan_core.calls.options_by_plugin import OptionsByPlugin
 from lusgan_core.networks.value_range import ValueRange
+from lusgan_core.training.looks import MonitorOptions
 from lusgan_core.training.schedule import CoolDown
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -129,6 +130,11 @@ class TrainingOptions(Options):
         ge=0,
         description="Images after which a weight counts half in the average that generates; "
         "0: no average, the last weights generate",
+    )
+    monitor: MonitorOptions = Field(
+        default_factory=MonitorOptions,
+        description="When a training is looked at, and what follows: going back, augmentation, the "
+        "best weights, an early end",
     )
     seed: int = Field(999, ge=0, lt=2**63, description="Seed of all that is drawn by chance")
 

@@ -100,8 +100,8 @@ def _made_again(folder: ModelFolder, name: str) -> Iterator[bytes]:
             yield animation(shown)
     for key in folder.checkpoints() if name == "history" else ():
         with suppress(MissingArtifactError, TrainingError, KeyError):
-            tensors, _ = read_checkpoint(folder.store.get(key))
-            yield history_csv(tensors["history"].numpy())
+            tensors, header = read_checkpoint(folder.store.get(key))
+            yield history_csv(tensors["history"][: header["iteration"]].numpy())
 
 
 def what_is_left(call: StageCall, context: StageContext) -> Product | None:

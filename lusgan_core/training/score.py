@@ -14,6 +14,7 @@ from lusgan_core.selection.dataset import load_frames
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import train
+from lusgan_core.training.measuring import load_validation
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.rebuild import what_is_left
 from lusgan_core.training.shared.launch import check_shared, launch
@@ -50,7 +51,9 @@ def train_score(call: StageCall, context: StageContext) -> Product:
     folder = folder_of(call)
     begin = _shared if context.runtime.processes > 1 else _here
     training = begin(call, dataset, options, context)
-    seen = SeenClips(shards=tuple(clip.key for clip in dataset.training), folder=folder)
+    looked_at = dataset.validation if options.monitor.every else ()
+    shards = tuple(clip.key for clip in (*dataset.training, *looked_at))
+    seen = SeenClips(shards=shards, folder=folder)
     context.store.put(f"{folder}/{SEEN}", seen.sealed())
     with stop_on_signals(context.stop):
         trained = _train_or_wait(training, call.label, context)
@@ -59,7 +62,7 @@ def train_score(call: StageCall, context: StageContext) -> Product:
         name=folder.rpartition("/")[2],
         folder=folder,
         generator=trained.record,
-        iterations=options.iterations,
+        iterations=trained.iterations,
         images_seen=trained.images_seen,
         training_frames=dataset.training_frames,
         training_clips=len(dataset.training),
@@ -67,6 +70,12 @@ def train_score(call: StageCall, context: StageContext) -> Product:
         values=trained.values,
         warnings=trained.warnings,
         resumed_from=trained.resumed_from,
+        validation_frames=sum(clip.frames for clip in looked_at),
+        validation_patients=len({clip.patient for clip in looked_at}),
+        best_iteration=trained.best_iteration,
+        events=trained.events,
+        images_per_s=round(trained.images_per_s, 2),
+        peak_memory_mb=round(trained.peak_memory_mb, 1),
     )
     counts = {
         "iterations": model.iterations,
@@ -106,10 +115,19 @@ def _here(
 ) -> Callable[[], Trained]:
     """The training in this process, as a function to call."""
     frames, _, _ = load_frames(context.store, dataset.training, dataset.score)
+    validation = load_validation(context.store, dataset.validation, dataset.score, options)
     job = Job(context.store, folder_of(call), call.cache_key, call.label)
 
     def training() -> Trained:
-        return train(frames, options, job, context.registry, context.runtime, context.stop)
+        return train(
+            frames,
+            options,
+            job,
+            context.registry,
+            context.runtime,
+            context.stop,
+            validation=validation,
+        )
 
     return training
 
@@ -125,6 +143,7 @@ def _shared(
         label=call.label,
         score=dataset.score,
         clips=dataset.training,
+        validation=dataset.validation,
         options=options,
         runtime=context.runtime,
     )

@@ -21,6 +21,7 @@ from lusgan_core.calls.section import (
     Series,
     Strip,
     StripPicture,
+    Table,
 )
 from lusgan_core.store import Store
 from lusgan_core.training.options import TrainingOptions
@@ -60,11 +61,14 @@ def training_section(manifest: Manifest, store: Store) -> Section:
             ("Training frames", model.training_frames),
             ("Clips", model.training_clips),
             ("Patients", model.training_patients),
+            *_validation(model),
             ("Seconds", round(manifest.timings_s["training"], 1)),
+            *_speed(model),
         ),
         text=f"Model {model.name}, trained on {manifest.device}.",
         values=model.values,
         groups=(
+            *_monitor(model),
             Group(title="Progress", figures=_progress(store, model, manifest)),
             Group(
                 title="Losses and learning rates",
@@ -76,6 +80,41 @@ def training_section(manifest: Manifest, store: Store) -> Section:
             ),
         ),
     )
+
+
+def _validation(model: ModelRecord) -> tuple[tuple[str, float], ...]:
+    """Facts on the frames that the training looked at, and on what came of that."""
+    found: list[tuple[str, float]] = []
+    if model.validation_frames:
+        found.append(("Validation frames", model.validation_frames))
+        found.append(("Validation patients", model.validation_patients))
+    if model.best_iteration:
+        found.append(("Weights of iteration", model.best_iteration))
+    return tuple(found)
+
+
+def _speed(model: ModelRecord) -> tuple[tuple[str, float], ...]:
+    if not model.images_per_s:  # trained before it was measured
+        return ()
+    return (
+        ("Images a second", round(model.images_per_s, 1)),
+        ("Peak memory, MB", round(model.peak_memory_mb)),
+    )
+
+
+def _monitor(model: ModelRecord) -> tuple[Group, ...]:
+    """What the monitor did and found, in order; nothing where it had nothing to say."""
+    if not model.events:
+        return ()
+    rows = tuple((f"{event.iteration:,}", event.kind, event.text) for event in model.events)
+    table = Table(
+        title="What the monitor did and found",
+        name="monitor",
+        columns=("After iteration", "What", "Because"),
+        rows=rows,
+        caption="The training is looked at at fixed iterations. Held-out patients play no part.",
+    )
+    return (Group(title="Monitor", figures=(table,)),)
 
 
 def _progress(

@@ -11,6 +11,7 @@ from lusgan_core.networks.generator import GeneratorRecord
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
+from lusgan_core.training.looks import MonitorEvent
 from lusgan_core.training.options import TrainingOptions
 
 __all__ = [
@@ -60,6 +61,17 @@ class ModelRecord(Record):
     """How the training ended."""
     warnings: tuple[str, ...] = ()
     resumed_from: int = 0
+    validation_frames: int = 0
+    """Frames that the training looked at and did not train on."""
+    validation_patients: int = 0
+    best_iteration: int = 0
+    """The iteration whose weights it has, by those frames; 0: the last."""
+    events: tuple[MonitorEvent, ...] = ()
+    """What the monitor did and found."""
+    images_per_s: float = 0.0
+    """Real images the discriminator saw a second, since the training was started or resumed."""
+    peak_memory_mb: float = 0.0
+    """Of the GPU where one trained, else of the process; 10^6 bytes."""
 
 
 def model_name(options: TrainingOptions, image_size: int, channels: int, short_key: str) -> str:
@@ -114,6 +126,8 @@ def call(
         The call, for ``run``.
     """
     dataset = data_of(selected, ScoreDataset)
+    monitor = options.monitor
+    looked_at = {"validation": dataset.validation_digest} if dataset.validation else {}
 
     def name(key: str) -> str:
         return model_name(options, image_size, channels, key[:8])
@@ -125,6 +139,7 @@ def call(
         inputs={
             "frames": dataset.frames_digest,
             "score": str(dataset.score),
+            **(looked_at if monitor.every else {}),
         },
         options=options,
         arguments={"selected": selected.manifest_key},
@@ -134,6 +149,7 @@ def call(
             ("loss", options.loss),
             *(("penalty", penalty) for penalty in options.penalties),
             *(("augmentation", augmentation) for augmentation in options.augmentations),
+            *((("feature", monitor.features), ("metric", "kid")) if monitor.every else ()),
         ),
         registry=registry,
     )
@@ -155,10 +171,12 @@ def check_enough(dataset: ScoreDataset, options: TrainingOptions) -> None:
         TooFewFramesError: There are fewer training frames than a batch takes.
     """
     if dataset.training_frames < options.batch_size:
+        validate = dataset.validation_frames
+        also = f", {validate} validate: see selection.validation" if validate else ""
         raise TooFewFramesError(
             f"score {dataset.score} has {dataset.training_frames} training frames, fewer than a "
-            f"batch of {options.batch_size} ({dataset.held_out_frames} more are held out): add "
-            "exams, or lower training.batch_size"
+            f"batch of {options.batch_size} ({dataset.held_out_frames} more are held out{also}): "
+            "add exams, or lower training.batch_size"
         )
 
 

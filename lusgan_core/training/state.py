@@ -14,6 +14,7 @@ from lusgan_core.networks.seeding import derive
 from lusgan_core.plugin_guard import inside_plugin
 from lusgan_core.registry import Registry
 from lusgan_core.training.ema import Average
+from lusgan_core.training.looks import Watch
 from lusgan_core.training.network_checks import built
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.recipe import Recipe
@@ -36,7 +37,7 @@ HISTORY = (
 
 @dataclass
 class TrainingState:
-    """Networks, optimisers, average and history. Learning rates follow from the iteration."""
+    """Networks, optimisers, average and history. Learning rates follow from iteration and watch."""
 
     iteration: int
     generator: nn.Module
@@ -50,9 +51,12 @@ class TrainingState:
     averaging_discriminator: nn.Module
     """The same two networks; where several processes train, gradients are averaged over all."""
     augmentation: Tensor
-    """Probability with which each augmentation changes an image, a scalar on the device."""
+    """Probability of each augmentation that follows the discriminator's advantage, a scalar on the
+    device."""
     discriminator_weights: tuple[nn.Parameter, ...]
     """The discriminator's weights that are trained: all but those its backbone has frozen."""
+    watch: Watch = field(default_factory=Watch)
+    """What the monitor carries from look to look."""
     torch_versions: tuple[str, ...] = field(default_factory=lambda: (str(torch.__version__),))
     """PyTorch's versions that trained it, in order: more than one if it was resumed by another."""
 
@@ -60,6 +64,11 @@ class TrainingState:
     def best_generator(self) -> nn.Module:
         """The network that generates: the average where there is one."""
         return self.average.network if self.average else self.generator
+
+    @property
+    def strength(self) -> Tensor:
+        """Probability with which each augmentation changes an image: at least the monitor's."""
+        return self.augmentation.clamp(min=self.watch.least_augmentation)
 
     def train_discriminator(self, on: bool) -> None:
         """Turn the gradients of the discriminator's trained weights on or off."""

@@ -75,7 +75,7 @@ class Trainer:
         options, number = self.options, state.iteration
         own = self.group.counters
         torch.manual_seed(derive(options.seed, "layers", number, *own))  # dropout and noise layers
-        left = options.cool_down.share(number, options.iterations)
+        left = options.cool_down.share(number, options.iterations) * state.watch.rate_share
         lr_D = options.lr_discriminator * (1 - options.decay_discriminator) ** number * left
         lr_G = options.lr_generator * (1 - options.decay_generator) ** number * left
         _set_rate(state.discriminator_optimiser, lr_D)
@@ -96,7 +96,7 @@ class Trainer:
         state.iteration += 1
         loss_D, penalty, real, fake, sign = of_D
         rates = torch.tensor([lr_D, lr_G], device=self._device)
-        measured = torch.stack([loss_D, loss_G, penalty, real, fake, sign, state.augmentation])
+        measured = torch.stack([loss_D, loss_G, penalty, real, fake, sign, state.strength])
         return torch.cat([measured, rates])
 
     def _discriminator_step(
@@ -106,7 +106,7 @@ class Trainer:
         chance = generator(options.seed, "discriminator", step)
         indices = self._indices(batch)
         scores, of_packs = self._scores(indices)
-        strength = state.augmentation
+        strength = state.strength
         real = self._augment(self._real(indices), strength, "real, discriminator", step)
         real = self._seen(real, chance)
         noise = self._noise(chance)
@@ -127,7 +127,7 @@ class Trainer:
         penalty = group.mean(penalty.detach()) if made.penalties else penalty
         real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
         sign = (real_logits - fake_logits).sign().mean()
-        state.augmentation = followed(strength, sign, options)
+        state.augmentation = followed(state.augmentation, sign, options)
         return loss.detach(), penalty, real_logits.mean(), fake_logits.mean(), sign
 
     def _penalties(
@@ -158,16 +158,14 @@ class Trainer:
         scores, of_packs = self._scores(indices)
         noise = self._noise(chance)
         fake = self._calls.images(state.averaging_generator, group.part(noise), scores)
-        fake = self._augment(fake, state.augmentation, "fake, generator", step)
+        fake = self._augment(fake, state.strength, "fake, generator", step)
         fake = self._seen(fake, chance)
         judge = state.discriminator
         fake_logits = group.gather(self._calls.logits(judge, fake, of_packs))
         real = None
         if made.loss.generator_needs_real:
             with torch.no_grad():
-                real = self._augment(
-                    self._real(indices), state.augmentation, "real, generator", step
-                )
+                real = self._augment(self._real(indices), state.strength, "real, generator", step)
                 real = self._seen(real, chance)
                 real_logits = group.gather(self._calls.logits(judge, real, of_packs))
         else:

@@ -6,7 +6,7 @@ from lusgan_core.api import Preset
 
 PRESET = Preset(
     name="small",
-    version="1",
+    version="2",
     description="64 x 64 or 128 x 128 on two CPU cores, augmented; minutes a score",
     settings={
         "preprocessing": {"image_size": 64, "geometry": "fit", "intensity": "percentile"},
@@ -38,6 +38,7 @@ PRESET = Preset(
             "flip_labels": 0.0,
             "value_range": "-1..1",
             "ema_half_life": 5000,
+            "monitor": {"every": 100, "frames": 128, "keep_best": False},
         },
     },
 )

@@ -65,6 +65,7 @@ SELECTION: dict[str, dict[str, Any]] = {
     "defaults": {},
     "held_out": {"held_out": 0.5},
     "nobody held out": {"held_out": 0.0},
+    "validation": {"validation": 0.3},
     "seed": {"seed": 4},
 }
 GENERATION: dict[str, dict[str, Any]] = {
@@ -201,7 +202,7 @@ def _sides(product: Product) -> Any:
     dataset = ScoreDataset.model_validate(product.data.model_dump())
     return {
         side: [[clip.clip, clip.frames] for clip in getattr(dataset, side)]
-        for side in ("training", "held_out")
+        for side in ("training", "held_out", *(["validation"] if dataset.validation else []))
     }
 
 

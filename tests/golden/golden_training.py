@@ -34,8 +34,15 @@ from lusgan_core.api import (
 from lusgan_core.measures.bound import bound
 from lusgan_core.measures.features import build_extractor
 from lusgan_core.registry import installed
+from lusgan_core.training.looks import Look
+from lusgan_core.training.measuring import Measuring
 from lusgan_core.training.monitor import end_values
+from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.previews import preview_iterations
+from lusgan_core.training.shared.process_group import ALONE
+from lusgan_core.training.snapshots import Monitor
+from lusgan_core.training.state import TrainingState
+from lusgan_core.training.step import Trainer
 
 ITERATIONS = 3
 BASE: dict[str, Any] = tiny.PLAIN | {
@@ -83,6 +90,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "value_range": {"value_range": "0..1"},
     "standardise": {"standardise": True},
     "ema_half_life": {"ema_half_life": 8},
+    "monitor": {"monitor": {"every": 1, "max_loss": 2.0}},
     "seed": {"seed": 1000},
     "previews": {"previews": 40},
     "preview_frames": {"preview_frames": 2},
@@ -128,15 +136,36 @@ def train_rows() -> Rows:
 def _trained(changes: dict[str, Any]) -> Any:
     chosen = tiny.options(BASE | changes)
     trainer, state = tiny.begin_double(chosen, installed(), frames(18, 3, tiny.SIZE))
-    history = [trainer.iterate(state).tolist() for _ in range(chosen.iterations)]
+    monitor, watch = Monitor(MadeUp(trainer, chosen), ALONE), state.watch
+    monitor.begin(state)
+    history = []
+    for number in range(chosen.iterations):
+        history.append(trainer.iterate(state).tolist())
+        if monitor.due(number + 1):
+            monitor.look(state)
     state.history[:] = history
+    looks = {"looks": watch.looks, "best": watch.best_iteration} if watch.looks else {}
     return {
         "history": history,
+        **looks,
         "weights": {name: _sums(network) for name, network in state.networks().items()},
         "end": [value.model_dump() for value in end_values(state.history)],
         "previews": sorted(preview_iterations(chosen.iterations, chosen.previews)),
         "preview_frames": chosen.preview_frames,
     }
+
+
+class MadeUp(Measuring):
+    """Looks with made-up numbers: the second one diverges, the third overfits."""
+
+    def __init__(self, trainer: Trainer, options: TrainingOptions) -> None:
+        device = trainer.frames.device
+        super().__init__(options, trainer.recipe, installed(), device, trainer.frames, None)
+
+    def look(self, state: TrainingState, since: int) -> Look:
+        """The numbers of an iteration."""
+        number = state.iteration
+        return Look(number, (1.0, 3.0, 1.0)[number - 1], 0.5, 0.9 / number, 0.3 * number)
 
 
 def _sums(network: nn.Module) -> list[float]:

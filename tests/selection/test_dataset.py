@@ -201,3 +201,10 @@ def test_too_few_frames_are_said_with_the_held_out_ones(store):
     with pytest.raises(TooFewFramesError, match=r"score 2 has 2 .* batch of 3 \(1 more are held"):
         train_stage.check_enough(dataset, TrainingOptions(batch_size=3))
     train_stage.check_enough(dataset, TrainingOptions(batch_size=2))
+    validating = score_dataset(
+        [shard(store, 1, [2, 2]), shard(store, 2, [2], patient="A")], 2, frozenset(), frozenset("A")
+    )
+    with pytest.raises(
+        TooFewFramesError, match=r"\(0 .* held out, 1 validate: see selection\.valid"
+    ):
+        train_stage.check_enough(validating, TrainingOptions(batch_size=3))

@@ -8,10 +8,19 @@ import pytest
 from pydantic import ValidationError
 
 from lusgan_core.domain import ScoreCount, ShardRecord
-from lusgan_core.selection.splits import held_out_patients
+from lusgan_core.selection.splits import held_out_patients, validation_patients
 from lusgan_core.selection.stage import SelectionOptions, score_dataset
 
 CODES = [f"P{number}" for number in range(400)]
+
+
+def shard(code: str) -> ShardRecord:
+    """Return a shard with a frame of each score."""
+    return ShardRecord(
+        patient=code, exam="1", clip=f"convex_{code}_1_1", area=1, key=f"shards/{code}.h5",
+        digest="0", frames=4,
+        by_score={score: ScoreCount(frames=1, digest="0") for score in range(4)},
+    )  # fmt: skip
 
 
 def test_order_and_repetition_do_not_matter():
@@ -89,14 +98,7 @@ def test_the_split_is_pinned():
 
 def test_the_split_is_the_same_for_every_score():
     """A patient with frames of several scores is on one side in all of their datasets."""
-    shards = [
-        ShardRecord(
-            patient=code, exam="1", clip=f"convex_{code}_1_1", area=1, key=f"shards/{code}.h5",
-            digest="0", frames=4,
-            by_score={score: ScoreCount(frames=1, digest="0") for score in range(4)},
-        )
-        for code in CODES[:30]
-    ]  # fmt: skip
+    shards = [shard(code) for code in CODES[:30]]
     held_out = held_out_patients((shard.patient for shard in shards), 0.3, 4)
     for score in range(4):
         dataset = score_dataset(shards, score, held_out)
@@ -112,3 +114,40 @@ def test_a_split_is_a_share_below_all_and_a_seed() -> None:
     for wrong in ({"held_out": 1}, {"held_out": -0.1}, {"seed": -1}):
         with pytest.raises(ValidationError):
             SelectionOptions.model_validate(wrong)
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+def test_of_four_patients_one_validates(count):
+    """From four training patients on at least one however small the share, of fewer none; never
+    more than half, so that there is something to train on."""
+    for seed in range(40):
+        few = validation_patients(CODES[:count], 0.01, seed)
+        many = validation_patients(CODES[:count], 0.5, seed)
+        assert len(few) >= (count >= 4)
+        assert len(few) == 0 or count >= 4
+        assert len(many) <= count // 2
+        assert not validation_patients(CODES[:count], 0.0, seed)
+
+
+def test_who_validates_does_not_follow_from_who_is_held_out():
+    """Of those that are not held out about the share validates: another hash decides."""
+    held = held_out_patients(CODES, 0.5, 3)
+    others = [code for code in CODES if code not in held]
+    assert 0.1 * len(others) < len(validation_patients(others, 0.2, 3)) < 0.3 * len(others)
+
+
+def test_nobody_is_on_two_sides():
+    """Each clip of a score is on one side; the digest that a training depends on is of its own side
+    alone, and that of validation frames names whose they are."""
+    shards = [shard(code) for code in CODES[:12]]
+    held, seen = frozenset(CODES[:3]), frozenset(CODES[3:5])
+    dataset = score_dataset(shards, 0, held, seen)
+    sides = [
+        {c.patient for c in side}
+        for side in (dataset.training, dataset.validation, dataset.held_out)
+    ]
+    assert sides == [set(CODES[5:12]), seen, held]
+    assert dataset.validation_frames == sum(clip.frames for clip in dataset.validation)
+    fewer = score_dataset(shards[5:], 0, held, seen)
+    assert fewer.frames_digest == dataset.frames_digest
+    assert fewer.validation_digest != dataset.validation_digest

@@ -60,7 +60,10 @@ def test_files_hold_tensors_and_json_alone(state):
     size = int.from_bytes(data[:8], "little")
     head = json.loads(data[8 : 8 + size])
     said = json.loads(head.pop("__metadata__")["lusgan"])
-    assert said == {"iteration": 2, "identity": "mine", "torch": [torch.__version__], "digest": ANY}
+    assert said == {
+        "iteration": 2, "identity": "mine", "torch": [torch.__version__],
+        "watch": state.watch.header(), "digest": ANY,
+    }  # fmt: skip
     assert max(entry["data_offsets"][1] for entry in head.values()) == len(data) - 8 - size
     assert not data.startswith((b"PK", b"\x80"))  # a torch.save archive, a pickle
 

@@ -243,6 +243,16 @@ def test_the_average_is_the_formula() -> None:
         np.testing.assert_allclose(theirs, ours, atol=1e-6)
 
 
+@covers("monitor")
+def test_what_is_left_of_the_rates_after_going_back(plugins: Registry) -> None:
+    """Both rates are that share of what they would be; ``test_monitored`` is about the rest."""
+    trainer, state = tiny.begin(tiny.options(), plugins)
+    state.watch.rate_share = 0.25
+    row = dict(zip(HISTORY, trainer.iterate(state).tolist(), strict=True))
+    assert row["lr_generator"] == pytest.approx(0.25 * trainer.options.lr_generator)
+    assert row["lr_discriminator"] == pytest.approx(0.25 * trainer.options.lr_discriminator)
+
+
 @covers("seed")
 def test_a_seed_repeats_all_and_another_nothing() -> None:
     """Ten losses are the same for the same seed, and not one of them for another."""

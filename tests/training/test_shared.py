@@ -49,6 +49,9 @@ NETS = (
 )
 """Without batch norm and dropout, which each process computes and draws for itself on a CPU."""
 TWO = "runtime.processes=2"
+LOOKED_AT = ("training.monitor.every=15", "training.monitor.frames=16", "selection.validation=0.3")
+DIVERGING = (*LOOKED_AT, "training.monitor.max_loss=1e-6")
+"""Each look finds the generator's loss too large, and goes back."""
 
 
 def environment() -> dict[str, str]:
@@ -67,7 +70,7 @@ def _paths() -> Iterator[None]:
 def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return exams, and beside them a store with their shards."""
     folder = tmp_path_factory.mktemp("shared")
-    write_exams(folder / "exams")
+    write_exams(folder / "exams", patients=6)
     Pipeline(folder / "exams", folder / "store").run(tiny_config(), until="preprocess")
     return folder / "exams"
 
@@ -155,23 +158,26 @@ def test_two_processes_leave_what_one_leaves(exams: Path, tmp_path: Path) -> Non
     assert not list((tmp_path / "two").glob("models/score-0/*/lease.json"))
 
 
-def test_stopped_and_resumed(exams: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("monitor", [(), LOOKED_AT, DIVERGING], ids=["", "looked at", "diverging"])
+def test_stopped_and_resumed(exams: Path, tmp_path: Path, monitor: tuple[str, ...]) -> None:
     """A stop reaches both processes and leaves one checkpoint; two processes go on from it to the
     weights of a training that was not stopped, byte for byte, and one process goes on too."""
-    long = "training.iterations=60"
-    train(exams, tmp_path / "straight", long, TWO)
+    long = ("training.iterations=60", *monitor)
+    train(exams, tmp_path / "straight", *long, TWO)
     flag, listen = stopped_at(20)
     with listening(listen), pytest.raises(TrainingStopped, match="a checkpoint is saved"):
-        train(exams, tmp_path / "two", long, TWO, stop=flag)
+        train(exams, tmp_path / "two", *long, TWO, stop=flag)
     *_, checkpoint = sorted((tmp_path / "two").glob("models/score-0/*/checkpoints/*"))
     iteration = int(checkpoint.stem)
     assert 20 <= iteration < 60
     subprocess.run(["cp", "-r", str(tmp_path / "two"), str(tmp_path / "one")], check=True)
-    resumed = train(exams, tmp_path / "two", long, TWO)
+    resumed = train(exams, tmp_path / "two", *long, TWO)
     assert resumed.data["resumed_from"] == iteration
+    backs = [event for event in resumed.data["events"] if event["kind"] == "rolled back"]
+    assert len(backs) == (4 if monitor == DIVERGING else 0)
     for name in ("generator.safetensors", "history.csv", "progress.gif"):
         assert left(tmp_path / "two", name) == left(tmp_path / "straight", name)
-    alone = train(exams, tmp_path / "one", long)
+    alone = train(exams, tmp_path / "one", *long)
     assert alone.data["resumed_from"] == iteration
     assert alone.device == "cpu"
     np.testing.assert_allclose(history(tmp_path / "one"), history(tmp_path / "straight"), rtol=1e-3)

@@ -152,6 +152,8 @@ class _Processes:
 
     def _hear(self, said: Said, task: Task) -> None:
         if said.what == "progress":
+            for text in said.log:
+                task.say(text)
             task.update(said.done, said.note)
             return
         if said.what == "here":

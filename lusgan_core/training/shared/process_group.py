@@ -84,6 +84,14 @@ class Group:
         dist.all_reduce(said, dist.ReduceOp.MAX, group=self.flags)
         return bool(said.item())
 
+    def told(self, numbers: list[float]) -> list[float]:
+        """The numbers of the process that leads; the others give as many of any value."""
+        if self.size == 1:
+            return numbers
+        said = torch.tensor(numbers, dtype=torch.float64)
+        dist.broadcast(said, 0, group=self.flags)
+        return said.tolist()
+
     def networks(self, *networks: nn.Module) -> Iterator[nn.Module]:
         """The networks; on several GPUs, with batch norm over the whole batch."""
         for network in networks:

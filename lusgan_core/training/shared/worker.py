@@ -34,6 +34,7 @@ from lusgan_core.selection.stage import ClipFrames
 from lusgan_core.store import open_store
 from lusgan_core.training.job import Job, Trained
 from lusgan_core.training.loop import follow, train
+from lusgan_core.training.measuring import load_validation
 from lusgan_core.training.options import TrainingOptions
 from lusgan_core.training.shared.process_group import Group, joined
 
@@ -49,6 +50,7 @@ class SharedJob(Record):
     label: str
     score: int
     clips: tuple[ClipFrames, ...]
+    validation: tuple[ClipFrames, ...] = ()
     options: TrainingOptions
     runtime: Runtime
 
@@ -65,6 +67,8 @@ class Said(Record):
     pid: int = 0
     done: int = 0
     note: str = ""
+    log: tuple[str, ...] = ()
+    """Lines for the log, new since the last message."""
     trained: dict[str, Any] | None = None
     error: str = ""
     """Name of the error's class."""
@@ -77,6 +81,7 @@ class Voice:
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
+        self._logged = 0
         self._channel = os.dup(1)
         os.dup2(2, 1)
 
@@ -95,7 +100,9 @@ class Voice:
 
     def __call__(self, task: Task) -> None:
         """Report progress; see ``progress.Listener``."""
-        self.say("progress", done=task.done, note=task.note)
+        new = task.said[self._logged :]
+        self._logged += len(new)
+        self.say("progress", done=task.done, note=task.note, log=new)
 
 
 def _stop_when_left_alone(stop: StopFlag) -> None:
@@ -120,11 +127,21 @@ def _own_device(runtime: Runtime, rank: int) -> torch.device:
 def _take_part(job: SharedJob, group: Group, runtime: Runtime, voice: Voice) -> None:
     where, registry = job.opened(), installed()
     frames, _, _ = load_frames(where.store, job.clips, job.score)
+    validation = load_validation(where.store, job.validation, job.score, job.options)
     with stop_on_signals() as stop:
         _stop_when_left_alone(stop)
         if group.leads:
             with listening(voice):
-                made = train(frames, job.options, where, registry, runtime, stop, group)
+                made = train(
+                    frames,
+                    job.options,
+                    where,
+                    registry,
+                    runtime,
+                    stop,
+                    group,
+                    validation=validation,
+                )
             voice.say("trained", trained=TRAINED.dump_python(made, mode="json"))
         else:
             follow(frames, job.options, where, registry, runtime, stop, group)
