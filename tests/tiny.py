@@ -141,6 +141,18 @@ def run(
     )
 
 
+def left(folder: Path) -> dict[str, bytes]:
+    """All that a training left, by name, but for what depends on when it was stopped: TensorBoard's
+    files, half-written ones, and checkpoints before the last."""
+    found = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "tensorboard" not in path.parts and ".partial-" not in path.name
+    }
+    *early, _ = [name for name in found if "/checkpoints/" in name]
+    return {name: data for name, data in found.items() if name not in early}
+
+
 def validation() -> Validation:
     """Frames of three patients, two clips each, of another kind than those of the training."""
     frames = np.roll(some_frames(12) // 2, 5, axis=2)

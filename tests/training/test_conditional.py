@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_resume import left
 from torch import Tensor, nn
 
 import tiny
@@ -51,7 +50,7 @@ def test_a_killed_training_over_two_scores_equals_an_uninterrupted_one(registry,
             tiny.run(tmp_path / "stopped", chosen, registry, stop=tiny.stopped(), **given)
     resumed = tiny.run(tmp_path / "stopped", chosen, registry, **given)
     assert resumed.resumed_from == 4
-    assert left(tmp_path / "stopped") == left(tmp_path / "straight")
+    assert tiny.left(tmp_path / "stopped") == tiny.left(tmp_path / "straight")
     assert straight.record.scores == 2
     network = straight.record.build(registry)
     z = torch.randn(2, 6)

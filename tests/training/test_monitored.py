@@ -60,14 +60,6 @@ def train(
     return tiny.run(folder, chosen, registry, stop=given, validation=seen)
 
 
-def left(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "tensorboard" not in path.parts and ".partial-" not in path.name
-    }
-
-
 def looks(folder: Path) -> list[dict[str, float]]:
     with (folder / "model/looks.csv").open() as stream:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
@@ -124,7 +116,7 @@ def test_stopped_at_every_iteration_equals_uninterrupted(tmp_path: Path, patienc
     assert (straight.iterations < 9) == bool(patience)
     assert resumed.events == straight.events
     assert resumed.warnings == straight.warnings
-    assert left(tmp_path / "stopped") == left(tmp_path / "straight")
+    assert tiny.left(tmp_path / "stopped") == tiny.left(tmp_path / "straight")
 
 
 def test_killed_at_random_equals_uninterrupted(tmp_path: Path) -> None:
@@ -144,7 +136,7 @@ def test_killed_at_random_equals_uninterrupted(tmp_path: Path) -> None:
     resumed = train(folder, iterations=90)
     assert resumed.resumed_from > 0
     assert resumed.events == straight.events
-    assert left(folder) == left(tmp_path / "straight")
+    assert tiny.left(folder) == tiny.left(tmp_path / "straight")
 
 
 def test_the_best_weights_become_the_model(tmp_path: Path) -> None:
@@ -226,6 +218,7 @@ def test_a_checkpoint_with_a_monitor_of_another_kind_is_refused(tmp_path: Path) 
     (checkpoint,) = (tmp_path / "model/checkpoints").iterdir()
     tensors, header = from_bytes(checkpoint.read_bytes())
     header["watch"]["horoscope"] = "good"
+    del header["digest"]  # as earlier versions wrote them
     checkpoint.write_bytes(to_bytes(tensors, header))
     with pytest.raises(TrainingError, match=r"cannot go on from .* does not fit"):
         train(tmp_path)

@@ -41,15 +41,6 @@ NETS = {
 }  # fmt: skip
 
 
-def left(folder: Path) -> dict[str, bytes]:
-    """All that a training left, by name, but for TensorBoard's files, which hold times."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "tensorboard" not in path.parts
-    }
-
-
 def scalars(folder: Path, tag: str) -> dict[int, float]:
     """A curve as TensorBoard shows it: step -> value; no step twice."""
     events = EventAccumulator(str(folder / "model/tensorboard"), size_guidance={SCALARS: 0})
@@ -78,9 +69,9 @@ def test_stopped_at_every_iteration_equals_uninterrupted(plugins, tmp_path, name
     assert straight.resumed_from == 0
     assert resumed.artifacts == straight.artifacts
     assert resumed.warnings == straight.warnings
-    expected = left(tmp_path / "straight")
+    expected = tiny.left(tmp_path / "straight")
     assert "model/generator.safetensors" in expected
-    assert left(tmp_path / "stopped") == expected
+    assert tiny.left(tmp_path / "stopped") == expected
 
 
 def start_script(folder: Path, iterations: int) -> subprocess.Popen[str]:
@@ -113,7 +104,7 @@ def test_killed_at_random_equals_uninterrupted(plugins, tmp_path):
     assert 0 < resumed.resumed_from < 200
     for half_written in killed.rglob(".partial-*"):
         half_written.unlink()
-    assert left(killed) == left(tmp_path / "straight")
+    assert tiny.left(killed) == tiny.left(tmp_path / "straight")
     rows = history(killed)
     curve = scalars(killed, "loss_generator")
     assert set(range(20, 201, 20)) <= set(curve)
@@ -175,8 +166,8 @@ def test_a_finished_training_run_again_only_hands_out_what_it_left(plugins, tmp_
     """A second run, as after a crash before the manifest, trains nothing and changes no file."""
     chosen = tiny.options()
     first = tiny.run(tmp_path, chosen, plugins)
-    before = left(tmp_path)
+    before = tiny.left(tmp_path)
     again = tiny.run(tmp_path, chosen, plugins)
     assert again.resumed_from == chosen.iterations
     assert again.artifacts == first.artifacts
-    assert left(tmp_path) == before
+    assert tiny.left(tmp_path) == before
