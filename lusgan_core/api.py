@@ -29,6 +29,7 @@ import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
 from lusgan_core.clips import (
+    LABELS,
     Belonging,
     Clip,
     ClipObjects,
@@ -63,6 +64,7 @@ __all__ = [
     "API_VERSION",
     "AREAS",
     "HELD_OUT",
+    "LABELS",
     "REAL",
     "SCORES",
     "SYNTHETIC",

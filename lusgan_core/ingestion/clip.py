@@ -108,7 +108,7 @@ class ClipReader:
         self.height, self.width, self.count = clip.height, clip.width, clip.count
         self.channels, self.dtype = clip.channels, clip.dtype
         self.details = dict(clip.details)
-        self.region = clip.region
+        self.region, self.origin = clip.region, tuple(clip.origin)
         if min(self.height, self.width, self.count) < 1:
             raise ClipError(
                 f"{self.count} frames of {self.height}x{self.width} pixels: it holds no frame"
