@@ -45,8 +45,7 @@ def find(listing: Listing, options: DicomOptions) -> Iterator[FoundClip | Refuse
     Yields:
         Clips; DICOM objects that cannot be used; and tables.
     """
-    tables = Tables(listing, options)
-    found: list[tuple[SourceStat, dict[str, Any], Found]] = []
+    objects: list[tuple[SourceStat, dict[str, Any]]] = []
     for stat in listing.objects:
         if not stat.is_unicode or not _may_be_dicom(stat):
             continue
@@ -55,15 +54,23 @@ def find(listing: Listing, options: DicomOptions) -> Iterator[FoundClip | Refuse
             if not listing.head(stat, is_dicom):
                 if named:
                     yield Refused(stat, NO_PREAMBLE)
-                continue
-            if not pydicom_is_there():
+            elif not pydicom_is_there():
                 yield Refused(stat, f"a DICOM object, which lusgan reads by pydicom: {INSTALL}")
-                continue
-            tags = listing.head(stat, read_tags)
+            else:
+                objects.append((stat, listing.head(stat, read_tags)))
         except ClipError as error:
             if named:
                 yield Refused(stat, str(error))
-            continue
+    if objects:
+        yield from _sort(objects, Tables(listing, options))
+
+
+def _sort(
+    objects: list[tuple[SourceStat, dict[str, Any]]], tables: Tables
+) -> Iterator[FoundClip | Refused | Belonging]:
+    """Tell clips from objects that are none, and give them their labels."""
+    found: list[tuple[SourceStat, dict[str, Any], Found]] = []
+    for stat, tags in objects:
         rows = tables.rows(stat.key, tags["object"], tags["patient"], tags["area"])
         if tags["class"] == DIRECTORY:
             yield Belonging(stat)
@@ -77,7 +84,7 @@ def find(listing: Listing, options: DicomOptions) -> Iterator[FoundClip | Refuse
             why = "another file is the same object (SOP Instance UID): one of them is read"
             yield Refused(stat, why, tags["patient"], tags["exam"], is_clip=False)
         else:
-            yield _sorted(stat, tags, rows, tables)
+            yield _clip(stat, tags, rows, tables)
     yield from tables.findings(SUFFIXES)
 
 
@@ -142,7 +149,7 @@ def read_tags(file: BinaryIO) -> dict[str, Any]:
     }
 
 
-def _sorted(
+def _clip(
     stat: SourceStat, tags: dict[str, Any], rows: Found, tables: Tables
 ) -> FoundClip | Refused:
     why = ""

@@ -98,7 +98,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
 
 
 def _places(names: list[str]) -> dict[str, int]:

@@ -248,6 +248,8 @@ def scores(facts: Mapping[str, Any], count: int, rule: str) -> list[int]:
     for first, last, by_rater in facts[LABELS]:
         if last > count:
             raise ClipError(f"its labels go up to frame {last}, it has {count} frames")
+        if first > count:
+            raise ClipError(f"labels begin at frame {first}, it has {count} frames")
         score = decide([score for _, score in by_rater], rule)
         for number in range(max(first - 1, 0), last or count):
             if named[number] and made[number] != score:

@@ -25,24 +25,32 @@ def find(listing: Listing, options: VideoOptions) -> Iterator[FoundClip | Refuse
         options: Where labels are.
 
     Yields:
-        Clips, videos without labels (but for those beside .mat clips, which are copies of them),
-        and tables.
+        Clips, videos without labels (but for those beside .mat clips, which are copies of them:
+        hospitals export both), and tables.
     """
+    mats = [stat.key.lower() for stat in listing.objects if stat.name.lower().endswith(".mat")]
+    copied, with_mats = {key[:-4] for key in mats}, {key.rpartition("/")[0] for key in mats}
+    videos = [
+        (stat, stat.key.lower())
+        for stat in listing.objects
+        if stat.is_unicode
+        and stat.name.lower().endswith((*SUFFIXES, *PICTURES))
+        and stat.key.lower().rpartition(".")[0] not in copied
+    ]
+    if not videos:
+        return
     tables = Tables(listing, options)
-    copies = {_folder(s) for s in listing.objects if s.name.lower().endswith(".mat")}
     found: list[tuple[SourceStat, Found]] = []
-    for stat in listing.objects:
-        name = stat.name.lower()
-        if stat.is_unicode and name.endswith((*SUFFIXES, *PICTURES)):
-            rows = tables.rows(stat.key)
-            if rows or not (name.endswith(PICTURES) or _folder(stat) in copies):
-                found.append((stat, rows))
+    for stat, key in videos:
+        rows = tables.rows(stat.key)
+        if rows or not (key.endswith(PICTURES) or key.rpartition("/")[0] in with_mats):
+            found.append((stat, rows))
     for stat, rows in found:
-        yield _sorted(stat, rows, tables)
+        yield _clip(stat, rows, tables)
     yield from tables.findings((*SUFFIXES, *PICTURES))
 
 
-def _sorted(stat: SourceStat, rows: Found, tables: Tables) -> FoundClip | Refused:
+def _clip(stat: SourceStat, rows: Found, tables: Tables) -> FoundClip | Refused:
     if not rows:
         return Refused(stat, NO_LABELS)
     if tables.shared(rows):
@@ -55,7 +63,3 @@ def _sorted(stat: SourceStat, rows: Found, tables: Tables) -> FoundClip | Refuse
         labels.patient, labels.exam, stat, labels.number, facts=labels.facts,
         name=f"video_{labels.area or 'area_unknown'}_{code('file', stat.key)[:8]}",
     )  # fmt: skip
-
-
-def _folder(stat: SourceStat) -> str:
-    return stat.key.rpartition("/")[0]
