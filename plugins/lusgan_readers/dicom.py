@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from lusgan_core.api import Belonging, ClipError, FoundClip, Listing, Refused, SourceStat
+from lusgan_readers.kinds import DICOM, may_be_dicom, may_be_video
 from lusgan_readers.labels import NO_LABELS, Found, LabelOptions, Tables, code, labels_of
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
 EXPECTED = "DICOM ultrasound objects (with lusgan[dicom]) with a table of labels"
 INSTALL = "pip install 'lusgan[dicom]'"
 NO_PREAMBLE = "no DICOM object, for all its name: expected the letters DICM behind 128 bytes"
@@ -27,7 +27,6 @@ TAGS = (
     "SOPClassUID", "SOPInstanceUID", "Modality", "PatientID", "StudyInstanceUID", "Rows", "Columns",
     "SeriesDescription",
 )  # fmt: skip
-_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,5}", re.IGNORECASE)
 _AREA = re.compile(r"[LR]?\d{1,2}", re.IGNORECASE)
 
 
@@ -47,9 +46,9 @@ def find(listing: Listing, options: DicomOptions) -> Iterator[FoundClip | Refuse
     """
     objects: list[tuple[SourceStat, dict[str, Any]]] = []
     for stat in listing.objects:
-        if not stat.is_unicode or not _may_be_dicom(stat):
+        if not stat.is_unicode or not may_be_dicom(stat):
             continue
-        named = stat.name.lower().endswith(SUFFIXES)
+        named = stat.name.lower().endswith(DICOM)
         try:
             if not listing.head(stat, is_dicom):
                 if named:
@@ -62,11 +61,12 @@ def find(listing: Listing, options: DicomOptions) -> Iterator[FoundClip | Refuse
             if named:
                 yield Refused(stat, str(error))
     if objects:
-        yield from _sort(objects, Tables(listing, options))
+        alone = not any(map(may_be_video, listing.objects))
+        yield from _sort(objects, Tables(listing, options), alone)
 
 
 def _sort(
-    objects: list[tuple[SourceStat, dict[str, Any]]], tables: Tables
+    objects: list[tuple[SourceStat, dict[str, Any]]], tables: Tables, alone: bool
 ) -> Iterator[FoundClip | Refused | Belonging]:
     """Tell clips from objects that are none, and give them their labels."""
     found: list[tuple[SourceStat, dict[str, Any], Found]] = []
@@ -85,14 +85,7 @@ def _sort(
             yield Refused(stat, why, tags["patient"], tags["exam"], is_clip=False)
         else:
             yield _clip(stat, tags, rows, tables)
-    yield from tables.findings(SUFFIXES)
-
-
-def _may_be_dicom(stat: SourceStat) -> bool:
-    """Whether it has the suffix of a DICOM object or none; UIDs hold dots themselves."""
-    name = stat.name.lower()
-    found = _SUFFIX.search(name, name.rfind(".")) if "." in name else None
-    return name.endswith(SUFFIXES) or found is None
+    yield from tables.findings(DICOM, alone)
 
 
 def is_dicom(file: BinaryIO) -> bool:

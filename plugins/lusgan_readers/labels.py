@@ -109,6 +109,7 @@ class Tables:
             for row in table.rows:
                 self._index(table, row)
         self._owners: dict[tuple[str, int], set[str]] = {}
+        self._files = {_stem(path_parts(stat.key)[-1]) for stat in listing.objects if stat.name}
 
     def _index(self, table: Table, row: Row) -> None:
         if row["sop"]:
@@ -156,28 +157,45 @@ class Tables:
         """Whether a row fits other clips too; every clip was looked up before."""
         return any(len(self._owners[table.stat.key, row["line"]]) > 1 for table, row in found)
 
-    def findings(self, suffixes: Sequence[str]) -> Iterator[Belonging | Refused]:
+    def findings(self, suffixes: Sequence[str], alone: bool) -> Iterator[Belonging | Refused]:
         """Tell of the tables themselves, once all clips were looked up.
 
         Args:
-            suffixes: Files that this reader alone would find; rows of other files are not told of.
+            suffixes: Those of files that this reader alone would find.
+            alone: Whether no other reader can find the clips of rows without a file.
 
         Yields:
-            Each table of which a row was used, and rows that fit no clip.
+            Each table of which a row was used, and its rows that fit no clip of ours and no file of
+            another reader.
         """
         yield from self._refused
         for table in self.tables:
-            rows = [row for row in table.rows if _is_for(row, suffixes)]
-            lost = [r for r in rows if (table.stat.key, r["line"]) not in self._owners]
-            if len(lost) < len(rows):
-                yield Belonging(table.stat)
-            if lost and len(lost) < len(rows):
+            used = [r for r in table.rows if (table.stat.key, r["line"]) in self._owners]
+            if not used:
+                continue
+            yield Belonging(table.stat)
+            lines = {row["line"] for row in used}
+            lost = [
+                row["line"]
+                for row in table.rows
+                if row["line"] not in lines and self._is_lost(row, suffixes, alone)
+            ]
+            if lost:
                 yield Refused(
                     table.stat,
-                    f"{len(lost)} of its {len(rows)} rows fit no clip, the first in line "
-                    f"{lost[0]['line']}",
+                    f"{len(lost)} of its {len(table.rows)} rows fit no clip, the first in line "
+                    f"{lost[0]}",
                     is_clip=False,
                 )
+
+    def _is_lost(self, row: Row, suffixes: Sequence[str], alone: bool) -> bool:
+        """Whether no reader can find the clip of a row that this one has not found."""
+        if row["sop"]:
+            return ".dcm" in suffixes
+        parts = path_parts(row["file"])
+        if not parts:
+            return alone
+        return parts[-1].endswith(tuple(suffixes)) or _stem(parts[-1]) not in self._files
 
 
 Found = list[tuple[Table, Row]]
@@ -323,11 +341,3 @@ def _holds(words: Sequence[str], wanted: Sequence[str]) -> bool:
 
 def _is_table(stat: SourceStat, options: LabelOptions) -> bool:
     return not options.tables and stat.name.lower().endswith(SUFFIXES)
-
-
-def _is_for(row: Row, suffixes: Sequence[str]) -> bool:
-    """Whether a row may be about a file of these suffixes."""
-    if row["sop"]:
-        return ".dcm" in suffixes
-    name = path_parts(row["file"])[-1] if path_parts(row["file"]) else ""
-    return _stem(name) == name or name.endswith(tuple(suffixes))

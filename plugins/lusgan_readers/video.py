@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lusgan_core.api import Belonging, ClipError, FoundClip, Listing, Refused, SourceStat
+from lusgan_readers.kinds import PICTURES, VIDEOS, may_be_dicom, may_be_video
 from lusgan_readers.labels import NO_LABELS, Found, LabelOptions, Tables, code, labels_of
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mpeg", ".mpg", ".wmv", ".mkv", ".webm")
-PICTURES = (".gif",)
-"""Suffixes of files that are clips if a table names them, and no concern of ours otherwise."""
 EXPECTED = "videos (mp4, avi, mov, mpeg, gif) with a table of labels: a CSV file naming them"
 
 
@@ -34,7 +32,7 @@ def find(listing: Listing, options: VideoOptions) -> Iterator[FoundClip | Refuse
         (stat, stat.key.lower())
         for stat in listing.objects
         if stat.is_unicode
-        and stat.name.lower().endswith((*SUFFIXES, *PICTURES))
+        and may_be_video(stat)
         and stat.key.lower().rpartition(".")[0] not in copied
     ]
     if not videos:
@@ -47,7 +45,8 @@ def find(listing: Listing, options: VideoOptions) -> Iterator[FoundClip | Refuse
             found.append((stat, rows))
     for stat, rows in found:
         yield _clip(stat, rows, tables)
-    yield from tables.findings((*SUFFIXES, *PICTURES))
+    alone = not any(map(may_be_dicom, listing.objects))
+    yield from tables.findings((*VIDEOS, *PICTURES), alone)
 
 
 def _clip(stat: SourceStat, rows: Found, tables: Tables) -> FoundClip | Refused:

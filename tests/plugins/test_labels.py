@@ -163,6 +163,15 @@ def test_rows_that_fit_no_clip_are_told() -> None:
     assert reasons(found) == {"t.csv": "2 of its 3 rows fit no clip, the first in line 3"}
 
 
+def test_rows_of_another_readers_clips_are_not_lost() -> None:
+    """A table may label DICOM objects too, by names without a suffix, or by patient and area."""
+    rows = [("a.avi", "P1", "E1", 3, 2), ("IM5", "P1", "E1", 4, 2), ("", "P1", "E1", 7, 2)]
+    found = look({"a.avi": CLIP, "IM5": b"an object", "t.csv": table(HEAD, *rows)})
+    assert reasons(found) == {}
+    found = look({"a.avi": CLIP, "t.csv": table(HEAD, *rows)})
+    assert reasons(found) == {"t.csv": "2 of its 3 rows fit no clip, the first in line 3"}
+
+
 def test_tables_must_agree() -> None:
     """Equal rows of two tables are one; other ones refuse the clip, until one table is named."""
     rows = [("a.avi", "P1", "E1", 3, 2), ("b.avi", "P1", "E1", 4, 1)]
