@@ -22,7 +22,15 @@ def open_mat_clip(objects: ClipObjects) -> AbstractContextManager[Clip]:
 def open_video_clip(
     objects: ClipObjects, options: video.VideoOptions
 ) -> AbstractContextManager[Clip]:
-    """Open a video; OpenCV is loaded when the first one is."""
+    """Open a video; OpenCV is loaded when the first one is.
+
+    Args:
+        objects: The clip.
+        options: Which rater's scores count.
+
+    Returns:
+        A context with the open clip.
+    """
     from lusgan_readers.video_clip import open_video
 
     return open_video(objects, options)
@@ -31,7 +39,15 @@ def open_video_clip(
 def open_dicom_object(
     objects: ClipObjects, options: dicom.DicomOptions
 ) -> AbstractContextManager[Clip]:
-    """Open a DICOM object; pydicom is loaded when the first one is found."""
+    """Open a DICOM object; pydicom is loaded when the first one is found.
+
+    Args:
+        objects: The clip.
+        options: Which rater's scores count.
+
+    Returns:
+        A context with the open clip.
+    """
     from lusgan_readers.dicom_clip import open_dicom
 
     return open_dicom(objects, options)

@@ -78,13 +78,29 @@ def quiet_pydicom() -> Any:
 
 
 def text(tags: Any, name: str) -> str:
-    """A tag's text without blanks around it; empty where it is missing."""
+    """Give a tag's text.
+
+    Args:
+        tags: pydicom's dataset.
+        name: Keyword of the tag.
+
+    Returns:
+        Its text without blanks around it; empty where it is missing.
+    """
     value = tags.get(name)
     return "" if value is None else str(value).strip().strip("\0")
 
 
 def number(tags: Any, name: str) -> float:
-    """A tag's number; 0 where it is missing, or none."""
+    """Give a tag's number.
+
+    Args:
+        tags: pydicom's dataset.
+        name: Keyword of the tag.
+
+    Returns:
+        The number; 0 where the tag is missing, or holds none.
+    """
     try:
         value = float(tags.get(name) or 0)
     except (TypeError, ValueError):

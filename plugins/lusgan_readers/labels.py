@@ -298,7 +298,16 @@ def decide(given: Sequence[int], rule: str) -> int:
 
 
 def details(facts: Mapping[str, Any], rule: str) -> dict[str, str | int | float]:
-    """Say for a clip's record how its scores came about, and what is known of area and probe."""
+    """Say for a clip's record how its scores came about, and what is known of area and probe.
+
+    Args:
+        facts: What ``labels_of`` noted.
+        rule: Which score counts where several raters gave one.
+
+    Returns:
+        ``labelled`` (by clip or by frames), the number of ``raters``, ``score_of_several`` where
+        there are several, and ``area`` and ``probe`` where they are known.
+    """
     raters = {name for _, _, by_rater in facts[LABELS] for name, _ in by_rater}
     made: dict[str, str | int | float] = {
         "labelled": "by frames" if any(first for first, _, _ in facts[LABELS]) else "by clip",
@@ -310,7 +319,15 @@ def details(facts: Mapping[str, Any], rule: str) -> dict[str, str | int | float]
 
 
 def code(kind: str, text: str) -> str:
-    """Make a code of an identifier: the first 12 hex digits of a sha256."""
+    """Make a code of an identifier.
+
+    Args:
+        kind: What it identifies, so that equal texts of two kinds have different codes.
+        text: The identifier; blanks around it do not count.
+
+    Returns:
+        The first 12 hex digits of a sha256.
+    """
     return hashlib.sha256(f"{kind} {text.strip()}".encode()).hexdigest()[:12]
 
 
