@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import Clip, ClipError, ClipObjects
-from lusgan_readers import dicom_tags, labels
+from lusgan_readers import dicom_tags, frame_labels
 from lusgan_readers.dicom import INSTALL, DicomOptions, pydicom_is_there
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -55,7 +55,7 @@ def _clip(tags: Any, objects: ClipObjects, options: DicomOptions, stack: ExitSta
     kept, place = dicom_tags.region(tags, height, width)
     syntax = _decodable(tags)
     stored = int(dicom_tags.number(tags, "BitsStored")) or 8
-    described = labels.details(objects.facts, options.raters)
+    described = frame_labels.details(objects.facts, options.raters)
     described |= {"transfer_syntax": syntax, "bits_stored": stored}
     described |= dicom_tags.details(tags, place)
     return Clip(
@@ -63,7 +63,7 @@ def _clip(tags: Any, objects: ClipObjects, options: DicomOptions, stack: ExitSta
         width=width,
         count=count,
         frames=_passes(objects, convert, (height, width), stack),
-        scores=lambda: labels.scores(objects.facts, count, options.raters),
+        scores=lambda: frame_labels.scores(objects.facts, count, options.raters),
         channels=1 if dicom_tags.text(tags, "PhotometricInterpretation") in GREY else 3,
         dtype="uint8" if stored <= 8 else "uint16",
         details=described,

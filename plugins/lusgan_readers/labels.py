@@ -1,4 +1,4 @@
-"""Finds the labels of a clip in the tables of a source, and makes one score a frame of them.
+"""Finds the labels of a clip in the tables of a source.
 
 A row names its clip by the end of its path (``videos/a.mp4``, ``a.mp4`` or ``a``), by its DICOM SOP
 Instance UID, or by patient and area: its file's name then ends with the area, and holds the
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +18,6 @@ from pydantic import Field
 
 from lusgan_core.api import (
     LABELS,
-    UNLABELLED,
     Belonging,
     ClipError,
     Listing,
@@ -64,7 +62,7 @@ class Labels:
     area: str
     """As written: ``3``, ``17``, ``L1``; empty if unknown."""
     facts: Mapping[str, Any]
-    """What ``scores`` and ``details`` need, for ``FoundClip.facts``."""
+    """What ``frame_labels`` needs, for ``FoundClip.facts``."""
 
     @property
     def number(self) -> int:
@@ -245,77 +243,6 @@ def labels_of(found: Found, key: str, patient: str = "", exam: str = "") -> Labe
     facts: dict[str, Any] = {LABELS: labels[0]}
     facts |= {name: text for name, text in (("area", area), ("probe", probe)) if text}
     return Labels(table_patient or patient, table_exam or exam or "1", area, facts)
-
-
-def scores(facts: Mapping[str, Any], count: int, rule: str) -> list[int]:
-    """Make one score a frame.
-
-    Args:
-        facts: What ``labels_of`` noted, see ``FoundClip.facts``.
-        count: Number of the clip's frames.
-        rule: Which score counts where several raters gave one, see ``LabelOptions.raters``.
-
-    Returns:
-        A score 0..3 for each frame, or ``UNLABELLED``.
-
-    Raises:
-        ClipError: Labels go beyond the clip's end, or a frame has two different scores.
-    """
-    made = [UNLABELLED] * count
-    named = [False] * count
-    for first, last, by_rater in facts[LABELS]:
-        if last > count:
-            raise ClipError(f"its labels go up to frame {last}, it has {count} frames")
-        if first > count:
-            raise ClipError(f"labels begin at frame {first}, it has {count} frames")
-        score = decide([score for _, score in by_rater], rule)
-        for number in range(max(first - 1, 0), last or count):
-            if named[number] and made[number] != score:
-                raise ClipError(f"frame {number + 1} has two different scores in the table")
-            made[number], named[number] = score, True
-    return made
-
-
-def decide(given: Sequence[int], rule: str) -> int:
-    """Make one score of those that raters gave, in the order of their columns.
-
-    Args:
-        given: Scores 0..3, none for raters who gave none.
-        rule: ``majority`` (more than half), ``first``, ``worst`` or ``unanimous``.
-
-    Returns:
-        The score, or ``UNLABELLED`` where the rule gives none.
-    """
-    if not given:
-        return UNLABELLED
-    if rule == "first":
-        return given[0]
-    if rule == "worst":
-        return max(given)
-    score, times = Counter(given).most_common(1)[0]
-    enough = times == len(given) if rule == "unanimous" else 2 * times > len(given)
-    return score if enough else UNLABELLED
-
-
-def details(facts: Mapping[str, Any], rule: str) -> dict[str, str | int | float]:
-    """Say for a clip's record how its scores came about, and what is known of area and probe.
-
-    Args:
-        facts: What ``labels_of`` noted.
-        rule: Which score counts where several raters gave one.
-
-    Returns:
-        ``labelled`` (by clip or by frames), the number of ``raters``, ``score_of_several`` where
-        there are several, and ``area`` and ``probe`` where they are known.
-    """
-    raters = {name for _, _, by_rater in facts[LABELS] for name, _ in by_rater}
-    made: dict[str, str | int | float] = {
-        "labelled": "by frames" if any(first for first, _, _ in facts[LABELS]) else "by clip",
-        "raters": len(raters),
-    }
-    if len(raters) > 1:
-        made["score_of_several"] = rule
-    return made | {name: facts[name] for name in ("area", "probe") if name in facts}
 
 
 def code(kind: str, text: str) -> str:

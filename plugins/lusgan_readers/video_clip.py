@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lusgan_core.api import Clip, ClipError, ClipObjects
-from lusgan_readers.labels import details, scores
+from lusgan_readers.frame_labels import details, scores
 from lusgan_readers.video import VideoOptions
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ def test_readers_that_were_not_asked_are_named(lusgan, tmp_path: Path, monkeypat
     (tmp_path / "empty").mkdir()
     nothing = lusgan("check", tmp_path / "empty", "--set", "ingestion.readers.mat={}")
     assert nothing.code != 0
-    assert "not asked: raw" in nothing.err
+    assert "not asked: dicom, raw, video" in nothing.err
 
 
 class Folder:

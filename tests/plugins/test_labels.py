@@ -14,8 +14,8 @@ from lusgan_core.errors import ClipError
 from lusgan_core.ingestion.clip import open_clip
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.ingestion.readers import choose_readers
+from lusgan_readers.frame_labels import decide, scores
 from lusgan_readers.label_table import read_table
-from lusgan_readers.labels import decide, scores
 from matfiles import MemorySource, as_clip, matrix, v5
 from videofiles import moving, table, video
 
