@@ -31,7 +31,7 @@ KINDS = {
     "pairs": Kind("kills N comparisons of images and damages what they left", 4),
     "parity": Kind("compares N x N pairs of frames of each kind with sewar", 2),
     "options": Kind("trains N times with options drawn at random", 4),
-    "files": Kind("damages each of a few .mat files and masks N times", 300),
+    "files": Kind("damages each of a few .mat files, masks and score files N times", 300),
 }
 TABLE = pytest.StashKey[list[Mapping[str, object]]]()
 

@@ -254,7 +254,7 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
         ("training.backbone_options.width=0", r"training\.backbone_options\.width: .*, got 0"),
         ("training.penalties.r1.wait=1", r"training\.penalties\.r1\.wait.*weight"),
         ("training.loss_options.x=1", r"unknown option training\.loss_options\.x; choices: none"),
-        ("ingestion.readers.mat.x=1", r"option ingestion\.readers\.mat\.x; choices: none"),
+        ("ingestion.readers.mat.x=1", r"option ingestion\.readers\.mat\.x; choices: axes"),
         ("ingestion.readers.matt={}", r"unknown reader 'matt'; did you mean 'mat'"),
         ("training=5", r"option training: .*, got 5"),
         ("training.batch_size", r"expected NAME=VALUE"),

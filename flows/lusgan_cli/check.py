@@ -12,13 +12,14 @@ import typer
 
 from lusgan_cli import options
 from lusgan_cli.console import err, out, print_json, progress_shown, visible
-from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, ExamFiles, Rejection
+from lusgan_core.domain import SCORES, UNLABELLED, ClipRecord, ExamRecord, Rejection
 from lusgan_core.errors import ClipError
 from lusgan_core.progress import Task, track
 
 if TYPE_CHECKING:
     from lusgan_core.ingestion.agreement import Agreement
     from lusgan_core.ingestion.readers import Readers
+    from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
     from lusgan_core.store.source import ExamSource
 
 
@@ -30,6 +31,10 @@ class CheckedExam:
     exam: str
     clips: tuple[ClipRecord, ...]
     rejected: tuple[Rejection, ...]
+    coloured: tuple[int, ...] = ()
+    """Largest difference of the colour channels of each clip that has one, grey levels."""
+    bright_outside: tuple[str, ...] = ()
+    """Files of clips in which something outside of the fan, or of the mask, is bright."""
 
     @property
     def found(self) -> int:
@@ -54,17 +59,20 @@ def check(
 ) -> None:
     """Show a table of all exams, totals for each score, and the clips that cannot be used.
 
-    Every frame of every clip is decoded, so that what passes here passes in a run. Of the options,
-    those of `ingestion` count. Readers that are installed, but not asked, are named on stderr.
+    Every frame of every clip is decoded, and its fan is found, so that what passes here passes in a
+    run. Of the options, those of `ingestion` and `preprocessing` count. Readers that are installed,
+    but not asked, are named on stderr.
     """
     from lusgan_core.ingestion.discover import discover
+    from lusgan_core.ingestion.inspect import inspect_exam
     from lusgan_core.ingestion.readers import choose_readers
+    from lusgan_core.preprocessing.stage import whole_canvas
     from lusgan_core.registry import installed
     from lusgan_core.store.source import open_source
 
     source = open_source(exams)
-    chosen = options.chosen("demo", None, settings, None).ingestion.readers if settings else None
-    readers = choose_readers(chosen)
+    chosen = options.chosen("demo", None, settings, None)
+    readers = choose_readers(chosen.ingestion.readers, declared=chosen.ingestion.declared)
     left = sorted(installed().readers().keys() - readers.keys())
     if left:
         err.print(
@@ -81,9 +89,9 @@ def check(
             found = discover(source, progress=progress, readers=readers)
         total = sum(len(exam.clips) for exam in found.exams)
         with track("checking clips", total, "clips") as task, ThreadPoolExecutor() as threads:
-            checked = list(
-                threads.map(lambda exam: _check(source, exam, readers, quick, task), found.exams)
-            )
+            records = list(threads.map(lambda e: inspect_exam(source, e, readers), found.exams))
+            look = _Look(source, readers, chosen.preprocessing, whole_canvas(records), quick, task)
+            checked = list(threads.map(look.check, records))
     rejected = [*found.rejected, *(r for exam in checked for r in exam.rejected)]
     if json:
         print_json(summary(checked, rejected) | {"readers": list(readers), "not_asked": left})
@@ -93,25 +101,43 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(
-    source: ExamSource, exam: ExamFiles, readers: Readers, quick: bool, task: Task
-) -> CheckedExam:
-    from lusgan_core.ingestion.clip import verify_clip
-    from lusgan_core.ingestion.inspect import inspect_exam
-    from lusgan_core.store.source import reason
+@dataclass(frozen=True)
+class _Look:
+    """Checks exams by the code that preprocesses them in a run."""
 
-    record = inspect_exam(source, exam, readers)
-    clips, rejected = [], list(record.rejected)
-    for clip in record.clips:
-        try:
-            if not quick:
-                verify_clip(source, clip.files, readers)
-            clips.append(clip)
-        except (ClipError, OSError) as error:
-            why = reason(error) if isinstance(error, OSError) else str(error)
-            rejected.append(clip.files.rejected(why))
-        task.advance()
-    return CheckedExam(exam.patient, exam.exam, tuple(clips), tuple(rejected))
+    source: ExamSource
+    readers: Readers
+    options: PreprocessingOptions
+    canvas: Canvas | None
+    quick: bool
+    task: Task
+
+    def check(self, record: ExamRecord) -> CheckedExam:
+        """Check the clips of one exam."""
+        from lusgan_core.preprocessing.exam import check_clip
+        from lusgan_core.store.source import reason
+
+        clips, rejected = [], list(record.rejected)
+        coloured, bright = [], []
+        for clip in record.clips:
+            try:
+                if not self.quick:
+                    seen = check_clip(self.source, clip, self.readers, self.options, self.canvas)
+                    coloured += [seen.colour_gap] if seen.colour_gap else []
+                    bright += [clip.files.clip.key] if seen.bright_outside else []
+                clips.append(clip)
+            except (ClipError, OSError) as error:
+                why = reason(error) if isinstance(error, OSError) else str(error)
+                rejected.append(clip.files.rejected(why))
+            self.task.advance()
+        return CheckedExam(
+            record.patient,
+            record.exam,
+            tuple(clips),
+            tuple(rejected),
+            tuple(coloured),
+            tuple(bright),
+        )
 
 
 def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> dict[str, Any]:
@@ -135,6 +161,9 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
         "frames": scores.total(),
         "labelled_frames": {str(score): scores[score] for score in SCORES},
         "unlabelled_frames": scores[UNLABELLED],
+        "clips_with_unequal_channels": sum(len(exam.coloured) for exam in exams),
+        "largest_channel_difference": max((g for e in exams for g in e.coloured), default=0),
+        "bright_outside_fan": [file for exam in exams for file in exam.bright_outside],
         "rejected": [{"file": r.file, "reason": r.reason} for r in rejected],
         "by_reader": _by_reader(exams),
         "agreement": [
@@ -212,6 +241,18 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection], readers: list[
         if pair.weighted_kappa is not None:
             kappa += f", with quadratic weights {pair.weighted_kappa:.2f}"
         out.print(f"raters {one} and {other}: {pair.equal} of {pair.rows} scores equal{kappa}")
+    gaps = [gap for exam in checked for gap in exam.coloured]
+    if gaps:
+        out.print(
+            f"{len(gaps)} clips have colour channels that differ by up to {max(gaps)} grey levels: "
+            "taken as grey, their mean"
+        )
+    bright = [file for exam in checked for file in exam.bright_outside]
+    if bright:
+        out.print(
+            f"{len(bright)} clips have something bright outside of the fan or mask (a name, a "
+            f"ruler), which no image shows: {visible(bright[0])}" + (" ..." if bright[1:] else "")
+        )
     for item in rejected:
         where = f"rejected[/] {visible(item.file)}" if item.file else "failed[/]"
         out.print(f"[yellow]{where}: {visible(item.reason)}")

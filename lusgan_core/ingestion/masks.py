@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from lusgan_core.errors import ClipError
 from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.store.source import ExamSource, is_outage, outage, reason
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNK_BYTES = 256 << 20
+"""Largest part of a PNG file; the largest frame has 67 million pixels of up to 4 bytes."""
 THRESHOLD = 127
 """Grey level, 0..255; brighter pixels are kept."""
 
@@ -42,6 +46,7 @@ def read_mask(source: ExamSource, key: str, height: int, width: int) -> NDArray[
         file = source.open(key)
     with file:
         try:
+            check_png(file)
             with Image.open(file, formats=["PNG"]) as image:
                 if image.size != (width, height):
                     raise ClipError(
@@ -63,6 +68,34 @@ def read_mask(source: ExamSource, key: str, height: int, width: int) -> NDArray[
     if not mask.any():
         raise ClipError("the mask keeps nothing: it has no bright pixel")
     return mask
+
+
+def check_png(file: BinaryIO) -> None:
+    """Compare the checksums of all parts of a PNG picture; the file is left at its beginning.
+
+    Pillow skips some of them, and a damaged part can be inflated to other pixels.
+
+    Args:
+        file: The picture, open and seekable.
+
+    Raises:
+        ClipError: It is no PNG picture, is cut short, or a checksum does not fit.
+        OSError: Reading failed.
+    """
+    if file.read(len(SIGNATURE)) != SIGNATURE:
+        raise ClipError("the mask is no readable PNG picture: another format, or damaged")
+    kind = b""
+    while kind != b"IEND":
+        head = file.read(8)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if len(head) < 8 or length > MAX_CHUNK_BYTES:
+            raise ClipError("the mask is no readable PNG picture: truncated or damaged")
+        data, told = file.read(length), file.read(4)
+        if len(told) < 4 or zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(told, "big"):
+            raise ClipError(
+                "the mask is no readable PNG picture: a checksum does not fit, damaged file"
+            )
+    file.seek(0)
 
 
 def _kept(image: Image.Image) -> NDArray[np.bool_]:

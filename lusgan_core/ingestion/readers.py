@@ -85,13 +85,17 @@ Readers = Mapping[str, ChosenReader]
 
 
 def choose_readers(
-    options: Mapping[str, Any] | None = None, registry: Registry | None = None
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+    declared: Mapping[str, Any] | None = None,
 ) -> Readers:
     """Choose readers by the options of ingestion.
 
     Args:
         options: Name of each reader -> its options; None or empty for all that are installed.
         registry: Installed plugins; None for those of this process.
+        declared: What was declared of all clips (``IngestionOptions.declared``), which goes to
+            every reader that has such an option, unless its own options say otherwise.
 
     Returns:
         The readers by name.
@@ -104,7 +108,7 @@ def choose_readers(
     chosen = {
         name: ChosenReader(
             known.reader(name),
-            _validated(known.reader(name), (options or {}).get(name, {})),
+            _validated(known.reader(name), (options or {}).get(name, {}), declared or {}),
             known,
             named=bool(options),
         )
@@ -115,9 +119,29 @@ def choose_readers(
     return chosen
 
 
-def _validated(reader: Reader, given: Any) -> Options:
+def with_declared(
+    reader: Reader, own: Mapping[str, Any], declared: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Add what was declared of all clips to a reader's own options, where it has such an option.
+
+    Args:
+        reader: The reader.
+        own: Options given to it by name; null counts as not given.
+        declared: Name of an option -> its value.
+
+    Returns:
+        The options to validate.
+    """
+    taken = {name: value for name, value in declared.items() if name in reader.options.model_fields}
+    return taken | {
+        name: value for name, value in own.items() if value is not None or name not in taken
+    }
+
+
+def _validated(reader: Reader, given: Any, declared: Mapping[str, Any]) -> Options:
+    own = with_declared(reader, given, declared) if isinstance(given, Mapping) else given
     try:
-        return reader.options.model_validate(given)
+        return reader.options.model_validate(own)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, (reader.name, *first["loc"])))

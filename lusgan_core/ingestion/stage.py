@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import ConfigError
 from lusgan_core.registry import Registry, installed
 
-VERSION = 2
+VERSION = 3
 """Goes up when the same call would give another result."""
 
 
@@ -25,6 +26,26 @@ class IngestionOptions(Options):
         default_factory=dict,
         description="Readers of exams by name, with their options; none: all that are installed",
     )
+    axes: str | None = Field(
+        None,
+        description=(
+            "Order of the axes of all clips that are arrays, e.g. NHW (frames, height, width) or "
+            "NHWC; none: found out, or refused where it is unclear"
+        ),
+    )
+    variable: str | None = Field(
+        None, description="Name of the variable, or STRUCT.FIELD, that holds each clip's frames"
+    )
+    grey_range: tuple[float, float] | None = Field(
+        None,
+        description="Stored values that are black and white, e.g. [0, 4095], or [-60, 0] for dB",
+    )
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What is declared of all clips: name of an option -> value, for readers that have it."""
+        chosen = {"axes": self.axes, "variable": self.variable, "grey_range": self.grey_range}
+        return {name: value for name, value in chosen.items() if value is not None}
 
 
 def call(
@@ -44,12 +65,14 @@ def call(
     Returns:
         The call; its result is an ``ExamRecord``.
     """
-    known = installed() if registry is None else registry
-    given = (options or IngestionOptions()).readers
-    readers = {
-        name: known.reader(name).options.model_validate(given.get(name, {})).model_dump(mode="json")
-        for name in exam.readers
-    }
+    from lusgan_core.ingestion.readers import with_declared
+
+    known, chosen = installed() if registry is None else registry, options or IngestionOptions()
+    readers = {}
+    for name in exam.readers:
+        reader = known.reader(name)
+        own = with_declared(reader, chosen.readers.get(name, {}), chosen.declared)
+        readers[name] = reader.options.model_validate(own).model_dump(mode="json")
     return new_call(
         "ingest",
         VERSION,

@@ -47,6 +47,10 @@ class PreprocessedClip:
     """From source pixels to those of the images."""
     region: NDArray[np.bool_]
     """(S, S): the pixels of the images that may be other than black."""
+    kept: NDArray[np.bool_]
+    """(H, W): the pixels of the source frames that the images show; all others are black there."""
+    brightest: NDArray[np.uint8] | None
+    """(H, W): the brightest value of each pixel over the clip, where that was needed."""
     images: Callable[[], Iterator[NDArray[np.uint8]]]
     """Starts a pass over the images, each (S, S), or (S, S, 3) with three channels."""
 
@@ -85,10 +89,12 @@ def preprocess_clip(
             f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, "
             f"the frames are {shape[0]} x {shape[1]}; expected a mask as large as the frames"
         )
+    brightest = None
     if mask is not None and not is_rectangle(mask):
         region = mask
     else:
-        region = _found_region(frames, shape, mask)
+        brightest = brightest_of(frames, shape)
+        region = _found_region(brightest, mask)
     keep = mask if options.geometry == "paper" and mask is not None else region
     box = bounding_box(keep)
     if options.geometry == "paper":
@@ -109,6 +115,8 @@ def preprocess_clip(
         fan=fit_fan(region),
         affine=window_affine(window, size),
         region=draw(shown_bits, window, size) > 0,
+        kept=keep,
+        brightest=brightest,
         images=images,
     )
 
@@ -125,18 +133,34 @@ def _levels(
     return None
 
 
-def _found_region(
-    frames: Frames, shape: tuple[int, int], mask: NDArray[np.bool_] | None
-) -> NDArray[np.bool_]:
-    """Find the region from the clip's brightest values, inside the mask's rectangle: one pass."""
+def brightest_of(frames: Frames, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Find the brightest value of each pixel over a clip: one pass.
+
+    Args:
+        frames: Starts a pass over the frames, each (H, W) uint8.
+        shape: (H, W) of the frames, pixels.
+
+    Returns:
+        (H, W).
+
+    Raises:
+        ClipError: A frame is of another shape, or cannot be read.
+    """
     brightest = np.zeros(shape, np.uint8)
     for frame in _checked(frames, shape):
         np.maximum(brightest, frame, out=brightest)
+    return brightest
+
+
+def _found_region(
+    brightest: NDArray[np.uint8], mask: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Find the region from the clip's brightest values, inside the mask's rectangle."""
     if mask is None:
         return find_region(brightest)
     box = bounding_box(mask)
     inside = np.s_[box.top : box.bottom, box.left : box.right]
-    region = np.zeros(shape, bool)
+    region = np.zeros(brightest.shape, bool)
     region[inside] = find_region(np.ascontiguousarray(brightest[inside])) & mask[inside]
     return region
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from lusgan_core.calls.call import exam_folder
 from lusgan_core.calls.provenance import ArtifactRef, digest_file
 from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, StoreError
-from lusgan_core.ingestion.clip import open_clip
+from lusgan_core.ingestion.clip import ClipReader, open_clip
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers
-from lusgan_core.preprocessing.clip import preprocess_clip
+from lusgan_core.preprocessing.clip import PreprocessedClip, brightest_of, preprocess_clip
 from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
@@ -22,8 +27,87 @@ from lusgan_core.store import Store
 from lusgan_core.store.base import key_part
 from lusgan_core.store.source import ExamSource, is_outage, outage
 
+BRIGHT = 48
+"""Grey level, 0..255, from which on something outside of the fan can be read or be told apart."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
 """ENOENT: TMPDIR does not exist. Where a clip is missing, its reader raises another error."""
+
+
+@contextmanager
+def prepared_clip(
+    source: ExamSource,
+    clip: ClipRecord,
+    readers: Readers,
+    options: PreprocessingOptions,
+    canvas: Canvas | None,
+) -> Iterator[tuple[ClipReader, PreprocessedClip]]:
+    """Open a clip with its mask, and find all that its images need.
+
+    Args:
+        source: Where the clip is.
+        clip: The clip as ingestion described it.
+        readers: Readers by name.
+        options: How frames become square images.
+        canvas: Largest frame of the dataset.
+
+    Returns:
+        A context with the open clip, and the way to its images.
+
+    Raises:
+        ClipError: The clip cannot be used.
+        ExamError: Disk, network or store failed.
+    """
+    files, mask = clip.files, None
+    if files.mask is not None:
+        mask = read_mask(source, files.mask.key, clip.height, clip.width)
+    with open_clip(source, files, readers) as reader:
+        size = (clip.height, clip.width)
+        region = reader.region if mask is None else mask
+        yield reader, preprocess_clip(reader.frames, size, region, options, canvas)
+
+
+@dataclass(frozen=True)
+class CheckedClip:
+    """What is worth telling of a clip that can be used."""
+
+    colour_gap: int
+    """Largest difference of its colour channels, grey levels."""
+    bright_outside: int
+    """Pixels that are bright somewhere in the clip and outside of what is kept."""
+
+
+def check_clip(
+    source: ExamSource,
+    clip: ClipRecord,
+    readers: Readers,
+    options: PreprocessingOptions,
+    canvas: Canvas | None,
+) -> CheckedClip:
+    """Do with a clip all that a run does, except for writing its shard.
+
+    Args:
+        source: Where the clip is.
+        clip: The clip as ingestion described it.
+        readers: Readers by name.
+        options: How frames become square images.
+        canvas: Largest frame of the dataset.
+
+    Returns:
+        What is worth telling.
+
+    Raises:
+        ClipError: The clip cannot be used.
+        ExamError: Disk, network or store failed.
+    """
+    with prepared_clip(source, clip, readers, options, canvas) as (reader, ready):
+        brightest = ready.brightest
+        if brightest is None:  # no pass over all frames was needed
+            brightest = brightest_of(reader.frames, (clip.height, clip.width))
+        # speckle at the very edge of a fan that was found is no writing beside it
+        side = 2 * max(3, max(brightest.shape) // 40) + 1
+        near = cv2.dilate(ready.kept.astype(np.uint8), np.ones((side, side), np.uint8))
+        outside = int((brightest[near == 0] > BRIGHT).sum())
+        return CheckedClip(reader.colour_gap, outside)
 
 
 @dataclass(frozen=True)
@@ -76,28 +160,18 @@ class ExamPreprocessor:
 
     def _write(self, clip: ClipRecord) -> tuple[ShardRecord, ArtifactRef]:
         files = clip.files
-        mask = None
-        if files.mask is not None:
-            mask = read_mask(self.source, files.mask.key, clip.height, clip.width)
         key = f"shards/{exam_folder(files)}/{key_part(files.name)}-{self.short_key}.h5"
         with (
-            open_clip(self.source, files, self.readers) as reader,
+            prepared_clip(self.source, clip, self.readers, self.options, self.canvas) as (_, ready),
             tempfile.TemporaryDirectory(prefix="lusgan-") as folder,
         ):
-            clip_out = preprocess_clip(
-                reader.frames,
-                (clip.height, clip.width),
-                reader.region if mask is None else mask,
-                self.options,
-                self.canvas,
-            )
             path = Path(folder) / "shard.h5"
             summary = write_shard(
                 path,
-                clip_out.images(),
+                ready.images(),
                 clip.scores,
-                fan=clip_out.fan,
-                affine=clip_out.affine,
+                fan=ready.fan,
+                affine=ready.affine,
                 attributes={"clip_sha256": files.clip.digest, "area": files.area},
             )
             artifact = ArtifactRef(key=key, digest=digest_file(path), size=path.stat().st_size)

@@ -91,12 +91,14 @@ def clahe(region: NDArray[np.bool_], clip: float, tiles: int) -> Levels:
     """
     box = bounding_box(region)
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    inside = region[rows, columns]
     equaliser = cv2.createCLAHE(clipLimit=clip, tileGridSize=(tiles, tiles))
 
     def equalise(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         output = np.zeros_like(frame)
-        cut = equaliser.apply(np.ascontiguousarray(frame[rows, columns]))
-        output[rows, columns] = np.where(region[rows, columns], cut, 0)
+        # black outside, so that a name beside the fan changes nothing inside
+        cut = equaliser.apply(np.where(inside, frame[rows, columns], np.uint8(0)))
+        output[rows, columns] = np.where(inside, cut, 0)
         return output
 
     return equalise

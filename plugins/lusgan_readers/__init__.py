@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from lusgan_core.api import Clip, ClipObjects, Reader, hookimpl
+from lusgan_core.api import Clip, ClipObjects, FoundClip, Listing, Reader, Refused, hookimpl
 from lusgan_readers import dicom, video
 from lusgan_readers.layout import EXPECTED, find
+from lusgan_readers.options import MatOptions
 
 LUSGAN_API = 2
 
 
-def open_mat_clip(objects: ClipObjects) -> AbstractContextManager[Clip]:
-    """Open a clip; h5py, which takes its time to import, is loaded when the first one is."""
+def find_mat_clips(listing: Listing, options: MatOptions) -> Iterator[FoundClip | Refused]:
+    """Find clips by the names of files.
+
+    Args:
+        listing: All objects of the source.
+        options: What is declared of contents, which does not matter here.
+
+    Returns:
+        Clips, and what is refused.
+    """
+    del options
+    return find(listing)
+
+
+def open_mat_clip(objects: ClipObjects, options: MatOptions) -> AbstractContextManager[Clip]:
+    """Open a clip; what that takes is imported when the first one is.
+
+    Args:
+        objects: The clip, with its scores and mask.
+        options: What is declared of its contents.
+
+    Returns:
+        A context with the open clip.
+    """
     from lusgan_readers.clip import open_clip
 
-    return open_clip(objects)
+    return open_clip(objects, options)
 
 
 def open_video_clip(
@@ -57,9 +80,10 @@ MAT = Reader(
     name="mat",
     description="MATLAB clips (v5, v7.3) with score matrices, in the hospital's folders",
     layout=EXPECTED,
-    find=find,
+    find=find_mat_clips,
     open=open_mat_clip,
-    version="1",
+    options=MatOptions,
+    version="2",
 )
 
 VIDEO = Reader(

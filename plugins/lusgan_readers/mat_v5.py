@@ -29,8 +29,6 @@ from lusgan_readers.mat_variable import (
     Cine,
     MatVersion,
     Variable,
-    channels_differ,
-    only_variable,
     sizes,
     too_large,
 )
@@ -125,7 +123,7 @@ class _Elements:
 
 
 class MatV5:
-    """An open v5 file with its one numeric variable found; see ``mat_variable.MatFile``."""
+    """An open v5 file with its variables found; see ``mat_variable.MatFile``."""
 
     version: MatVersion = "v5"
 
@@ -133,45 +131,60 @@ class MatV5:
         """``size`` is the file's, in bytes; ``header`` its first 128. Raises ClipError."""
         self._file, self._size = file, size
         self._order: Literal["<", ">"] = "<" if header[126:128] == b"IM" else ">"
-        found: list[_Found] = []
-        others: list[str] = []
+        self._found: list[_Found] = []
+        self.others: list[str] = []
         for kind, start, length in self._top():
-            self._look(kind, start, length, found, others)
-        self.variable = only_variable([f.variable for f in found], others)
-        self._at = found[0]
+            self._look(kind, start, length)
+        self.variables = [found.variable for found in self._found]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def planes(self, cine: Cine) -> Iterator[NDArray[Any]]:
-        """Channel 0 of each frame; see ``MatFile``. Compares the channels of every frame."""
-        elements = self._numbers()
-        plane = np.empty((cine.width, cine.height), self.variable.stored)
-        other = np.empty_like(plane)
-        for frame in range(cine.count):
-            elements.numbers(_bytes(plane))
-            for _ in range(1, cine.channels):
-                elements.numbers(_bytes(other))
-                if not np.array_equal(plane.view(np.uint8), other.view(np.uint8)):
-                    raise channels_differ(frame)
-            yield plane
+    def check(self, variable: Variable) -> None:
+        """See ``MatFile``; all was checked when it was found."""
+
+    def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
+        """The frames; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            See ``MatFile``.
+        """
+        elements = self._numbers(variable)
+        frame = np.empty((cine.channels, cine.width, cine.height), variable.stored)
+        bits = frame.view(np.uint8)
+        for _ in range(cine.count):
+            for channel in frame:
+                elements.numbers(_bytes(channel))
+            yield frame[0] if all(np.array_equal(bits[0], other) for other in bits[1:]) else frame
         elements.finish()
 
-    def array(self) -> NDArray[Any]:
-        """The whole variable; see ``MatFile``."""
-        shape, stored = self.variable.shape, self.variable.stored
-        if prod(shape) * stored.itemsize > MAX_SMALL_BYTES:
-            raise too_large(self.variable)
-        elements = self._numbers()
-        flat = np.empty(prod(shape), stored)
+    def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
+        """A whole variable; see ``MatFile``.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
+        if variable.size > limit:
+            raise too_large(variable)
+        elements = self._numbers(variable)
+        flat = np.empty(prod(variable.shape), variable.stored)
         elements.numbers(_bytes(flat))
         elements.finish()
-        return flat.reshape(shape, order="F")
+        return flat.reshape(variable.shape, order="F")
 
-    def _numbers(self) -> _Elements:
-        """The variable, read up to its numbers."""
-        elements = self._open(self._at.kind, self._at.start, self._at.size)
+    def _numbers(self, variable: Variable) -> _Elements:
+        """A variable, read up to its numbers."""
+        at = next(found for found in self._found if found.variable is variable)
+        elements = self._open(at.kind, at.start, at.size)
         self._header(elements)
         return elements
 
@@ -183,6 +196,8 @@ class MatV5:
                 return
             self._file.seek(position)
             raw = self._file.read(8)
+            if not any(raw) and self._only_zeros():
+                return  # padding behind the last variable
             if len(raw) < 8:
                 raise ClipError("the file ends in the middle of an element's tag: truncated")
             kind, length = struct.unpack(self._order + "II", raw)
@@ -198,15 +213,20 @@ class MatV5:
             position += length
         raise ClipError(f"more than {MAX_VARIABLES} variables, expected one")
 
-    def _look(
-        self, kind: int, start: int, length: int, found: list[_Found], others: list[str]
-    ) -> None:
+    def _only_zeros(self) -> bool:
+        """Whether nothing but zeros follows, up to the end of the file."""
+        while data := self._file.read(1 << 16):
+            if any(data):
+                return False
+        return True
+
+    def _look(self, kind: int, start: int, length: int) -> None:
         """Read the header of a variable and add it to those found, or its kind to the others."""
         header = self._header(self._open(kind, start, length))
         if isinstance(header, str):
-            others.append(header)
+            self.others.append(header)
         elif header.name and not header.name.startswith("__"):  # nameless: MATLAB's own workspace
-            found.append(_Found(header, kind, start, length))
+            self._found.append(_Found(header, kind, start, length))
 
     def _open(self, kind: int, start: int, length: int) -> _Elements:
         """The chain of elements inside a variable."""
@@ -236,6 +256,11 @@ class MatV5:
         if kind not in NUMBERS:
             raise ClipError(f"numbers in a data element of type {kind}: damaged file")
         stored = np.dtype(self._order + NUMBERS[kind])
+        if prod(shape) * stored.itemsize - length in range(1 << 32, 1 << 44, 1 << 32):
+            raise ClipError(
+                f"a variable of {sizes(shape)}, larger than the 4 GB that v5 can hold: its writer "
+                "(Octave does not look) has cut its length; save it with -v7.3"
+            )
         if prod(shape) * stored.itemsize != length:
             raise ClipError(
                 f"a variable of {sizes(shape)} with {length} bytes of {stored.name} numbers, "
@@ -245,7 +270,7 @@ class MatV5:
 
     def _dimensions(self, elements: _Elements) -> tuple[int, ...]:
         kind, raw = elements.content(4 * MAX_DIMENSIONS)
-        if kind != INT32 or len(raw) % 4 or len(raw) < 8:
+        if kind not in (INT32, UINT32) or len(raw) % 4 or len(raw) < 8:
             raise ClipError("a variable without dimensions: damaged file")
         shape = struct.unpack(f"{self._order}{len(raw) // 4}i", raw)
         if min(shape) < 0:

@@ -1,4 +1,4 @@
-"""What a .mat file declares about its one variable, and whether that can be a cine.
+"""What a .mat file declares about its variables, and which of them can be a cine.
 
 MATLAB's order of dimensions is used throughout: H x W x 3 x N, columns first in memory. One channel
 of a frame is therefore one run of W x H numbers, column after column.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -26,7 +27,14 @@ MAX_EXPANSION = 1032
 MAX_SMALL_BYTES = 1 << 22
 """Largest array that is read as a whole; a matrix of 3 scores for 100,000 frames has 2.4 MB."""
 
-MatVersion = Literal["v5", "v7.3"]
+MAX_LARGE_BYTES = 1 << 30
+"""Largest clip of another order of axes than MATLAB's, which is read as a whole."""
+FREE_BYTES = 512 << 20
+"""Size up to which a clip may be compressed as well as deflate can: a matter of seconds."""
+MAX_LARGE_EXPANSION = 200
+"""How far a larger clip may be compressed; real ones shrink by a factor of 3 to 50."""
+
+MatVersion = Literal["v4", "v5", "v7.3"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,18 @@ class Variable:
     """Type in MATLAB: ``bool`` for logical, else the numeric class."""
     stored: np.dtype[Any]
     """Type in the file; MATLAB narrows integral doubles to the smallest integer that holds them."""
+    inside: bool = False
+    """Whether it is a field of a struct, ``struct.field`` by name."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers, as stored."""
+        return prod(self.shape) * self.stored.itemsize
+
+    @property
+    def could_be_cine(self) -> bool:
+        """Whether it has enough dimensions, and two that are long enough for frames."""
+        return len(self.shape) in (3, 4) and sum(n >= MIN_SIDE for n in self.shape) >= 2
 
 
 @dataclass(frozen=True)
@@ -50,27 +70,57 @@ class Cine:
     width: int
     channels: int
     count: int
+    order: str = "HWCN"
+    """Axes of the variable; H, W, C, N without those that are missing is MATLAB's own order."""
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the frames lie one after another, as MATLAB has them."""
+        return self.order in ("HWCN", "HWN", "HWC")
 
 
 class MatFile(Protocol):
-    """An open .mat file of either format, with its one numeric variable found."""
+    """An open .mat file of any format, with its numeric variables found."""
 
-    variable: Variable
+    variables: list[Variable]
+    """All real, numeric, full arrays, empty ones included."""
+    others: list[str]
+    """Kinds of all other variables, for messages, e.g. ``cell`` or ``char``."""
 
     @property
     def version(self) -> MatVersion:
         """Format of the file."""
         ...
 
-    def planes(self, cine: Cine) -> Iterator[NDArray[Any]]:
-        """Channel 0 of each frame, (W, H) as stored, in a buffer that the next one reuses.
+    def check(self, variable: Variable) -> None:
+        """Check what is declared of the storage of a variable's numbers; raises ClipError."""
+        ...
+
+    def planes(self, variable: Variable, cine: Cine) -> Iterator[NDArray[Any]]:
+        """The frames of a cine in MATLAB's order, as stored.
 
         Draining the iterator checks all that the format allows; raises ClipError.
+
+        Args:
+            variable: One of ``variables``.
+            cine: How its axes are read.
+
+        Returns:
+            Each frame (W, H) where its channels are equal, else (C, W, H), in a buffer that the
+            next one reuses.
         """
         ...
 
-    def array(self) -> NDArray[Any]:
-        """The whole variable, with its shape in MATLAB; raises ClipError beyond a few MB."""
+    def array(self, variable: Variable, limit: int = MAX_SMALL_BYTES) -> NDArray[Any]:
+        """A whole variable; raises ClipError beyond ``limit`` bytes.
+
+        Args:
+            variable: One of ``variables``.
+            limit: Largest size, bytes.
+
+        Returns:
+            The variable, with its shape in MATLAB.
+        """
         ...
 
     def close(self) -> None:
@@ -80,63 +130,101 @@ class MatFile(Protocol):
 
 def sizes(shape: Sequence[int]) -> str:
     """A shape as people write it: ``800x1068x3x60``."""
+    if not shape:
+        return "a single number"
     return "x".join(map(str, shape[:8])) + ("x..." if len(shape) > 8 else "")
 
 
-def only_variable(found: Sequence[Variable], others: Sequence[str]) -> Variable:
-    """Return the one numeric variable of a file.
+def matrix_variable(mat: MatFile) -> Variable:
+    """Return the one numeric variable of a small file; empty ones beside it do not count.
 
     Args:
-        found: All real, numeric, full arrays of the file.
-        others: Kinds of all other variables, for the message, e.g. ``cell`` or ``char``.
+        mat: The open file.
 
     Returns:
-        The only one of ``found``.
+        The only one.
 
     Raises:
         ClipError: There is none, or several.
     """
+    outer = [v for v in mat.variables if not v.inside]
+    found = [v for v in outer if prod(v.shape)] or outer
     if len(found) == 1:
         return found[0]
     if found:
-        shapes = ", ".join(sizes(v.shape) for v in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise ClipError(
-            f"{len(found)} numeric variables ({shapes}), expected one: which is meant is not clear"
-        )
-    what = f"only {', '.join(sorted(set(others))[:5])}" if others else "no variable at all"
-    raise ClipError(f"no numeric variable: {what} found, expected one full, real, numeric array")
+        raise ClipError(f"{_several(found)}, expected one: which is meant is not clear")
+    raise _none(mat)
 
 
-def as_cine(variable: Variable) -> Cine:
-    """Read a variable's shape as a cine; raises ClipError where that is impossible.
+def cine_variable(mat: MatFile, name: str | None) -> Variable:
+    """Return the variable that holds the frames; scalars, vectors and empty ones don't count.
 
-    H x W x C x N with C 1 or 3 and H x W x N are cines. MATLAB drops trailing ones, so H x W x 3 is
-    read as one colour frame; three grey frames would be rejected, since their channels differ.
+    Args:
+        mat: The open file.
+        name: Its name, where that was declared.
+
+    Returns:
+        The variable.
+
+    Raises:
+        ClipError: There is none, several could be, or none has that name.
     """
-    shape = variable.shape
-    if len(shape) == 4:
-        height, width, channels, count = shape
-    elif len(shape) == 3 and shape[2] == 3:
-        (height, width, channels), count = shape, 1
-    elif len(shape) == 3:
-        (height, width, count), channels = shape, 1
-    else:
+    if mat.version == "v4":
+        raise ClipError("a v4 .mat file, which can hold no cine: save it as v5 or v7.3")
+    if name is not None:
+        for variable in mat.variables:
+            if variable.name == name:
+                return variable
+        shapes = ", ".join(f"{v.name} of {sizes(v.shape)}" for v in mat.variables[:5])
         raise ClipError(
-            f"a variable of {sizes(shape)}, expected height x width x 3 x frames "
-            "(or height x width x frames)"
+            f"no numeric variable {name}, as ingestion.variable says; found: {shapes or 'none'}"
         )
-    if min(shape) < 1:
-        raise ClipError(f"an empty variable of {sizes(shape)}: it holds no frame")
-    if channels not in (1, 3):
+    outer = [v for v in mat.variables if not v.inside]
+    found = [v for v in outer if prod(v.shape)] or outer
+    cines = [v for v in found if v.could_be_cine]
+    if len(found) == 1 or len(cines) == 1:
+        return (cines or found)[0]
+    if found:
         raise ClipError(
-            f"{channels} channels in a variable of {sizes(shape)}, expected 3 equal ones, or 1"
+            f"{_several(cines or found)}, expected one cine: which is meant is not clear; name it "
+            "with --set ingestion.variable=NAME"
         )
-    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+    fields = [v.name for v in mat.variables if v.inside and v.could_be_cine]
+    if fields:
         raise ClipError(
-            f"frames of {height}x{width} pixels (height x width), expected sides of "
-            f"{MIN_SIDE} to {MAX_SIDE}"
+            f"no numeric variable at the top, but fields of a struct ({', '.join(fields[:3])}): "
+            f"name the one that holds the frames with --set ingestion.variable={fields[0]}"
         )
-    return Cine(height, width, channels, count)
+    raise _none(mat)
+
+
+def _several(found: Sequence[Variable]) -> str:
+    shapes = ", ".join(sizes(v.shape) for v in found[:5]) + (", ..." if len(found) > 5 else "")
+    return f"{len(found)} numeric variables ({shapes})"
+
+
+def _none(mat: MatFile) -> ClipError:
+    others = sorted(set(mat.others))[:5]
+    what = f"only {', '.join(others)}" if others else "no variable at all"
+    return ClipError(f"no numeric variable: {what} found, expected one full, real, numeric array")
+
+
+def refuse_bomb(variable: Variable, file_bytes: int) -> None:
+    """Refuse what would take long to inflate, for the size of its file.
+
+    Args:
+        variable: The variable with the frames.
+        file_bytes: Size of the file.
+
+    Raises:
+        ClipError: It is larger than ``FREE_BYTES``, and was compressed too far for a clip.
+    """
+    if variable.size > max(FREE_BYTES, MAX_LARGE_EXPANSION * file_bytes):
+        raise ClipError(
+            f"a variable of {sizes(variable.shape)} {variable.stored.name} in a file of "
+            f"{file_bytes / 1e6:.1f} MB: {variable.size / 1e6:.0f} MB would be inflated, expected "
+            f"{FREE_BYTES >> 20} MB or {MAX_LARGE_EXPANSION} times the file's size at most"
+        )
 
 
 def too_large(variable: Variable) -> ClipError:
@@ -145,8 +233,3 @@ def too_large(variable: Variable) -> ClipError:
         f"a variable of {sizes(variable.shape)} {variable.dtype} declared, which is more than the "
         "file can hold: it is damaged, or made to mislead"
     )
-
-
-def channels_differ(frame: int) -> ClipError:
-    """The error for a frame whose colour channels are not equal; ``frame`` counts from 0."""
-    return ClipError(f"the colour channels of frame {frame + 1} differ, expected three equal ones")

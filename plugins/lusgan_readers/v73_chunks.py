@@ -1,27 +1,26 @@
-"""Reads channel 0 of a v7.3 cine, a band of frames at a time, each chunk once.
+"""Reads the frames of a v7.3 cine, a band of frames at a time, each chunk once.
+
+Of a clip in colour channels, a chunk of a further channel whose stored bytes equal those of the
+first is not inflated: equal bytes are equal numbers.
 
 Shapes: N frames, C channels, W width, H height.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 from typing import Any, TypeVar
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import ClipError
-from lusgan_readers.inflate import inflate_exactly
-from lusgan_readers.mat_variable import Cine, channels_differ
+from lusgan_readers.mat_variable import Cine
+from lusgan_readers.v73_storage import MAX_BLOCK_BYTES, Storage
 
 T = TypeVar("T")
-
-MAX_BAND_BYTES = 256 << 20
-"""Largest band, and largest chunk, in bytes: a few frames, however large they are."""
 
 
 class Bands:
@@ -29,68 +28,45 @@ class Bands:
 
     frames: int
 
-    def __init__(self, data: h5py.Dataset, cine: Cine) -> None:
+    def __init__(self, data: Storage, cine: Cine) -> None:
         """``data`` has the axes (N, C, W, H), (N, W, H) or (C, W, H). Raises ClipError."""
-        self._data, self._cine, self._dtype = data, cine, data.dtype
-        self._axes = "NCWH" if data.ndim == 4 else "CWH" if cine.channels == 3 else "NWH"
-        self._chunk = self._four(data.chunks or data.shape, 1)
-        self._chunk_bytes = prod(self._chunk) * self._dtype.itemsize
-        self.frames = min(self._chunk[0], cine.count) if data.chunks else 1
-        shape = (self.frames, cine.width, cine.height)
-        if self.frames > 4 and prod(shape) * self._dtype.itemsize > MAX_BAND_BYTES:
+        self._data, self._cine = data, cine
+        self._axes = "NCWH" if len(data.shape) == 4 else "CWH" if cine.channels == 3 else "NWH"
+        self._chunk = self._four(data.block, 1)
+        self.frames = min(self._chunk[0], cine.count) if data.is_chunked else 1
+        shape = (self.frames, cine.channels, cine.width, cine.height)
+        if self.frames > 4 and prod(shape) * data.dtype.itemsize > MAX_BLOCK_BYTES:
             raise ClipError(
                 f"chunks that span {self._chunk[0]} frames, too many to hold at once: save the "
                 "clip again from MATLAB, or with chunks of one frame"
             )
-        self._band = np.empty(shape, self._dtype)
-        self._direct = bool(data.chunks) and _only_deflated(data)
+        self._band = np.empty(shape, data.dtype)
 
-    def read(self, start: int) -> NDArray[Any]:
-        """Channel 0 of the frames from ``start`` on, (n, W, H), in the buffer of the last call.
+    def read(self, start: int) -> Iterator[NDArray[Any]]:
+        """The frames from ``start`` on, in the buffer of the last call.
 
-        Raises ClipError where channels differ, and whatever h5py raises on a damaged file.
+        Each is (W, H) where its channels are equal, else (C, W, H). Raises ClipError.
         """
         band = self._band[: min(self.frames, self._cine.count - start)]
-        channels = self._cine.channels if start == 0 else 1
-        if self._direct:
-            self._read_chunks(start, channels, band)
-        else:
-            self._read_library(start, channels, band)
-        return band
-
-    def _read_chunks(self, start: int, channels: int, band: NDArray[Any]) -> None:
-        """Fill ``band`` from the chunks that hold any of the first ``channels`` channels."""
+        equal = [True] * len(band)
         _, c_step, w_step, h_step = self._chunk
-        _, width, height = band.shape
-        for c, w, h in product(
-            range(0, channels, c_step), range(0, width, w_step), range(0, height, h_step)
-        ):
-            block = self._inflate((start, c, w, h))[: len(band), :, : width - w, : height - h]
-            place = band[:, w : w + w_step, h : h + h_step]
-            for i in range(min(c_step, self._cine.channels - c)):
-                if c + i == 0:
-                    place[...] = block[:, 0]
-                else:
-                    _compare(place, block[:, i], start)
-
-    def _inflate(self, offset: tuple[int, int, int, int]) -> NDArray[Any]:
-        """The chunk at ``offset``, (N, C, W, H); beyond the dataset's edge it holds anything."""
-        skipped, raw = self._data.id.read_direct_chunk(self._own(offset))
-        if not skipped:
-            raw = inflate_exactly(raw, self._chunk_bytes)
-        elif len(raw) != self._chunk_bytes:
-            raise ClipError(
-                f"a chunk of {len(raw)} bytes, expected {self._chunk_bytes}: damaged file"
-            )
-        return np.frombuffer(raw, self._dtype).reshape(self._chunk)
-
-    def _read_library(self, start: int, channels: int, band: NDArray[Any]) -> None:
-        """Fill ``band`` through the HDF5 library, which knows every filter."""
-        corner = (slice(start, start + len(band)), slice(0, channels), slice(None), slice(None))
-        block = self._data[self._own(corner)].reshape(len(band), channels, *band.shape[1:])
-        band[...] = block[:, 0]
-        for i in range(1, channels):
-            _compare(band, block[:, i], start)
+        _, channels, width, height = band.shape
+        for w, h in product(range(0, width, w_step), range(0, height, h_step)):
+            first: tuple[bytes, int] | None = None
+            for c in range(0, channels, c_step):
+                place = band[:, c : c + c_step, w : w + w_step, h : h + h_step]
+                stored = self._data.raw(self._own((start, c, w, h)))
+                if c_step == 1 and stored == first:
+                    place[...] = band[:, :1, w : w + w_step, h : h + h_step]
+                    continue
+                first = stored if first is None else first
+                block = self._data.numbers(*stored).reshape(self._chunk)
+                place[...] = block[tuple(slice(0, n) for n in place.shape)]
+                one = band[:, :1, w : w + w_step, h : h + h_step]
+                for i in range(len(band)):
+                    equal[i] = equal[i] and _equal(one[i], place[i])
+        for i, frame in enumerate(band):
+            yield frame[0] if equal[i] else frame
 
     def _four(self, own: Sequence[int], missing: int) -> tuple[int, ...]:
         """Numbers for the dataset's axes, as numbers for N, C, W, H."""
@@ -102,17 +78,7 @@ class Bands:
         return tuple(value for axis, value in zip("NCWH", four, strict=True) if axis in self._axes)
 
 
-def _compare(one: NDArray[Any], other: NDArray[Any], start: int) -> None:
-    """Raise ClipError where two channels (n, W, H) of the frames from ``start`` on differ."""
-    if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
-        raise channels_differ(start + int(np.any(one != other, axis=(1, 2)).argmax()))
-
-
-def _only_deflated(data: h5py.Dataset) -> bool:
-    """Whether inflating a chunk gives its numbers as numpy would hold them."""
-    plist = data.id.get_create_plist()
-    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-    if data.dtype.itemsize == 1:
-        filters = [f for f in filters if f != h5py.h5z.FILTER_SHUFFLE]  # single bytes stay put
-    same_type = data.id.get_type() == h5py.h5t.py_create(data.dtype)
-    return filters == [h5py.h5z.FILTER_DEFLATE] and bool(same_type)
+def _equal(one: NDArray[Any], several: NDArray[Any]) -> bool:
+    """Whether channels (C, W, H) equal the one of (1, W, H); NaN equals NaN."""
+    one = np.broadcast_to(one, several.shape)
+    return np.array_equal(one, several, equal_nan=one.dtype.kind == "f")

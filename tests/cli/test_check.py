@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
 
@@ -16,11 +18,16 @@ from lusgan_core.calls.call import StageContext
 from lusgan_core.domain import ExamRecord
 from lusgan_core.ingestion import stage
 from lusgan_core.ingestion.discover import discover
+from lusgan_core.ingestion.readers import choose_readers
+from lusgan_core.preprocessing.exam import ExamPreprocessor
+from lusgan_core.preprocessing.options import PreprocessingOptions
 from lusgan_core.registry import installed
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
 from lusgan_core.testing.exporters import some_frames
 from lusgan_exporters.mat import EXPORTER, MatExport
+from matfiles import matrix, open_mat, v5
+from screens_of_fans import fan_clip
 from small_readers import RAW
 from tiny_runs import write_exams
 
@@ -86,6 +93,93 @@ def test_patients_without_a_scored_frame_are_counted_apart(lusgan, tmp_path: Pat
     found = json.loads(lusgan("check", exams, "--json").out)
     assert (found["patients"], found["patients_with_scored_frames"]) == (3, 2)
     assert "2 of 3 patients have frames with a score" in lusgan("check", exams).out
+
+
+def black(clip: np.ndarray) -> np.ndarray:
+    return clip * 0
+
+
+def four_dots(clip: np.ndarray) -> np.ndarray:
+    dots = clip * 0
+    dots[::40, ::40] = 255
+    return dots
+
+
+def fan(clip: np.ndarray) -> np.ndarray:
+    frames = fan_clip(clip.shape[3], 96, 120)
+    return frames.transpose(1, 2, 0)[:, :, None].repeat(3, 2)
+
+
+def named(clip: np.ndarray) -> np.ndarray:
+    clip = fan(clip)
+    clip[1:5, 1:9] = 255
+    return clip
+
+
+def parted(clip: np.ndarray) -> np.ndarray:
+    clip = np.minimum(clip, 250)
+    clip[30, 30, 0] += 3
+    return clip
+
+
+def changed(exams: Path, change: Callable[[np.ndarray], np.ndarray]) -> str:
+    """Rewrite the first clip without a mask as another; its path in the exams."""
+    masked = {mask.name.removesuffix("_mask.png") for mask in exams.rglob("*_mask.png")}
+    clips = [f for f in sorted(exams.rglob("convex_*.mat")) if "_score" not in f.name]
+    file = next(f for f in clips if f.stem not in masked)
+    with open_mat(open_source(exams), str(file.relative_to(exams))) as clip:
+        frames = np.stack(list(clip.frames())).transpose(1, 2, 0)[:, :, None].repeat(3, 2)
+    file.write_bytes(v5(matrix(change(frames))))
+    return str(file.relative_to(exams))
+
+
+@pytest.mark.parametrize("change", [black, four_dots])
+def test_what_a_run_rejects_check_rejects(
+    lusgan, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """A clip without a fan is told by check, with the very reason of the run."""
+    exams = write_exams(tmp_path / "exams")
+    file = changed(exams, change)
+    (told,) = json.loads(lusgan("check", exams, "--json").out)["rejected"]
+    assert told["file"] == file
+    assert "no fan found" in told["reason"]
+    source, store = open_source(exams), LocalStore(tmp_path / "store")
+    exam = next(e for e in discover(source).exams if file.startswith(f"{e.patient}/{e.exam}/"))
+    read = stage.run(stage.call(exam, 1), StageContext(store, source)).data
+    work = ExamPreprocessor(
+        source, choose_readers(), store, PreprocessingOptions(geometry="fit"), None, "00000000"
+    )
+    (rejected,) = work.preprocess(read)[0].rejected
+    assert rejected.reason == told["reason"]
+
+
+def test_what_is_bright_outside_the_fan_is_told(lusgan, tmp_path: Path) -> None:
+    """A name burnt into the frames is pointed at; so are channels that differ, and by how much."""
+    exams = write_exams(tmp_path / "exams")
+    file = changed(exams, fan)
+    assert file not in json.loads(lusgan("check", exams, "--json").out)["bright_outside_fan"]
+    changed(exams, named)
+    found = json.loads(lusgan("check", exams, "--json").out)
+    assert file in found["bright_outside_fan"]
+    assert "something bright outside of the fan or mask" in lusgan("check", exams).out
+    assert found["largest_channel_difference"] == 0
+    changed(exams, parted)
+    found = json.loads(lusgan("check", exams, "--json").out)
+    assert (found["clips_with_unequal_channels"], found["largest_channel_difference"]) == (1, 3)
+    assert "differ by up to 3 grey levels" in lusgan("check", exams).out
+
+
+def test_axes_can_be_declared(lusgan, tmp_path: Path) -> None:
+    """`--set ingestion.axes=NHW` reaches the reader, and an order that is none is refused."""
+    exams = write_exams(tmp_path / "exams")
+    file = changed(exams, lambda clip: clip[:, :, 0].transpose(2, 0, 1))
+    assert lusgan("check", exams, "--set", "ingestion.axes=XYZ").code == 2
+    only = tmp_path / "one" / file
+    only.parent.mkdir(parents=True)
+    for part in (file, file.replace(".mat", "_score.mat")):
+        (tmp_path / "one" / part).write_bytes((exams / part).read_bytes())
+    found = lusgan("check", tmp_path / "one", "--set", "ingestion.axes=NHW", "--json")
+    assert json.loads(found.out)["usable_clips"] == 1
 
 
 def test_strict_fails(lusgan, broken) -> None:

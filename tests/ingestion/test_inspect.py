@@ -8,6 +8,7 @@ from lusgan_core.ingestion.inspect import inspect_exam
 from matfiles import MemorySource, cine, matrix, v5, v73, verify_mat
 
 SCORES = np.array([[0, 1, 1], [0, 0, 1], [0, 0, 1]], float)
+HOSPITAL = {"score_form": "cumulative"}
 MASK = png(np.full((24, 18), 255, np.uint8))
 
 
@@ -36,8 +37,14 @@ def test_a_record_tells_what_is_in_an_exam() -> None:
     (exam,) = discover(source).exams
     record = inspect_exam(source, exam)
     one, two = record.clips
-    assert (one.details, one.dtype) == ({"mat_version": "v5", "variable": "frames"}, "uint8")
-    assert (two.details, two.dtype) == ({"mat_version": "v7.3", "variable": "film"}, "float64")
+    assert (one.details, one.dtype) == (
+        {**HOSPITAL, "mat_version": "v5", "variable": "frames"},
+        "uint8",
+    )
+    assert (two.details, two.dtype) == (
+        {**HOSPITAL, "mat_version": "v7.3", "variable": "film"},
+        "float64",
+    )
     for clip in (one, two):
         assert (clip.height, clip.width, clip.channels, clip.frames) == (24, 18, 3, 5)
         assert clip.scores == (0, 1, 3, -1, -1)

@@ -112,3 +112,19 @@ def test_flipped_bytes_never_surprise(name: str, campaign: Campaign) -> None:
         except ClipError:
             refused += 1
     campaign.row(file=f"mask, {name}", damaged=campaign.size, refused=refused)
+
+
+@pytest.mark.campaign("files")
+@pytest.mark.parametrize("name", GOOD)
+def test_damage_is_never_taken_for_another_mask(name: str, campaign: Campaign) -> None:
+    """A picture with a changed byte is refused, unless it gives the very same mask."""
+    rng, refused = campaign.chance(f"same {name}"), 0
+    for _ in range(campaign.size):
+        data = bytearray(GOOD[name])
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        try:
+            np.testing.assert_array_equal(read(bytes(data)), KEEP)
+        except ClipError:
+            refused += 1
+    assert refused == campaign.size, "all of a PNG file is under a checksum, or tells what it is"
+    campaign.row(file=f"mask, {name}, one bit", damaged=campaign.size, refused=refused)

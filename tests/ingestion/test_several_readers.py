@@ -423,3 +423,17 @@ def test_clips_of_one_name_in_an_exam_are_told_apart() -> None:
 
     (exam,) = look({"a/IM1.raw": raw(1), "b/IM1.raw": raw(1)}, replace(RAW, find=find)).exams
     assert [clip.name for clip in exam.clips] == ["IM1", "IM1_2"]
+
+
+def test_what_is_declared_of_all_clips_reaches_the_readers_that_have_it() -> None:
+    """`ingestion.axes` is in the key of exams whose reader has such an option, and gives way to its
+    own; a reader without it goes unchanged."""
+    known = registry(RAW)
+    found = look(TREE, RAW)
+    declared = ingestion.IngestionOptions(axes="NHW", grey_range=(0, 4095))
+    both, raw_alone = (ingestion.call(exam, 1, declared, known) for exam in found.exams)
+    assert both.options["readers"]["mat"]["axes"] == "NHW"
+    assert both.options["readers"]["mat"]["grey_range"] == [0, 4095]
+    assert raw_alone.options == ingestion.call(found.exams[1], 1, None, known).options
+    own = ingestion.IngestionOptions(axes="NHW", readers={"mat": {"axes": "HNW"}, "raw": {}})
+    assert ingestion.call(found.exams[0], 1, own, known).options["readers"]["mat"]["axes"] == "HNW"

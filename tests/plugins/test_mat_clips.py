@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -15,9 +16,12 @@ from hypothesis import strategies as st
 
 from campaigns import Campaign
 from lusgan_core.errors import ClipError, ExamError
+from lusgan_core.ingestion.clip import open_clip
+from lusgan_core.ingestion.readers import choose_readers
 from matfiles import (
     COMPLEX,
     MemorySource,
+    as_clip,
     cine,
     element,
     matrix,
@@ -45,7 +49,7 @@ def v4() -> bytes:
 
 def coloured(frame: int) -> np.ndarray:
     array = cine()
-    array[7, 7, 1, frame] ^= 1
+    array[7, 7, 1, frame] ^= 128
     return array
 
 
@@ -99,7 +103,12 @@ BAD = {
     "terabytes": (v5(matrix(cine(), dims=(8192, 8192, 3, 100_000))), "made to mislead"),
     "overflowing": (v5(matrix(cine(), dims=(2**31 - 1,) * 4)), "made to mislead"),
     "fewer numbers": (v5(matrix(cine(), dims=(24, 18, 3, 6))), "expected 7776"),
-    "two variables": (v5(matrix(cine()), matrix(cine(), "b")), "2 numeric variables"),
+    "two cines": (v5(matrix(cine()), matrix(cine(), "b")), "2 numeric variables.*variable=NAME"),
+    "two vectors": (v5(matrix(np.ones((1, 9))), matrix(np.ones((1, 9)), "b")), "2 numeric"),
+    "html": (b"<!DOCTYPE html><html>" + bytes(300), "HTML"),
+    "git lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(300), "a gzip file"),
+    "0 and 1 alone": (v5(matrix(cine("bool").astype(float))), "0 and 1 alone.*grey_range"),
     "only private": (v5(matrix(cine(), "__a")), "no numeric variable"),
     "cell": (v5(matrix(cine(), number=1)), "only cell found"),
     "struct": (v5(matrix(cine(), number=2)), "only struct found"),
@@ -112,7 +121,7 @@ BAD = {
     "four channels": (v5(matrix(np.ones((16, 16, 4, 2)))), "4 channels"),
     "no frames": (v5(matrix(np.ones((16, 16, 3, 0)))), "holds no frame"),
     "no pixels": (v5(matrix(np.ones((0, 16, 3, 4)))), "holds no frame"),
-    "tiny frames": (v5(matrix(np.ones((15, 16, 3, 4)))), "15x16 pixels"),
+    "tiny frames": (v5(matrix(np.ones((15, 16, 3, 4)) * 9)), "15x16 pixels"),
     "huge frames": (v5(matrix(np.ones((16, 8193, 1, 2), np.uint8))), "16x8193 pixels"),
     "colour": (v5(matrix(coloured(0))), "frame 1 differ"),
     "colour in the last frame": (v5(matrix(coloured(4))), "frame 5 differ"),
@@ -125,6 +134,109 @@ def test_bad_clips_are_refused_with_their_reason(data: bytes, reason: str) -> No
     """Each kind of damage or misuse is told by name."""
     with pytest.raises(ClipError, match=reason):
         verify(data)
+
+
+def test_a_variable_above_4_gb_says_so() -> None:
+    """Octave writes more than v5 can hold, with the length cut to 32 bits: save it as v7.3."""
+    array = np.zeros((16, 16), np.uint8)
+    data = v5(matrix(array, dims=(16, 16, 1, 1 + 2**24)))  # 256 bytes and 2^32
+    with pytest.raises(ClipError, match=r"larger than the 4 GB that v5 can hold.*-v7.3"):
+        verify(data)
+
+
+def test_padding_behind_the_last_variable_is_passed_over() -> None:
+    """Zeros at the end of a file, as block devices and some tools leave, are no damage."""
+    verify(GOOD + bytes(512))
+    with pytest.raises(ClipError, match="type 0"):
+        verify(GOOD + bytes(511) + b"x")
+
+
+def test_dimensions_may_be_unsigned() -> None:
+    """Type uint32 for dimensions is valid; scipy reads it since its issue 3288."""
+    signed, unsigned = struct.pack("<II", 5, 16), struct.pack("<II", 6, 16)
+    data = v5(matrix(cine()).replace(signed, unsigned, 1))
+    np.testing.assert_array_equal(read(data), read(GOOD))
+
+
+@pytest.mark.parametrize("write", [lambda *v: v5(*(matrix(a, n) for n, a in v)), v73])
+def test_numbers_beside_the_frames_are_kept(write: Callable[..., bytes]) -> None:
+    """One variable can be the cine; frame rate and scale beside it go into the record, the rest
+    (empty ones, vectors) does not matter."""
+    clip = ("frames", cine())
+    beside = [("FrameRate", np.array([[25.0]])), ("pixels_per_cm", np.array([[40.0]]))]
+    data = write(*beside, clip, ("note", np.zeros((0, 0))), ("t", np.arange(7.0)[None]))
+    np.testing.assert_array_equal(read(data), read(GOOD))
+    with open_mat(MemorySource({"clip": data}), "clip") as opened:
+        assert opened.details["frame_rate_hz"] == 25
+        assert opened.details["pixels_per_cm"] == 40
+        assert opened.details["variable"] == "frames"
+    timed = write(clip, ("time_s", np.arange(5.0)[None] / 20))
+    with open_mat(MemorySource({"clip": timed}), "clip") as opened:
+        assert opened.details["frame_rate_hz"] == 20
+
+
+def declared(data: bytes, **options: object) -> np.ndarray:
+    """The frames of a clip, of which something is declared."""
+    source, readers = MemorySource({"clip": data}), choose_readers({"mat": {}}, declared=options)
+    with open_clip(source, as_clip("clip"), readers) as clip:
+        return np.stack(list(clip.frames()))
+
+
+def test_the_variable_can_be_named() -> None:
+    """Of two cines the one that is named is read; a name that is not there lists what is."""
+    data = v5(matrix(cine(), "a"), matrix(cine() ^ 255, "b"))
+    np.testing.assert_array_equal(declared(data, variable="b"), 255 - read(GOOD))
+    with pytest.raises(ClipError, match=r"no numeric variable c.*a of 24x18x3x5"):
+        declared(data, variable="c")
+
+
+def test_the_grey_range_can_be_declared() -> None:
+    """12 and 16 bits and decibels become grey levels by the values that are black and white."""
+    twelve = np.array([0, 2047, 4095, 5000], np.uint16).repeat(64).reshape(16, 16, 1, 1)
+    frames = declared(v5(matrix(twelve)), grey_range=(0, 4095))
+    assert np.unique(frames).tolist() == [0, 127, 255]
+    decibels = np.array([-80.0, -60, -30, 0]).repeat(64).reshape(16, 16, 1, 1)
+    frames = declared(v5(matrix(decibels)), grey_range=(-60, 0))
+    assert np.unique(frames).tolist() == [0, 128, 255]
+    black_white = declared(v5(matrix(cine("bool").astype(float))), grey_range=(0, 1))
+    np.testing.assert_array_equal(black_white, read(v5(matrix(cine("bool")))))
+
+
+@pytest.mark.parametrize("write", [lambda a: v5(matrix(a)), lambda a: v73(("frames", a))])
+@pytest.mark.parametrize("frame", [0, 4])
+def test_channels_that_rounding_parts_are_grey(write: Callable[..., bytes], frame: int) -> None:
+    """One rule for all formats: up to 8 levels are taken, and told; more is a colour overlay."""
+    array = cine() // 2
+    array[3, 3, 2, frame] += 8
+    with open_mat(MemorySource({"clip": write(array)}), "clip") as clip:
+        frames = np.stack(list(clip.frames()))
+        assert clip.colour_gap == 8
+    expected = np.rint(array.mean(axis=2)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(frames, expected)
+    array[3, 3, 2, frame] += 1
+    with pytest.raises(
+        ClipError, match=f"frame {frame + 1} differ by up to 9 grey levels.*Doppler"
+    ):
+        verify(write(array))
+
+
+@pytest.mark.parametrize("version", ["v5", "v7.3"])
+def test_what_would_take_long_to_inflate_is_refused(version: str) -> None:
+    """1.6 GB in a file of 2 MB would be half a minute of work: it is refused at once."""
+    array = np.zeros((1024, 1024, 1, 1600), np.uint8)
+    if version == "v5":
+        packer = zlib.compressobj(1)
+        head = matrix(array[..., :0], dims=array.shape)[:-8] + struct.pack("<II", 2, array.nbytes)
+        head = head[:4] + struct.pack("<I", len(head) - 8 + array.nbytes) + head[8:]
+        packed = packer.compress(head)
+        for _ in range(1600):
+            packed += packer.compress(bytes(1 << 20))
+        data = v5(pack(packed + packer.flush()), compressed=False)
+    else:
+        data = v73(("frames", array), chunks=(100, 1, 1024, 1024), compression="gzip")
+    assert len(data) < 8 << 20
+    with pytest.raises(ClipError, match="1678 MB would be inflated"):
+        open_mat(MemorySource({"clip": data}), "clip")
 
 
 def values(*some: float, dtype: str = "float64") -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from lusgan_core.errors import ClipError
-from lusgan_readers.mat_variable import Cine
+from lusgan_readers.mat_variable import Cine, Variable
 from lusgan_readers.v73_chunks import Bands
+from lusgan_readers.v73_storage import Storage
 from matfiles import DTYPES, MemorySource, as_matlab, cine, open_mat, v73, verify_mat
 
 STORAGE = {  # for clips of 5 frames, 3 channels, 18 x 24
@@ -62,42 +63,48 @@ def test_big_endian_numbers(dtype: str) -> None:
 def test_channels_of_the_first_frame_are_compared(chunks: tuple | None) -> None:
     """A first frame in colour is noticed, wherever its channels are stored."""
     array = cine()
-    array[3, 3, 2, 0] ^= 1
+    array[3, 3, 2, 0] ^= 128
     storage = {"chunks": chunks, "compression": "gzip"} if chunks else {}
     with pytest.raises(ClipError, match="colour channels of frame 1 differ"):
         frames(v73(("frames", array), **storage))
 
 
-@pytest.mark.parametrize("storage", ["three channels", "several frames"])
+@pytest.mark.parametrize("storage", STORAGE)
 @pytest.mark.parametrize("frame", [2, 4])
-def test_channels_in_one_chunk_are_always_compared(storage: str, frame: int) -> None:
-    """A later frame in colour is noticed, and named, where its channels are inflated anyway."""
+def test_channels_of_every_frame_are_compared(storage: str, frame: int) -> None:
+    """A later frame in colour is noticed, and named, however the channels are stored."""
     array = cine()
-    array[3, 3, 1, frame] ^= 1
+    array[3, 3, 1, frame] ^= 128
     with pytest.raises(ClipError, match=f"colour channels of frame {frame + 1} differ"):
         frames(v73(("frames", array), **STORAGE[storage]))
 
 
 def test_chunks_that_span_a_whole_long_clip_are_refused() -> None:
     """A chunk so deep that its frames cannot be held at once is refused before any is read."""
-    with h5py.File(io.BytesIO(), "w") as hdf5:
-        deep = hdf5.create_dataset("frames", (5000, 3, 500, 500), "u1", chunks=(5000, 1, 1, 500))
-        with pytest.raises(ClipError, match="span 5000 frames"):
-            Bands(deep, Cine(500, 500, 3, 5000))
+    shape, chunks = (5000, 3, 500, 500), (5000, 1, 1, 500)
+    variable = Variable("f", shape[::-1], np.dtype("u1"), np.dtype("u1"))
+    told = {
+        "layout": "chunks",
+        "chunks": chunks,
+        "expected": 1500,
+        "filters": [[1, "deflate"]],
+        "stored": [[[0, c, w, 0], 0, 10**5, 0] for c in range(3) for w in range(500)],
+    }
+    deep = Storage(io.BytesIO(), 1 << 30, variable, told)
+    with pytest.raises(ClipError, match="span 5000 frames"):
+        Bands(deep, Cine(500, 500, 3, 5000))
 
 
-def test_only_the_first_channel_is_read() -> None:
-    """Damage in another channel's chunk of a later frame goes unnoticed: it is never inflated."""
+def test_damage_in_any_channel_is_noticed() -> None:
+    """Chunks of further channels are compared as stored, and inflated where they differ."""
     array = cine()
-    data = bytearray(v73(("frames", array), **STORAGE["one channel"]))
-    with h5py.File(io.BytesIO(data)) as file:
-        other = file["frames"].id.get_chunk_info_by_coord((3, 2, 0, 0))
-        first = file["frames"].id.get_chunk_info_by_coord((3, 0, 0, 0))
-    data[other.byte_offset + other.size // 2] ^= 255
-    np.testing.assert_array_equal(frames(bytes(data)), array[:, :, 0].transpose(2, 0, 1))
-    data[first.byte_offset + first.size // 2] ^= 255
-    with pytest.raises(ClipError, match="damaged"):
-        frames(bytes(data))
+    for channel in range(3):
+        data = bytearray(v73(("frames", array), **STORAGE["one channel"]))
+        with h5py.File(io.BytesIO(data)) as file:
+            chunk = file["frames"].id.get_chunk_info_by_coord((3, channel, 0, 0))
+        data[chunk.byte_offset + chunk.size // 2] ^= 255
+        with pytest.raises(ClipError, match="damaged"):
+            frames(bytes(data))
 
 
 def test_matlabs_own_groups_are_passed_over() -> None:
@@ -110,8 +117,8 @@ def test_matlabs_own_groups_are_passed_over() -> None:
 
 
 def test_one_numeric_variable_is_needed() -> None:
-    """Two numeric variables, or none, are refused with what was found."""
-    two = v73(("frames", cine()), ("fps", np.ones((1, 1))))
+    """Two cines, or no numeric variable, are refused with what was found."""
+    two = v73(("frames", cine()), ("more", cine()))
     with pytest.raises(ClipError, match="2 numeric variables"):
         frames(two)
     with pytest.raises(ClipError, match="only char found"):
@@ -190,7 +197,11 @@ def declared(shape: tuple[int, ...], **storage: object) -> bytes:
         ((10**6, 3, 800, 1068), {}, "more than the file can hold"),
         ((5, 3, 18, 24), {"chunks": (1, 1, 18, 24)}, "0 of the variable's 15 chunks"),
         ((1, 1, 16, 16), {}, "never written"),
-        ((0, 3, 18, 24), {"chunks": (1, 1, 18, 24), "maxshape": (None, 3, 18, 24)}, "empty"),
+        (
+            (0, 3, 18, 24),
+            {"chunks": (1, 1, 18, 24), "maxshape": (None, 3, 18, 24)},
+            "empty|no frame",
+        ),
         ((5, 3, 20, 24), {"chunks": (1, 1, 1, 1)}, "0 of the variable's 7200"),
     ],
 )
