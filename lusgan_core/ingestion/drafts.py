@@ -94,12 +94,17 @@ def sort_findings(
         ConfigError: Two readers recognise the same objects.
     """
     owners = _owners(findings, readers)
+    refused: list[tuple[str, Refused]] = []
     for name, several in findings.items():
         for one in several:
             if isinstance(one, FoundClip):
                 _sort_clip(one, name, found)
             elif isinstance(one, Refused) and name in owners.get(one.stat.key, [name]):
-                _sort_refused(one, name, found)
+                refused.append((name, one))
+    told: dict[str, str] = {}
+    for name, one in sorted(refused, key=lambda r: not (r[1].patient and r[1].exam)):
+        if told.setdefault(one.stat.key, name) == name:  # who knows its exam tells, and only once
+            _sort_refused(one, name, found)
 
 
 def _sort_clip(clip: FoundClip, reader: str, found: Drafts) -> None:
