@@ -131,6 +131,7 @@ def _passes(
         file = objects.open()
         stack.callback(file.close)
         decoded = iter_pixels(file)
+        stack.callback(decoded.close)  # before the file, in which it seeks once more
         number = 0
         while True:
             number += 1
@@ -147,6 +148,7 @@ def _passes(
             if made.shape[:2] != size:
                 raise ClipError(f"frame {number} has another size than declared: damaged")
             yield made[None]
+        decoded.close()
         file.close()
 
     return frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
@@ -197,6 +198,20 @@ def test_what_cannot_be_used_is_told(tags: dict[str, Any], text: str) -> None:
             frames_of(data)
     else:
         assert text in reason(data)
+
+
+def test_a_pass_that_ends_midway_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pydicom's own generator is closed before its file, in which it seeks when it ends."""
+    seen: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    source = MemorySource({"a.dcm": dicom(moving(4), "rle"), "t.csv": table(*ROWS)})
+    (exam,) = discover(source, readers=choose_readers({"dicom": {}})).exams
+    with open_dicom(FilesOfClip(source, exam.clips[0]), DicomOptions()) as clip:
+        left = clip.frames()
+        next(left)
+    del left
+    gc.collect()
+    assert seen == []
 
 
 def test_a_mark_is_found_behind_long_tags_and_in_compressed_ones() -> None:
