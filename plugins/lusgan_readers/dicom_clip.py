@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +130,7 @@ def _passes(
     def frames() -> Iterator[NDArray[np.uint8]]:
         file = objects.open()
         stack.callback(file.close)
-        decoded = iter_pixels(file)
+        decoded = cast("Generator[NDArray[Any], None, None]", iter_pixels(file))
         stack.callback(decoded.close)  # before the file, in which it seeks once more
         number = 0
         while True:
