@@ -29,6 +29,7 @@ import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
 from lusgan_core.clips import (
+    LABELS,
     Belonging,
     Clip,
     ClipObjects,
@@ -65,6 +66,7 @@ __all__ = [
     "API_VERSION",
     "AREAS",
     "HELD_OUT",
+    "LABELS",
     "MODEL_MADE",
     "REAL",
     "SCORES",

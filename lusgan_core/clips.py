@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LABELS = "labels"
+"""Among the facts of a clip: what raters said of it, as ``FoundClip.facts`` describes."""
+
 Json = Any
 """Anything that survives JSON: texts, numbers, booleans, None, lists and mappings of these."""
 
@@ -105,7 +108,11 @@ class FoundClip:
     """Further objects by the part that they play; ``ClipObjects.open`` takes that name."""
     facts: Mapping[str, Json] = field(default_factory=dict)
     """JSON that ``Reader.open`` gets again. It counts in the exam's digest, so that a row of a
-    table that holds many clips belongs here, and not the table into ``others``."""
+    table that holds many clips belongs here, and not the table into ``others``.
+
+    Under ``LABELS`` may be what raters said, a list ``[first, last, [[rater, score], ...]]`` for
+    each stretch of frames: counted from 1, with 0 for the clip's own first or last frame, raters in
+    the order in which they count. ``lusgan check`` shows their agreement."""
     name: str = ""
     """Name of the clip; empty for the object's name without its suffix."""
 
@@ -200,3 +207,6 @@ class Clip:
     """What else the record of the clip should hold, such as ``frame_rate_hz``."""
     region: NDArray[np.bool_] | None = None
     """(H, W), true where a pixel is kept, where the file itself says so; a mask goes before it."""
+    origin: Sequence[str] = ()
+    """Texts of the file that say how its frames were made. A clip whose texts tell of a model is
+    refused; what stands in the file's first bytes is looked at in any case."""

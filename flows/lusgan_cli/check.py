@@ -17,6 +17,7 @@ from lusgan_core.errors import ClipError, UnreadableError
 from lusgan_core.progress import Task, track
 
 if TYPE_CHECKING:
+    from lusgan_core.ingestion.agreement import Agreement
     from lusgan_core.ingestion.readers import Readers
     from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
     from lusgan_core.store.source import ExamSource
@@ -101,7 +102,7 @@ def check(
     if json:
         print_json(summary(checked, rejected) | {"readers": list(readers), "not_asked": left})
     else:
-        _print(checked, rejected)
+        _print(checked, rejected, list(readers))
     if strict and rejected:
         raise typer.Exit(1)
 
@@ -172,6 +173,17 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
         "bright_outside_fan": [file for exam in exams for file in exam.bright_outside],
         "rejected": [{"file": r.file, "reason": r.reason} for r in rejected],
         "twice": twice(exams),
+        "by_reader": _by_reader(exams),
+        "agreement": [
+            {
+                "raters": list(pair.raters),
+                "rows": pair.rows,
+                "equal": pair.equal,
+                "kappa": pair.kappa,
+                "weighted_kappa": pair.weighted_kappa,
+            }
+            for pair in _agreements(exams)
+        ],
         "by_exam": [
             {
                 "patient": exam.patient,
@@ -202,6 +214,22 @@ def twice(checked: Iterable[CheckedExam]) -> list[list[str]]:
     return sorted(sorted(keys) for keys in files.values() if len(keys) > 1)
 
 
+def _by_reader(checked: Iterable[CheckedExam]) -> dict[str, dict[str, int]]:
+    """Usable clips and their frames, by the reader that reads them."""
+    found: dict[str, dict[str, int]] = {}
+    for clip in (clip for exam in checked for clip in exam.clips):
+        counts = found.setdefault(clip.files.reader, {"clips": 0, "frames": 0})
+        counts["clips"] += 1
+        counts["frames"] += clip.frames
+    return dict(sorted(found.items()))
+
+
+def _agreements(checked: Iterable[CheckedExam]) -> list[Agreement]:
+    from lusgan_core.ingestion.agreement import agreements
+
+    return agreements(clip.files for exam in checked for clip in exam.clips)
+
+
 def _scores(clips: Iterable[ClipRecord]) -> Counter[int]:
     return Counter(score for clip in clips for score in clip.scores)
 
@@ -211,7 +239,7 @@ def _with_scored_frames(exams: Iterable[CheckedExam]) -> int:
     return len({e.patient for e in exams if any(s in SCORES for s in _scores(e.clips))})
 
 
-def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
+def _print(checked: list[CheckedExam], rejected: list[Rejection], readers: list[str]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -227,6 +255,16 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection]) -> None:
     out.print(table)
     if scored < patients:
         out.print(f"{scored} of {patients} patients have frames with a score")
+    by_reader = _by_reader(checked)
+    for reader in readers:
+        found = by_reader.get(reader, {"clips": 0, "frames": 0})
+        out.print(f"reader {reader}: {found['clips']:,} clips, {found['frames']:,} frames")
+    for pair in _agreements(checked):
+        one, other = map(visible, pair.raters)
+        kappa = "" if pair.kappa is None else f", kappa {pair.kappa:.2f}"
+        if pair.weighted_kappa is not None:
+            kappa += f", with quadratic weights {pair.weighted_kappa:.2f}"
+        out.print(f"raters {one} and {other}: {pair.equal} of {pair.rows} scores equal{kappa}")
     gaps = [gap for exam in checked for gap in exam.coloured]
     if gaps:
         out.print(

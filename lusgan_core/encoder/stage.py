@@ -8,7 +8,7 @@ makes a new one. What is measured with it has its weights' digest in its key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Literal
 
@@ -23,7 +23,13 @@ from lusgan_core.errors import ConfigError, TooFewFramesError
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.preprocessing.stage import ExamShards, PreprocessingOptions
 from lusgan_core.selection.splits import held_out_patients
-from lusgan_core.selection.stage import ClipFrames, ScoreDataset, SelectionOptions, score_dataset
+from lusgan_core.selection.stage import (
+    ClipFrames,
+    ScoreDataset,
+    SelectionOptions,
+    score_dataset,
+    told_sides,
+)
 from lusgan_core.weight_files import check_weights
 
 VERSION = 1
@@ -107,19 +113,23 @@ class EncoderRecord(Record):
 
 
 def datasets(
-    preprocessed: Sequence[Manifest], selection: SelectionOptions
+    preprocessed: Sequence[Manifest],
+    selection: SelectionOptions,
+    told: Mapping[str, bool] | None,
 ) -> tuple[ScoreDataset, ...]:
     """The frames of every score, of both sides.
 
     Args:
         preprocessed: Manifests of the preprocessing of each exam.
         selection: How patients are split.
+        told: What ``told_sides`` made of it.
 
     Returns:
         A data set a score.
     """
     shards = [shard for m in preprocessed for shard in data_of(m, ExamShards).shards]
-    held_out = held_out_patients((s.patient for s in shards), selection.held_out, selection.seed)
+    patients = {shard.patient for shard in shards}
+    held_out = held_out_patients(patients, selection.held_out, selection.seed, told)
     return tuple(score_dataset(shards, score, held_out) for score in SCORES)
 
 
@@ -150,20 +160,26 @@ def call(
 
     Returns:
         The call; its result is an ``EncoderRecord``.
+
+    Raises:
+        ConfigError: The file of sides cannot be used.
     """
     frames = [preprocess.VERSION, preprocessing.model_dump(mode="json")]
+    told = told_sides(selection)
+    split = [selection.held_out, selection.seed, sorted(told.items()) if told else None]
     return new_call(
         "encode",
         VERSION,
         label="LUS encoder",
         inputs={
             "frames": digest_json(frames),
-            "split": digest_json(selection.model_dump(mode="json")),
+            "split": digest_json(split),
         },
         options=options,
         arguments={
             "preprocessed": [m.manifest_key for m in preprocessed],
             "selection": selection.model_dump(mode="json"),
+            "sides": told,
         },
         manifest=lambda key: f"encoders/{key[:8]}/manifest.json",
     )

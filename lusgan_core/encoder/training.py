@@ -70,7 +70,8 @@ def train_encoder(call: StageCall, context: StageContext) -> Product:
     """
     options = EncoderOptions.model_validate(call.options)
     selection = SelectionOptions.model_validate(call.arguments["selection"])
-    sets = datasets([earlier(context, k) for k in call.arguments["preprocessed"]], selection)
+    preprocessed = [earlier(context, key) for key in call.arguments["preprocessed"]]
+    sets = datasets(preprocessed, selection, call.arguments["sides"])
     check_enough(sets)
     trained = [one for one in sets if one.training]
     scores = tuple(one.score for one in trained)

@@ -110,7 +110,7 @@ class ClipReader:
         self.height, self.width, self.count = clip.height, clip.width, clip.count
         self.channels, self.dtype = clip.channels, clip.dtype
         self.details = dict(clip.details)
-        self.region = clip.region
+        self.region, self.origin = clip.region, tuple(clip.origin)
         self.colour_gap = 0
         """Largest difference of colour channels that was read so far, grey levels."""
         if min(self.height, self.width, self.count) < 1:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lusgan_core.clips import FoundClip, Refused, SourceStat
+from lusgan_core.clips import Belonging, FoundClip, Refused, SourceStat
 from lusgan_core.domain import ClipFiles, ExamCodes, ExamFiles, Rejection, SourceObject
 from lusgan_core.errors import ClipError, ConfigError
 from lusgan_core.ingestion.listing import Digester
@@ -94,12 +94,17 @@ def sort_findings(
         ConfigError: Two readers recognise the same objects.
     """
     owners = _owners(findings, readers)
+    refused: list[tuple[str, Refused]] = []
     for name, several in findings.items():
         for one in several:
             if isinstance(one, FoundClip):
                 _sort_clip(one, name, found)
-            elif isinstance(one, Refused) and owners.get(one.stat.key, name) == name:
-                _sort_refused(one, name, found)
+            elif isinstance(one, Refused) and name in owners.get(one.stat.key, [name]):
+                refused.append((name, one))
+    told: dict[str, str] = {}
+    for name, one in sorted(refused, key=lambda r: not (r[1].patient and r[1].exam)):
+        if told.setdefault(one.stat.key, name) == name:  # who knows its exam tells, and only once
+            _sort_refused(one, name, found)
 
 
 def _sort_clip(clip: FoundClip, reader: str, found: Drafts) -> None:
@@ -117,23 +122,36 @@ def _sort_refused(one: Refused, reader: str, found: Drafts) -> None:
         found.reject(one.stat.key, one.reason)
 
 
-def _owners(findings: Mapping[str, Sequence[Finding]], readers: Readers) -> dict[str, str]:
-    """Key of each object -> the reader that it belongs to. Raises ConfigError for two of them."""
-    owners: dict[str, str] = {}
+def _owners(findings: Mapping[str, Sequence[Finding]], readers: Readers) -> dict[str, list[str]]:
+    """Key of each object -> the readers that it belongs to. Raises ConfigError where a clip's
+    object has two of them; what is no clip, such as a table of labels, may have several."""
+    of_clips, of_others = _claims(findings, FoundClip), _claims(findings, Belonging)
     twice: dict[tuple[str, str], list[str]] = {}
-    for name, several in findings.items():
-        for one in several:
-            for stat in () if isinstance(one, Refused) else objects_of(one):
-                owner = owners.setdefault(stat.key, name)
-                if owner != name:
-                    twice.setdefault((owner, name), []).append(stat.name)
-    for (one_name, other), names in twice.items():
-        endings = ", ".join(sorted({suffix(name) for name in names})[:3])
+    for key, names in of_clips.items():
+        several = [*names, *(name for name in of_others.get(key, ()) if name not in names)]
+        if len(several) > 1:
+            twice.setdefault((several[0], several[1]), []).append(key.rsplit("/", 1)[-1])
+    for (one_name, other), files in twice.items():
+        endings = ", ".join(sorted({suffix(name) for name in files})[:3])
         raise ConfigError(
-            f"two readers recognise the same {len(names)} files ({endings}): {readers[one_name]} "
+            f"two readers recognise the same {len(files)} files ({endings}): {readers[one_name]} "
             f"and {readers[other]}; choose one, e.g. --set ingestion.readers.{one_name}={{}}"
         )
-    return owners
+    return of_others | of_clips
+
+
+def _claims(
+    findings: Mapping[str, Sequence[Finding]], kind: type[FoundClip | Belonging]
+) -> dict[str, list[str]]:
+    """Key of each object in findings of that kind -> the readers that found it."""
+    claims: dict[str, list[str]] = {}
+    for name, several in findings.items():
+        for one in several:
+            for stat in objects_of(one) if isinstance(one, kind) else ():
+                names = claims.setdefault(stat.key, [])
+                if name not in names:
+                    names.append(name)
+    return claims
 
 
 PARTS = {"clip": "", "scores": "score file: ", "mask": "mask: "}

@@ -67,7 +67,7 @@ def inspect_clip(source: ExamSource, files: ClipFiles, readers: Readers) -> Clip
         ExamError: Disk, network or store failed.
     """
     with open_clip(source, files, readers) as clip:
-        refuse_synthetic(source, files)
+        refuse_synthetic(source, files, clip.origin)
         scores = clip.scores()
         if files.mask is not None:
             read_mask(source, files.mask.key, clip.height, clip.width)

@@ -20,23 +20,24 @@ from lusgan_core.store.source import ExamSource
 MARKS = ("Synthetic frames by lusgan", "trainedAlgorithmicMedia")
 """Texts of which one is enough; upper and lower case are alike."""
 HEAD_BYTES = 1 << 16
-"""Length of a file's beginning that is searched."""
+"""Length of a file's beginning, and of its end, that is searched."""
 LOOKED_AT = 16
 """Files that are looked at, about, where nothing in a source is a clip."""
 
 
-def refuse_synthetic(source: ExamSource, files: ClipFiles) -> None:
+def refuse_synthetic(source: ExamSource, files: ClipFiles, origin: Sequence[str] = ()) -> None:
     """Refuse a clip that says that its frames are synthetic.
 
     Args:
         source: Where the clip is.
-        files: Its files, of which the clip itself is looked at.
+        files: Its files, of which the clip itself is looked at, its beginning and its end.
+        origin: What its reader found in it on how its frames were made.
 
     Raises:
         ClipError: It says so, or cannot be read.
         ExamError: Disk, network or store failed.
     """
-    mark = mark_in(source, files.clip.key)
+    mark = mark_in(source, files.clip.key, files.clip.size, origin)
     if mark:
         raise ClipError(
             f"the file says that a model made its frames ({mark!r}): synthetic frames are no "
@@ -44,12 +45,14 @@ def refuse_synthetic(source: ExamSource, files: ClipFiles) -> None:
         )
 
 
-def mark_in(source: ExamSource, key: str) -> str:
-    """Look for a mark at the beginning of a file.
+def mark_in(source: ExamSource, key: str, size: int, origin: Sequence[str] = ()) -> str:
+    """Look for a mark at the beginning and at the end of a file.
 
     Args:
         source: Where the file is.
         key: The file.
+        size: Its size in bytes.
+        origin: What its reader found the file to say of its origin.
 
     Returns:
         The mark; empty if there is none.
@@ -59,8 +62,12 @@ def mark_in(source: ExamSource, key: str) -> str:
         ExamError: Disk, network or store failed.
     """
     with clip_errors(), source.open(key) as file:
-        head = file.read(HEAD_BYTES).lower()
-    return next((mark for mark in MARKS if mark.lower().encode() in head), "")
+        parts = [text.encode() for text in origin] + [file.read(HEAD_BYTES)]
+        if size > HEAD_BYTES:  # where videos may hold their texts
+            file.seek(max(HEAD_BYTES, size - HEAD_BYTES))
+            parts.append(file.read(HEAD_BYTES))
+    told = b"\n".join(parts).lower()
+    return next((mark for mark in MARKS if mark.lower().encode() in told), "")
 
 
 def any_mark(source: ExamSource, objects: Sequence[SourceStat]) -> str:
@@ -76,7 +83,7 @@ def any_mark(source: ExamSource, objects: Sequence[SourceStat]) -> str:
     readable = [stat for stat in objects if not stat.error and stat.is_unicode]
     for stat in readable[:: max(1, len(readable) // LOOKED_AT)]:
         try:
-            mark = mark_in(source, stat.key)
+            mark = mark_in(source, stat.key, stat.size)
         except (ClipError, ExamError):
             continue
         if mark:

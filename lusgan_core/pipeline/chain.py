@@ -221,7 +221,8 @@ def _encode(runner: Runner, preprocessed: Sequence[Manifest], config: RunConfig)
     if config.encoder.network == "none":
         return None
     try:
-        encode.check_enough(encode.datasets(preprocessed, config.selection))
+        told = select.told_sides(config.selection)
+        encode.check_enough(encode.datasets(preprocessed, config.selection, told))
     except TooFewFramesError:
         return None
     return runner.one(

@@ -2,14 +2,15 @@
 
 Frames of one clip are nearly equal, and clips of one patient much alike; splitting by anything but
 patients would leak. The side is a hash of the code and a seed, so it is the same for every score,
-and a patient who arrives later changes nobody's side. Of the patients who train a score some may
-*validate*: its training looks at their frames and does not train on them.
+and a patient who arrives later changes nobody's side. A file of the user's may say it instead, see
+``sides_file``. Of the patients who train a score some may *validate*: its training looks at their
+frames and does not train on them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MANY = 3
 """With at least so many patients, at least one is held out, unless the share is 0."""
@@ -18,21 +19,30 @@ ENOUGH = 4
 0; with fewer, none does."""
 
 
-def held_out_patients(codes: Iterable[str], share: float, seed: int) -> frozenset[str]:
+def held_out_patients(
+    codes: Iterable[str], share: float, seed: int, told: Mapping[str, bool] | None = None
+) -> frozenset[str]:
     """Choose the patients to hold out.
 
     Where the hashes of three patients or more put nobody on the held-out side, the patient nearest
-    to it is held out.
+    to it is held out; but not where sides were told.
 
     Args:
         codes: Codes of all patients; repeated ones count once.
         share: Share of the patients to hold out, 0..1; 0 holds nobody out.
         seed: Seed of the split.
+        told: Code of a patient -> whether that patient is held out; the hash decides on others.
 
     Returns:
         Codes of the patients on the held-out side.
     """
-    return _chosen(codes, share, str(seed), MANY)
+    purpose = str(seed)
+    if told is not None:
+        several = set(codes)
+        named = {code for code in several & told.keys() if told[code]}
+        rest = {code for code in several - told.keys() if _place(code, purpose) < share}
+        return frozenset(named | rest)
+    return _chosen(codes, share, purpose, MANY)
 
 
 def validation_patients(codes: Iterable[str], share: float, seed: int) -> frozenset[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lusgan_core.api import Options
 from lusgan_core.calls.call import Product, StageCall, StageContext, data_of, earlier, new_call
 from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.calls.section import FrameAt, Section
 from lusgan_core.domain import Record, ShardRecord
+from lusgan_core.errors import ConfigError
 from lusgan_core.preprocessing.stage import ExamShards
+from lusgan_core.selection.sides_file import read_sides
 from lusgan_core.selection.splits import held_out_patients, validation_patients
 
 VERSION = 1
@@ -36,6 +39,23 @@ class SelectionOptions(Options):
         "four, none where there are fewer; 0: nobody's",
     )
     seed: int = Field(999, ge=0, lt=2**63, description="Seed of the split")
+    sides: str = Field(
+        "",
+        description=(
+            "CSV file with a line a patient: patient, and side (training or held_out) or fold; "
+            "held_out and seed then decide on patients alone that it does not name. Its content "
+            "counts, and not its path"
+        ),
+    )
+    fold: int | None = Field(
+        None, ge=0, description="The fold that is held out, where the file of sides has folds"
+    )
+
+    @model_validator(mode="after")
+    def _fold_of_a_file(self) -> SelectionOptions:
+        if self.fold is not None and not self.sides:
+            raise ValueError("fold needs a file of sides: name one by selection.sides")
+        return self
 
 
 class ClipFrames(Record):
@@ -91,6 +111,15 @@ class ScoreDataset(Record):
         return digest_json([[[clip.key, clip.digest] for clip in side] for side in sides])
 
 
+def told_sides(options: SelectionOptions) -> dict[str, bool] | None:
+    """Read which patients a file of the user's holds out; None where there is no such file.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    return read_sides(Path(options.sides), options.fold) if options.sides else None
+
+
 def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions) -> StageCall:
     """Make the call for one score, over the shards of all exams.
 
@@ -101,7 +130,12 @@ def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions
 
     Returns:
         The call; its result is a ``ScoreDataset``.
+
+    Raises:
+        ConfigError: The file of sides cannot be used.
     """
+    told = told_sides(options)
+    sides = {} if told is None else {"sides": digest_json(sorted(told.items()))}
     return new_call(
         "select",
         VERSION,
@@ -109,10 +143,16 @@ def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions
         inputs={
             "shards": digest_json(sorted(m.cache_key for m in preprocessed)),
             "score": str(score),
+            **sides,
         },
         options=options,
-        arguments={"score": score, "preprocessed": [m.manifest_key for m in preprocessed]},
+        arguments={
+            "score": score,
+            "preprocessed": [m.manifest_key for m in preprocessed],
+            "sides": told,
+        },
         manifest=lambda key: f"datasets/score-{score}/{key[:8]}.json",
+        unkeyed={"sides", "fold"},
     )
 
 
@@ -128,14 +168,19 @@ def run(call: StageCall, context: StageContext) -> Product:
 
     Raises:
         MissingArtifactError: The manifest of an exam is not in the store.
+        ConfigError: The file of sides names none of the patients.
     """
     options = SelectionOptions.model_validate(call.options)
     keys = call.arguments["preprocessed"]
     exams = [data_of(earlier(context, key), ExamShards) for key in keys]
     shards = [shard for exam in exams for shard in exam.shards]
-    held_out = held_out_patients(
-        (shard.patient for shard in shards), options.held_out, options.seed
-    )
+    told, patients = call.arguments.get("sides"), {shard.patient for shard in shards}
+    if told is not None and patients and not patients & told.keys():
+        raise ConfigError(
+            f"{options.sides} names none of the {len(patients)} patients: they are called as in "
+            "`lusgan check`"
+        )
+    held_out = held_out_patients(patients, options.held_out, options.seed, told)
     score = call.arguments["score"]
     others = (s.patient for s in shards if score in s.by_score and s.patient not in held_out)
     validation = validation_patients(others, options.validation, options.seed)
@@ -143,6 +188,8 @@ def run(call: StageCall, context: StageContext) -> Product:
     counts = {"training": dataset.training_frames, "held_out": dataset.held_out_frames}
     if options.validation:
         counts["validation"] = dataset.validation_frames
+    if told is not None:
+        counts |= {"patients_told": len(patients & told.keys()), "patients": len(patients)}
     return Product(dataset, counts=counts, seed=options.seed)
 
 

@@ -201,16 +201,16 @@ def test_readers_that_were_not_asked_are_named(lusgan, tmp_path: Path, monkeypat
     monkeypatch.setitem(installed().providers, ("reader", "raw"), provider)
     exams = write_exams(tmp_path / "exams")
     said = lusgan("check", exams, "--set", "ingestion.readers.mat={}", "--json")
-    assert "not asked: raw; ingestion.readers names mat" in said.err
+    assert "not asked: dicom, raw, video; ingestion.readers names mat" in said.err
     found = json.loads(said.out)
-    assert (found["readers"], found["not_asked"]) == (["mat"], ["raw"])
+    assert (found["readers"], found["not_asked"]) == (["mat"], ["dicom", "raw", "video"])
     every = lusgan("check", exams, "--json")
     assert json.loads(every.out)["not_asked"] == []
     assert "not asked" not in every.err
     (tmp_path / "empty").mkdir()
     nothing = lusgan("check", tmp_path / "empty", "--set", "ingestion.readers.mat={}")
     assert nothing.code != 0
-    assert "not asked: raw" in nothing.err
+    assert "not asked: dicom, raw, video" in nothing.err
 
 
 class Folder:

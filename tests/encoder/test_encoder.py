@@ -71,6 +71,20 @@ def pipeline(finished: Path, tmp_path: Path) -> Pipeline:
     return Pipeline(tmp_path / "exams", tmp_path / "store")
 
 
+def test_patients_that_a_file_holds_out_are_not_trained_on(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """The file's content decides, as it does for the models, and not where it lies: another split
+    makes another encoder, the same split none."""
+    trained_on = sorted(record_of(pipeline).patients)
+    shutil.rmtree(tmp_path / "store/encoders")
+    for name in ("sides.csv", "again.csv"):
+        lines = [f"{code},held_out" for code in trained_on[:2]]
+        (tmp_path / name).write_text("\n".join(["patient,side", *lines]) + "\n")
+        pipeline.run(config(f"selection.sides={tmp_path / name}"), until="evaluate")
+        assert not record_of(pipeline).patients & set(trained_on[:2])
+
+
 def manifest_of(pipeline: Pipeline) -> Manifest:
     """Return the manifest of the one encoder."""
     (key,) = [key for key in pipeline.files("encoders/") if key.endswith("manifest.json")]

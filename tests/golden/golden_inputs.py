@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel
 
+from dicomfiles import dicom
 from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.provenance import ArtifactRef, Manifest
 from lusgan_core.domain import ShardRecord
@@ -17,6 +18,7 @@ from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.store import LocalStore
 from matfiles import MemorySource, matrix, v5, v73
+from videofiles import moving, table, video
 
 PATIENTS = ("9001", "9002", "9003", "9004", "9005")
 SIDE = 64
@@ -56,6 +58,23 @@ def exam_source() -> MemorySource:
             "9001/1/convex_9001_1_4.mat": v5(matrix(one)),
         }
     )
+
+
+def reader_source(reader: str) -> MemorySource:
+    """Return one exam as a reader takes it: clips in formats that lose nothing, rated by two."""
+    if reader == "mat":
+        return exam_source()
+    grey = moving(3, 40, 36)
+    files = {
+        "video": lambda: {"a.avi": video(grey), "b.avi": video(255 - grey)},
+        "dicom": lambda: {
+            kind: dicom(grey, kind, uid=f"2.25.{number}")
+            for number, kind in enumerate(("plain", "rle", "j2k"))
+        },
+    }[reader]()
+    rows = [(name, "9001", "1", n, 1, 1 + n % 2, 2) for n, name in enumerate(files)]
+    head = ("file", "patient", "exam", "area", "score_a", "score_b", "from")
+    return MemorySource({**files, "labels.csv": table(head, *rows)})
 
 
 def frames(count: int, seed: int, side: int = SIDE) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from golden_inputs import context, exam_shards, exam_source, frames, left, plain
+from golden_inputs import context, exam_shards, exam_source, frames, left, plain, reader_source
 from golden_table import Rows
 
 from lusgan_core.api import FeatureExtractor, Reader, hookimpl
@@ -61,12 +61,15 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "clahe_clip": {"intensity": "clahe", "clahe_clip": 8.0},
     "clahe_tiles": {"intensity": "clahe", "clahe_tiles": 3},
 }
+SIDES = str(Path(__file__).parent / "sides.csv")
 SELECTION: dict[str, dict[str, Any]] = {
     "defaults": {},
     "held_out": {"held_out": 0.5},
     "nobody held out": {"held_out": 0.0},
     "validation": {"validation": 0.3},
     "seed": {"seed": 4},
+    "sides": {"sides": SIDES},
+    "fold": {"sides": SIDES, "fold": 1},
 }
 GENERATION: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -131,7 +134,7 @@ def ingest_rows() -> Rows:
 
 def reader_rows(record: Reader) -> Rows:
     """Frames and scores of an exam's clips, or why one cannot be used, a row a clip."""
-    source, readers = exam_source(), choose_readers({record.name: {}})
+    source, readers = reader_source(record.name), choose_readers({record.name: {}})
     (exam,) = discover(source, readers=readers).exams
     rows: dict[str, Any] = {}
     for files in exam.clips:

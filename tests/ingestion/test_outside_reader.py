@@ -42,7 +42,7 @@ def find(listing):
         if row:
             yield FoundClip(row["patient"], row["exam"], stat, int(row["area"]),
                             facts={"score": int(row["score"])})
-        elif stat.name.lower().endswith(".gif"):
+        elif stat.name.lower().endswith(".cine"):
             yield Refused(stat, "it is in no row of labels.csv")
 
 
@@ -113,11 +113,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         with open_mat(FolderSource(clip.parent), clip.name) as opened:
             first, *others = [Image.fromarray(np.ascontiguousarray(f)) for f in opened.frames()]
         (exams / "gifs").mkdir(exist_ok=True)
-        first.save(exams / f"gifs/{number}.gif", save_all=True, append_images=others)
-        rows.append(f"gifs/{number}.gif,700{number},visit,{number + 1},{number + 2}")
-    (exams / "gifs/broken.gif").write_bytes(b"GIF89a")
-    (exams / "gifs/unlisted.gif").write_bytes(b"GIF89a")
-    rows.append("gifs/broken.gif,7000,visit,9,0")
+        first.save(exams / f"gifs/{number}.cine", "GIF", save_all=True, append_images=others)
+        rows.append(f"gifs/{number}.cine,700{number},visit,{number + 1},{number + 2}")
+    (exams / "gifs/broken.cine").write_bytes(b"GIF89a")
+    (exams / "gifs/unlisted.cine").write_bytes(b"GIF89a")
+    rows.append("gifs/broken.cine,7000,visit,9,0")
     (exams / "labels.csv").write_text("\n".join(rows))
     return folder, exams
 
@@ -131,8 +131,8 @@ def test_exams_of_an_outside_reader_reach_the_shards(place: tuple[Path, Path]) -
     assert done["clips"] == 8 + 2
     reasons = dict(done["rejected"])
     assert reasons == {
-        "gifs/broken.gif": "no readable GIF",
-        "gifs/unlisted.gif": "it is in no row of labels.csv",
+        "gifs/broken.cine": "no readable GIF",
+        "gifs/unlisted.cine": "it is in no row of labels.csv",
     }
     (gif,) = [v for k, v in done["shards"].items() if k.startswith("shards/7000/visit/0-")]
     first = min(k for k in done["shards"] if k.startswith("shards/9001/"))
@@ -156,7 +156,7 @@ def test_it_is_in_the_list_of_plugins_and_in_check(place: tuple[Path, Path]) -> 
     assert "gif_exams 2.5" in line
     found = json.loads(run_python(site, "-c", CLI, "check", str(exams), "--json"))
     assert (found["exams"], found["usable_clips"], found["clips"]) == (4, 10, 11)
-    assert {r["file"] for r in found["rejected"]} == {"gifs/broken.gif", "gifs/unlisted.gif"}
+    assert {r["file"] for r in found["rejected"]} == {"gifs/broken.cine", "gifs/unlisted.cine"}
     by_patient = {e["patient"]: e["labelled_frames"] for e in found["by_exam"]}
     assert by_patient["7001"] == {"0": 0, "1": 0, "2": 0, "3": 6}
     only = ["check", str(exams), "--json", "--set", "ingestion.readers.gif={}"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from lusgan_core.api import Clip, FoundClip, Options, Reader
+from lusgan_core.api import Clip, FoundClip, Options, Reader, Refused
 from lusgan_core.domain import ClipFiles
 from lusgan_core.errors import ClipError, ConfigError, ExamError, PluginError, UnknownPluginError
 from lusgan_core.ingestion import stage as ingestion
@@ -121,6 +121,21 @@ def test_what_one_reader_refuses_another_may_read() -> None:
     (exam,) = look(files, replace(RAW, find=find)).exams
     assert exam.rejected == ()
     assert {c.reader for c in exam.clips} == {"mat", "raw"}
+
+
+def test_what_two_readers_refuse_is_told_once() -> None:
+    """By the one that knows which exam it is in."""
+
+    def find(listing: Any) -> Iterator[Refused]:
+        for stat in listing.objects:
+            if stat.name.startswith("linear"):
+                yield Refused(stat, "of no format")
+
+    found = look({**MAT_FILES, "P1/E1/linear_1.mat": b"x"}, replace(RAW, name="a", find=find))
+    assert found.rejected == ()
+    (told,) = found.exams[0].rejected
+    assert told.file == "P1/E1/linear_1.mat"
+    assert told.reason != "of no format"
 
 
 def test_a_reader_that_fails_is_told_and_the_others_go_on() -> None:
