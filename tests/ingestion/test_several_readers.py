@@ -15,7 +15,7 @@ from lusgan_core.api import Clip, FoundClip, Options, Reader, Refused
 from lusgan_core.domain import ClipFiles
 from lusgan_core.errors import ClipError, ConfigError, ExamError, PluginError, UnknownPluginError
 from lusgan_core.ingestion import stage as ingestion
-from lusgan_core.ingestion.clip import open_clip, verify_clip
+from lusgan_core.ingestion.clip import ClipReader, colour_gap, open_clip, verify_clip
 from lusgan_core.ingestion.discover import Discovery, discover
 from lusgan_core.ingestion.inspect import inspect_exam
 from lusgan_core.ingestion.readers import choose_readers
@@ -354,6 +354,34 @@ def test_colours_that_a_codec_rounded_are_grey() -> None:
         frames = list(clip.frames())
     assert frames[2][5, 5] == 103
     assert frames[0].shape == (SIDE, SIDE)
+
+
+def test_a_small_mark_and_what_lies_outside_of_the_picture_are_no_overlay() -> None:
+    """A coloured dot beside the fan and the scanner's buttons do not reject a clip; a line across
+    the picture does, and so does a tint."""
+    grey = np.full((100, 100, 3), 60, np.uint8)
+    dot, line = grey.copy(), grey.copy()
+    dot[2:5, 2:5, 0] = 250
+    line[50, :, 1] = 255
+    picture = np.ones((100, 100), bool)
+    assert colour_gap(dot) == (190, 9e-4)
+    assert colour_gap(line) == (195, 0.01)
+    assert colour_gap(line, picture) == (195, 0.01)
+    picture[45:] = False
+    assert colour_gap(line, picture) == (0, 0.0)
+    for frame, reason in (
+        (dot, ""),
+        (line, "colour overlay"),
+        (grey + np.array([20, 8, 0]), "tinted"),
+    ):
+        frames = np.stack([frame.astype(np.uint8)] * 2)
+        clip = Clip(100, 100, 2, lambda frames=frames: iter([frames]), lambda: 1, channels=3)
+        reader = ClipReader(clip, choose_readers(None, registry(RAW))["raw"], None)
+        if reason:
+            with pytest.raises(ClipError, match=reason):
+                list(reader.frames())
+        else:
+            assert next(reader.frames())[0, 0] == 60
 
 
 @pytest.mark.parametrize(
