@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lusgan_core.calls.provenance import ArtifactRef, Manifest
+from lusgan_core.calls.call import reference_to
+from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import (
     REAL,
     SYNTHETIC,
@@ -294,7 +295,7 @@ def training_section(
         training_clips=61, training_patients=(3, 3, 3, 1)[score], warnings=warnings,
     )  # fmt: skip
     artifacts = {
-        name: ArtifactRef(key=f"{folder}/{file}", digest="0", size=1)
+        name: reference_to(store, f"{folder}/{file}")
         for name, file in (("history", "history.csv"), ("progress", "progress.gif"))
     }
     manifest = Manifest(

@@ -9,13 +9,13 @@ from lusgan_core.calls.runtime import Runtime
 from lusgan_core.generation import stage
 from lusgan_core.networks.device import pick_device
 from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.sampling import choose_model, remark, sample
 from lusgan_core.registry import installed
 from lusgan_core.reporting.pictures import Pictures
 from lusgan_core.store import check_writable, open_store
 from lusgan_flows.artifacts import SIDE, show_section
 from lusgan_flows.board import board
-from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.tasks import Place, PrefectRunner
 
 

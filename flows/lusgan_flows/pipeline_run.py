@@ -20,6 +20,8 @@ from lusgan_core.ingestion.discover import Discovery
 from lusgan_core.networks.device import pick_device
 from lusgan_core.pipeline.arrivals import StillChangingError, find_settled
 from lusgan_core.pipeline.chain import Outcome, peek, run_chain
+from lusgan_core.pipeline.endpoints import check_endpoints
+from lusgan_core.pipeline.server_logs import forget
 from lusgan_core.pipeline.withdrawal import described, settle
 from lusgan_core.registry import installed
 from lusgan_core.store import Store, check_writable, open_store
@@ -27,9 +29,7 @@ from lusgan_core.store.source import open_source
 from lusgan_core.training.sizes import check_sizes
 from lusgan_flows.artifacts import retraining, show_outcome
 from lusgan_flows.board import Board, board
-from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.events import tell_held_back, tell_rejected
-from lusgan_flows.logs import forget
 from lusgan_flows.remote_training import RemoteTraining
 from lusgan_flows.tasks import Place, PrefectRunner
 

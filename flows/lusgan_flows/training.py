@@ -8,9 +8,9 @@ from lusgan_core.calls.call import StageCall, StageContext
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.networks.device import pick_device
 from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.runner import check_here, check_training, run_stage
 from lusgan_core.store import open_store
-from lusgan_flows.endpoints import check_endpoints
 
 
 @flow(name="training", flow_run_name="{call.label}", persist_result=False)

@@ -11,15 +11,15 @@ from prefect.runtime import flow_run
 
 from lusgan_core.calls.ledger import Changes, ExamLedger
 from lusgan_core.domain import ExamCodes
-from lusgan_core.ingestion.discover import no_exam
+from lusgan_core.ingestion.discover import hiding, no_exam
 from lusgan_core.pipeline import parameters
 from lusgan_core.pipeline.arrivals import Announcements, last_changes, to_wait_for
+from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.events import CHANGED, NEW, WITHDRAWN, exam_event
 from lusgan_core.pipeline.exam_digests import find_exams
 from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
 from lusgan_flows.board import board
-from lusgan_flows.endpoints import check_endpoints
 from lusgan_flows.flow_runs import (
     looks_under_way,
     mark_lost,
@@ -70,7 +70,7 @@ def watch(
         get_run_logger().warning(NONE_LEFT, len(ledger.exams), source.uri)
         return 0
     if not found.exams:
-        if found.rejected:
+        if hiding(found.rejected):
             raise no_exam(source.uri, found)
         get_run_logger().info("there are no exams yet")
     changes = ledger.compare(found.exams, found.rejected, found.readers)

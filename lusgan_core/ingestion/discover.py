@@ -83,8 +83,10 @@ def discover(
             found.reject(stat.key, stat.error if stat.is_unicode else NOT_UNICODE)
     expected = ", or ".join(asked[name].record.layout for name in asked)
     rejected = (*found.failed, *sorted(found.rejected.values(), key=lambda r: r.file))
-    if not found.exams and not empty_ok:
-        raise _no_exam(source.uri, expected, len(rejected), any_mark(source, objects))
+    if not empty_ok and not any(draft.clips for draft in found.exams.values()):
+        mark = any_mark(source, objects)
+        if mark or not found.exams:
+            raise _no_exam(source.uri, expected, len(hiding(rejected)), mark)
     drafts = [draft for _, draft in sorted(found.exams.items())]
     total = sum(len(objects_of(c)) for draft in drafts for _, c in draft.clips)
     digester = Digester(source, known or {}, progress, total, left_out)
@@ -107,7 +109,20 @@ def no_exam(source: str, found: Discovery) -> ExamError:
     Returns:
         The error, to raise.
     """
-    return _no_exam(source, found.expected, len(found.rejected))
+    return _no_exam(source, found.expected, len(hiding(found.rejected)))
+
+
+def hiding(rejected: Iterable[Rejection]) -> tuple[Rejection, ...]:
+    """Of what was rejected, what an exam may hide behind.
+
+    Args:
+        rejected: What a discovery rejected.
+
+    Returns:
+        Clips, folders that could not be listed, and readers that failed; not masks and scores that
+        are left of exams that were taken away.
+    """
+    return tuple(one for one in rejected if one.is_clip or one.file.endswith("/") or not one.file)
 
 
 def _no_exam(source: str, expected: str, rejected: int, mark: str = "") -> ExamError:

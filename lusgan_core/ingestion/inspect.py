@@ -8,11 +8,10 @@ from __future__ import annotations
 from lusgan_core.domain import ClipFiles, ClipRecord, ExamFiles, ExamRecord
 from lusgan_core.errors import ClipError
 from lusgan_core.ingestion.clip import open_clip
-from lusgan_core.ingestion.listing import named
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers, choose_readers
 from lusgan_core.ingestion.synthetic_mark import refuse_synthetic
-from lusgan_core.store.source import ExamSource
+from lusgan_core.store.source import ExamSource, named
 
 
 def inspect_exam(source: ExamSource, exam: ExamFiles, readers: Readers | None = None) -> ExamRecord:

@@ -18,7 +18,7 @@ from lusgan_core.domain import SourceObject
 from lusgan_core.errors import ClipError, UnreadableError
 from lusgan_core.ingestion.clip_errors import clip_errors
 from lusgan_core.ingestion.readers import ChosenReader
-from lusgan_core.store.source import ExamSource
+from lusgan_core.store.source import ExamSource, named
 
 Progress = Callable[[int, int], None]
 """Called with the number of files whose digest is known, and the number of all files."""
@@ -132,15 +132,6 @@ def _asked(key: str, left_out: LeftOut | None) -> Iterator[None]:
         if left_out is None:
             raise
         raise ClipError(left_out(error)) from None
-
-
-@contextmanager
-def named(*keys: str) -> Iterator[None]:
-    """Say of an UnreadableError in the block that it is of these files."""
-    try:
-        yield
-    except UnreadableError as error:
-        raise (error if error.keys else error.of(keys)) from None
 
 
 def _name(stat: SourceStat) -> str:

@@ -17,7 +17,6 @@ from lusgan_core.calls.provenance import ArtifactRef, digest_file
 from lusgan_core.domain import ClipRecord, ExamRecord, Rejection, ShardRecord
 from lusgan_core.errors import ClipError, StoreError
 from lusgan_core.ingestion.clip import ClipReader, open_clip
-from lusgan_core.ingestion.listing import named
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers
 from lusgan_core.preprocessing.clip import PreprocessedClip, brightest_of, preprocess_clip
@@ -26,7 +25,7 @@ from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.store import Store
 from lusgan_core.store.base import key_part
-from lusgan_core.store.source import ExamSource, is_outage, outage
+from lusgan_core.store.source import ExamSource, is_outage, named, outage
 
 BRIGHT = 48
 """Grey level, 0..255, from which on something outside of the fan can be read or be told apart."""

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ __all__ = [
     "FolderSource",
     "SourceStat",
     "is_outage",
+    "named",
     "open_source",
     "outage",
     "reason",
@@ -178,3 +180,12 @@ def outage(error: OSError) -> ExamError:
         "again"
     )
     return UnreadableError(text, reason(error)) if error.errno == errno.EIO else ExamError(text)
+
+
+@contextmanager
+def named(*keys: str) -> Iterator[None]:
+    """Say of an UnreadableError in the block that it is of these files."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise (error if error.keys else error.of(keys)) from None

@@ -15,6 +15,7 @@ import io
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from math import prod
@@ -181,6 +182,7 @@ def _limit() -> None:
 def main() -> None:
     """Answer requests until the other process is gone."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks; this ends with it
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while True:

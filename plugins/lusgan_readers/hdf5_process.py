@@ -63,7 +63,7 @@ def _ask(process: subprocess.Popen[bytes], file: BinaryIO, size: int) -> dict[st
         if isinstance(message, dict):
             return message
         offset, length = message
-        file.seek(offset)
+        file.seek(min(offset, size))  # damage may point anywhere
         _send(process, file.read(length))
 
 

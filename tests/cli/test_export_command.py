@@ -153,6 +153,7 @@ def test_what_cannot_be_used_is_told_in_one_line(
 def test_a_score_without_a_model_is_planned_and_refused(lusgan, folder: Path) -> None:
     """The plan says what it lacks; a balance of it ends, one without it does not."""
     (folder / "lusgan-store" / "current" / "score-1.json").unlink()
+    shutil.rmtree(folder / "lusgan-store" / "current" / "history" / "score-1")
     planned = lusgan("balance", "--plan", "--to", 30)
     assert planned.code == 0
     assert "but score 1 has no current model" in planned.out

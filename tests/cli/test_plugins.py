@@ -43,6 +43,9 @@ def test_licences_are_listed(lusgan, monkeypatch) -> None:
     listed = json.loads(lusgan("plugins", "--json").out)["plugins"]
     found = {(p["kind"], p["name"]): p["licence"] for p in listed if p["licence"]}
     ours = {("feature", name): "Apache-2.0" for name in ("random", "lite0", "lite2")}
+    ours |= {
+        ("feature", name): "that of your file" for name in ("efficientnet_lite", "inception_v3")
+    }
     assert found == ours | {("backbone", "theirs"): "CC-BY-NC-4.0"}
     assert "(licence: CC-BY-NC-4.0)" in " ".join(lusgan("plugins").out.split())
 

@@ -79,6 +79,7 @@ def test_a_look_leaves_cancelled_exams_alone(server: Server, tmp_path: Path) -> 
 
     assert look() == 3
     said = json.loads(store.get(key))
+    del said["sha256"]  # which would not fit what follows
     for exam in said["exams"]:
         exam["at"] = "2020-01-01T00:00:00Z"
     store.put(key, json.dumps(said).encode())

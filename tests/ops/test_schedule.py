@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from lusgan_ops.up.home import Home, UpSettings
-from lusgan_ops.up.services import prefect_environment
+from lusgan_ops.up.prefect_settings import prefect_environment
 
 ROOT = Path(__file__).parents[2]
 AHEAD = "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME"

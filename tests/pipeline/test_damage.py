@@ -67,6 +67,10 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+VARIES = ("before", "resumed_from", "images_per_s", "peak_memory_mb")
+"""What a training's and a promotion's record hold of when and where they were made."""
+
+
 def what_counts(folder: Path, outcome: Outcome) -> dict[str, object]:
     """Digests of all that the run ended with, and what it says of it."""
     store = LocalStore(folder / "store")
@@ -75,7 +79,7 @@ def what_counts(folder: Path, outcome: Outcome) -> dict[str, object]:
         for stage, manifest in of.items():
             place = f"{score} {stage}"
             # which model was current before a decision that is made again is another
-            found[place] = manifest.data | {"before": "", "resumed_from": 0}
+            found[place] = manifest.data | dict.fromkeys(VARIES, 0)
             for name, ref in manifest.artifacts.items():
                 if not PICTURES.search(ref.key):
                     found[f"{place} {name}"] = ref.digest
@@ -109,7 +113,7 @@ def hurt(store: LocalStore, key: str, how: str, chance: random.Random) -> None:
 
 def count(campaign: Campaign, kind: str, column: str) -> None:
     """Add one to a cell of the campaign's table, which has a row for each kind of object."""
-    found = next((row for row in campaign.table if row["kind"] == kind), None)
+    found = next((row for row in campaign.table if row.get("kind") == kind), None)
     if found is None:
         found = {"kind": kind, "tried": 0, "healed": 0, "asked for --repair": 0}
         campaign.table.append(found)

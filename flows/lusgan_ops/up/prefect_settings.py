@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from lusgan_flows.endpoints import ENDPOINTS, endpoints_of
-from lusgan_flows.logs import LOGS
+from lusgan_core.pipeline.endpoints import ENDPOINTS, endpoints_of
+from lusgan_core.pipeline.server_logs import LOGS
 from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_environment

@@ -73,14 +73,24 @@ class ReportServer(ThreadingHTTPServer):
     def process_request(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        """Answer in a thread, once there is a place."""
+        """Answer in a thread, once there is a place.
+
+        Args:
+            request: The connection.
+            client_address: Who asks.
+        """
         self._places.acquire()
         super().process_request(request, client_address)
 
     def process_request_thread(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        """Answer within the time there is, then give the place back."""
+        """Answer within the time there is, then give the place back.
+
+        Args:
+            request: The connection.
+            client_address: Who asks.
+        """
         end = threading.Timer(LONGEST_S, _hang_up, (request,))
         end.daemon = True
         end.start()
@@ -91,7 +101,12 @@ class ReportServer(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Tell of an error of ours; who goes away or takes too long is none."""
+        """Tell of an error of ours; who goes away or takes too long is none.
+
+        Args:
+            request: The connection.
+            client_address: Who asked.
+        """
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"a request failed: {type(error).__name__}: {error}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lusgan_core.errors import ConfigError
-from lusgan_flows.endpoints import ENDPOINTS, OF_RUN, OF_WORKER, check_endpoints
+from lusgan_core.pipeline.endpoints import ENDPOINTS, OF_RUN, OF_WORKER, check_endpoints
 
 EVIL = "s3://exams?endpoint=http://evil.example:9000"
 

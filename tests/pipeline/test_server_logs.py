@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusgan_flows.logs import LOGS, forget
+from lusgan_core.pipeline.server_logs import LOGS, forget
 
 LINES = b"""DeleteObjectHandler artifacts shards/9004/1/clip.h5
 DeleteObjectHandler artifacts shards/9005/1/clip.h5
