@@ -49,7 +49,7 @@ def mask(height: int = SHAPE[0], width: int = SHAPE[1], value: int = 255) -> byt
 
 def unlike_channels() -> np.ndarray:
     clip = fan()
-    clip[3, 4, 2, 1] ^= 128
+    clip[3:9, :, 2, 1] ^= 128
     return clip
 
 

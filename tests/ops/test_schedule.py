@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from lusgan_ops.up.home import Home, UpSettings
-from lusgan_ops.up.prefect_settings import prefect_environment
+from lusgan_ops.up.prefect_settings import prefect_environment, usual_settings
 
 ROOT = Path(__file__).parents[2]
 AHEAD = "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME"
@@ -47,7 +47,7 @@ def test_few_looks_pile_up_over_a_stop(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     done = subprocess.run(
         [sys.executable, "-c", SCHEDULE, str(asked.every_s)],
-        env=kept | prefect_environment(Home(tmp_path), asked),
+        env=kept | usual_settings(asked) | prefect_environment(Home(tmp_path), asked),
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_few_looks_pile_up_over_a_stop(tmp_path: Path) -> None:
 
 def test_servers_in_containers_schedule_as_far_ahead(tmp_path: Path) -> None:
     """Compose and Kubernetes give their server the same setting."""
-    wanted = prefect_environment(Home(tmp_path), UpSettings())[AHEAD]
+    wanted = usual_settings(UpSettings())[AHEAD]
     composed = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]["server"]
     manifests = yaml.safe_load_all((ROOT / "deployments/kubernetes/server.yaml").read_text())
     (server,) = (m for m in manifests if m["kind"] == "Deployment")
