@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field
 
 from lusgan_core.pipeline import parameters
+from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.verify import tonight
 from lusgan_core.pipeline.verify import verify as look
 from lusgan_core.store import open_store
@@ -36,6 +37,7 @@ def verify(store: parameters.Store, share: Share = 1.0, repair: bool = True) -> 
     Returns:
         Number of damaged objects.
     """
+    check_endpoints(store)
     with board() as shown:
         part = tonight(share)
         found = look(open_store(store), repair=repair, share=share, part=part)

@@ -42,6 +42,8 @@ class LedgerEntry(Record):
     """When it got this digest and this state."""
     readers: tuple[str, ...] = ()
     """Names of the readers that found it; empty in entries of lusgan 0.1, which had ``mat``."""
+    clips: tuple[str, ...] = ()
+    """Eight digits of the source key of each of its clips; empty in entries of lusgan 0.1."""
 
     @property
     def codes(self) -> ExamCodes:
@@ -116,7 +118,8 @@ class ExamLedger(Sealed):
         Args:
             exams: All exams of the source. An exam that is missing here for any other reason than
                 that it is gone would be treated as withdrawn.
-            rejected: What could not be read; exams in such a folder are not treated as withdrawn.
+            rejected: What could not be used; exams in a folder that could not be read, and those of
+                which a clip is still there, are not treated as withdrawn.
             readers: Names of the readers that looked at the whole source; exams that any other has
                 found are not treated as withdrawn. None for all readers there are.
 
@@ -125,6 +128,8 @@ class ExamLedger(Sealed):
         """
         known = {entry.codes: entry for entry in self.exams}
         there = {exam.codes for exam in exams}
+        # whose clip is still there, but not its row in a table, nobody has withdrawn
+        still_there = {short_digest(one.file) for one in rejected}
         return Changes(
             new=tuple(exam for exam in exams if exam.codes not in known),
             changed=tuple(
@@ -137,6 +142,7 @@ class ExamLedger(Sealed):
                 for codes, entry in known.items()
                 if codes not in there
                 and not _unreadable(codes, rejected)
+                and not still_there & set(entry.clips)
                 and (readers is None or set(entry.readers or FIRST_READERS) <= set(readers))
             ),
         )
@@ -196,9 +202,11 @@ def ledger_key(source: str) -> str:
 
 def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datetime) -> LedgerEntry:
     """Return an exam's entry: the same object where nothing changed, so that nothing is written."""
+    clips = tuple(sorted(short_digest(one.clip.key) for one in exam.clips))
     if before and (before.digest, before.state) == (exam.digest, state):
-        same = before.readers == exam.readers
-        return before if same else before.model_copy(update={"readers": exam.readers})
+        same = (before.readers, before.clips) == (exam.readers, clips)
+        found = {"readers": exam.readers, "clips": clips}
+        return before if same else before.model_copy(update=found)
     return LedgerEntry(
         patient=exam.patient,
         exam=exam.exam,
@@ -207,6 +215,7 @@ def _entry(before: LedgerEntry | None, exam: ExamFiles, state: State, now: datet
         first_seen=before.first_seen if before else now,
         changed=now,
         readers=exam.readers,
+        clips=clips,
     )
 
 

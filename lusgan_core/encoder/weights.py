@@ -15,10 +15,10 @@ from torch import Tensor
 
 from lusgan_core.api import FeatureExtractor
 from lusgan_core.calls.call import data_of
-from lusgan_core.calls.provenance import Manifest, digest_bytes
+from lusgan_core.calls.provenance import Manifest
+from lusgan_core.calls.records import whole
 from lusgan_core.encoder.network import Encoder, to_levels
 from lusgan_core.encoder.stage import FEATURES, EncoderRecord
-from lusgan_core.errors import StoreError
 from lusgan_core.networks.weights import load_network
 from lusgan_core.registry import Provider, Registry
 from lusgan_core.store import Store
@@ -70,16 +70,13 @@ def load_encoder(store: Store, manifest: Manifest, device: str) -> TrainedEncode
         The encoder, in evaluation mode.
 
     Raises:
-        StoreError: The weights are missing, or not those that the manifest names.
+        DamagedError: The weights are not those that the manifest names; they were set aside, and
+            the next run makes another encoder.
+        MissingArtifactError: They are not in the store.
         ConfigError: torchvision is not installed.
     """
-    record, place = data_of(manifest, EncoderRecord), manifest.artifacts["encoder"]
-    data = store.get(place.key)
-    if digest_bytes(data) != place.digest:
-        raise StoreError(
-            f"{place.key} is damaged: its digest is {digest_bytes(data)[:8]}, expected "
-            f"{place.digest[:8]}; `lusgan encoder --renew` has the next run make another"
-        )
+    record = data_of(manifest, EncoderRecord)
+    data = whole(store, manifest.artifacts["encoder"])
     network = Encoder(record.network, record.channels, len(record.scores))
     load_network(network, data)
     return TrainedEncoder(record, network.eval().to(device), device)

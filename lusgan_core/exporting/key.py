@@ -15,6 +15,8 @@ from lusgan_core.store import Store
 
 KEY = "exports/key"
 """Key prefix of the letters' objects in the store."""
+UNREADABLE = ""
+"""Stands for the code of a letter whose object is damaged; the letter is not given again."""
 
 
 def patient_letters(store: Store, codes: Iterable[str]) -> dict[str, str]:
@@ -31,7 +33,7 @@ def patient_letters(store: Store, codes: Iterable[str]) -> dict[str, str]:
         StoreError: The key cannot be read or written.
     """
     known = _known(store)
-    found = {code: letter for letter, code in known.items() if code is not None}
+    found = {code: letter for letter, code in known.items() if code}
     number = len(known)
     for code in sorted(set(codes) - found.keys()):
         while code not in found:
@@ -42,7 +44,7 @@ def patient_letters(store: Store, codes: Iterable[str]) -> dict[str, str]:
                 found[code] = letter
             except AlreadyExistsError:  # another export gave it out at this moment
                 other = _code(store, letter)
-                if other is not None:
+                if other:
                     found[other] = letter
     return {code: found[code] for code in set(codes)}
 
@@ -55,7 +57,7 @@ def forget(store: Store, code: str) -> None:
         code: The patient's code.
     """
     for letter, known in _known(store).items():
-        if known == code:
+        if known in (code, UNREADABLE):
             store.put(f"{KEY}/{letter}.json", _content(None))
 
 
@@ -66,7 +68,11 @@ def _known(store: Store) -> dict[str, str | None]:
 
 
 def _code(store: Store, letter: str) -> str | None:
-    code: str | None = json.loads(store.get(f"{KEY}/{letter}.json"))["code"]
+    """The code of a letter: None where it was forgotten, ``UNREADABLE`` where it is damaged."""
+    try:
+        code: str | None = json.loads(store.get(f"{KEY}/{letter}.json"))["code"]
+    except (ValueError, KeyError, TypeError):
+        return UNREADABLE
     return code
 
 

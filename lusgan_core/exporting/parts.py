@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lusgan_core.api import Samples
 from lusgan_core.calls.call import data_of
-from lusgan_core.calls.provenance import ArtifactRef, Manifest, digest_file
-from lusgan_core.errors import StoreError
+from lusgan_core.calls.provenance import ArtifactRef, Manifest
+from lusgan_core.calls.records import whole_file
 from lusgan_core.exporting.record import TEST, TRAIN, PartRecord
 from lusgan_core.generation.stage import SampleSet
 from lusgan_core.preprocessing.shard import each_frame
@@ -67,12 +67,7 @@ class Part:
             StoreError: A file is missing, damaged, or is not what was written.
         """
         if self.file is not None:
-            with store.local_copy(self.file.key) as path:
-                if digest_file(path) != self.file.digest:
-                    raise StoreError(
-                        f"{self.file.key} is not what was generated: delete its folder from the "
-                        "store, and run the same command again"
-                    )
+            with whole_file(store, self.file) as path:
                 yield from each_frame(path)
         for clip in self.clips:
             with store.local_copy(clip.key) as path:
@@ -120,7 +115,7 @@ def real_parts(dataset: ScoreDataset, letters: Mapping[str, str]) -> list[Part]:
         A part for each side that has frames: training patients, held-out patients.
     """
     parts = []
-    for side, clips in ((TRAIN, dataset.training), (TEST, dataset.held_out)):
+    for side, clips in ((TRAIN, dataset.looked_at), (TEST, dataset.held_out)):
         ordered = sorted(clips, key=lambda clip: (letters[clip.patient], clip.key))
         patients: list[str] = []
         numbers: list[int] = []

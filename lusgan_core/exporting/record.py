@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lusgan_core.calls.provenance import short_digest
+from lusgan_core.calls.provenance import Sealed, short_digest
+from lusgan_core.calls.records import kept_keys, put_kept, read_kept
 from lusgan_core.domain import Record
-from lusgan_core.errors import MissingArtifactError
+from lusgan_core.errors import DamagedError, MissingArtifactError
 from lusgan_core.store import Store
 
 TRAIN, TEST = "train", "test"
 """Sides of a data set: patients that models were trained on, and patients that were held out."""
 EXPORTS = "exports/"
+RECORD = "record.json"
 
 
 class PartRecord(Record):
@@ -60,7 +62,7 @@ class ExportRecord(Record):
         return any(not part.synthetic for part in self.parts)
 
 
-class StoredExport(Record):
+class StoredExport(Sealed):
     """The same as the store keeps it, so that a withdrawal finds the exports with an exam's frames.
 
     ``exports/NAME/record.json``.
@@ -87,16 +89,27 @@ def keep(store: Store, record: ExportRecord, models: set[str], shards: set[str])
         models=tuple(sorted(models)),
         shards=tuple(sorted(map(short_digest, shards))),
     )
-    store.put(f"{EXPORTS}{record.name}/record.json", told.model_dump_json(indent=1).encode())
+    put_kept(store, f"{EXPORTS}{record.name}/{RECORD}", told)
 
 
-def exports(store: Store) -> tuple[StoredExport, ...]:
-    """All data sets that were exported from a store, as far as it knows."""
-    found = []
-    for item in store.list(EXPORTS):
-        if item.key.endswith("/record.json"):
-            try:
-                found.append(StoredExport.model_validate_json(store.get(item.key)))
-            except MissingArtifactError:  # deleted meanwhile
-                continue
-    return tuple(found)
+def exports(store: Store) -> dict[str, StoredExport | None]:
+    """All data sets that were exported from a store, as far as it knows.
+
+    Args:
+        store: The store.
+
+    Returns:
+        Name of each -> what is in it; None where both copies of its record are damaged.
+    """
+    found: dict[str, StoredExport | None] = {}
+    for key in kept_keys(store, EXPORTS):
+        name, _, file = key.removeprefix(EXPORTS).rpartition("/")
+        if file != RECORD:
+            continue
+        try:
+            found[name] = read_kept(store, key, StoredExport, "take its frames for affected")
+        except DamagedError:
+            found[name] = None
+        except MissingArtifactError:  # deleted meanwhile
+            continue
+    return found

@@ -38,7 +38,7 @@ def sides_of(datasets: Sequence[ScoreDataset]) -> dict[str, str]:
     """
     sides: dict[str, str] = {}
     for dataset in datasets:
-        for side, clips in ((TRAIN, dataset.training), (TEST, dataset.held_out)):
+        for side, clips in ((TRAIN, dataset.looked_at), (TEST, dataset.held_out)):
             for clip in clips:
                 if sides.setdefault(clip.patient, side) != side:
                     raise ConfigError(
@@ -64,7 +64,7 @@ def splits(datasets: Sequence[ScoreDataset], letters: Mapping[str, str]) -> tupl
     """
     frames: dict[str, dict[int, int]] = {code: {} for code in letters}
     for dataset in datasets:
-        for clip in (*dataset.training, *dataset.held_out):
+        for clip in dataset.clips:
             of = frames[clip.patient]
             of[dataset.score] = of.get(dataset.score, 0) + clip.frames
     found = [

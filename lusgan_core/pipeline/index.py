@@ -73,7 +73,7 @@ def seen_shards(store: Store, folder: str) -> tuple[str, ...] | None:
     for manifest in manifests(store, f"{folder}/manifest.json"):
         for _, dataset in datasets(store):
             if dataset.frames_digest == manifest.inputs.get("frames"):
-                return tuple(clip.key for clip in dataset.training)
+                return tuple(clip.key for clip in dataset.looked_at)
     return None
 
 

@@ -23,6 +23,7 @@ from typing import Literal, TypeVar
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.domain import Record
+from lusgan_core.encoder.stage import EncoderRecord
 from lusgan_core.pipeline import index
 from lusgan_core.pipeline.withdrawal import withdrawals
 from lusgan_core.preprocessing.stage import ExamShards
@@ -110,7 +111,9 @@ def plan_withdrawn(store: Store) -> PrunePlan:
     shown = tuple(f"{folder}/" for folder in marked)
     plan.reports(lambda stages: any(key.startswith(shown) for key in stages), why)
     _without_manifest(store, plan)
-    plan.add("damaged", ASIDE.rstrip("/"), "it may come from a withdrawn exam", ASIDE)
+    for folder in sorted(marked - busy):
+        samples = folder.replace("models/", "samples/", 1)
+        plan.add("damaged", folder, why, f"{ASIDE}{folder}/", f"{ASIDE}{samples}/")
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
 
 
@@ -127,6 +130,8 @@ def plan_old(store: Store) -> PrunePlan:
         "it shows a model that goes",
     )
     needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
+    for manifest in index.manifests(store, "encoders/"):
+        needed |= data_of(manifest, EncoderRecord).seen
     _old_shards(store, plan, needed)
     _old_features(store, plan)
     _without_manifest(store, plan)
@@ -167,7 +172,7 @@ def _old_datasets(store: Store, plan: _Planner, models: Iterable[Manifest]) -> s
     for manifest, dataset in every:
         key = manifest.manifest_key
         if key in latest or dataset.frames_digest in frames or dataset.real_digest in real:
-            shards |= {clip.key for clip in (*dataset.training, *dataset.held_out)}
+            shards |= {clip.key for clip in dataset.clips}
         else:
             plan.add("dataset", key, "no model or evaluation that stays is on it", key)
     return shards

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import quote
 
 LOGS = "LUSGAN_LOGS"
 """Environment variable with the folder of a stack's logs."""
@@ -28,7 +29,8 @@ def forget(codes: Collection[str]) -> int:
     folder, codes = os.environ.get(LOGS), {code for code in codes if code}
     if not folder or not codes:
         return 0
-    words = "|".join(re.escape(code) for code in sorted(codes))
+    spelled = {form for code in codes for form in (code, quote(code, safe=""))}
+    words = "|".join(re.escape(form) for form in sorted(spelled))
     named = re.compile(rf"(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])".encode())
     deleted = 0
     for log in sorted(Path(folder).glob("*.log")):

@@ -21,6 +21,7 @@ from lusgan_core.calls.provenance import Manifest, Sealed, digest_file, digest_j
 from lusgan_core.calls.records import digits, put_kept, read_kept, set_aside
 from lusgan_core.domain import Record
 from lusgan_core.errors import DamagedError, MissingArtifactError, TrainingError
+from lusgan_core.exporting.record import StoredExport
 from lusgan_core.pipeline.arrivals import Announcements
 from lusgan_core.pipeline.heal import heal_current, leave_lost
 from lusgan_core.pipeline.index import MANIFEST
@@ -45,6 +46,7 @@ RECORDS: tuple[tuple[re.Pattern[str], type[Sealed], bool], ...] = (
     (re.compile(r"^exams/announced-\w+\.json$"), Announcements, False),
     (re.compile(r"^withdrawals/\w+\.json$"), Withdrawal, True),
     (re.compile(r"^models/.*/withdrawn\.json$"), Mark, True),
+    (re.compile(r"^exports/[^/]+/record\.json$"), StoredExport, True),
     (re.compile(r"^models/.*/clips\.json$"), SeenClips, False),
 )
 """Keys of records, what they hold, and whether they are kept twice."""

@@ -203,7 +203,7 @@ class _Found:
 def _find(store: Store, own: tuple[str, str]) -> _Found:
     found, real = _Found(), set()
     for manifest, dataset in index.datasets(store):
-        if any(clip.key.startswith(own[1]) for clip in (*dataset.training, *dataset.held_out)):
+        if any(clip.key.startswith(own[1]) for clip in dataset.clips):
             found.datasets.append(manifest.manifest_key)
             real.add(dataset.real_digest)
     for folder, score in index.model_folders(store).items():
@@ -220,12 +220,12 @@ def _find(store: Store, own: tuple[str, str]) -> _Found:
 
 
 def _exported(store: Store, shards: str, models: Iterable[str]) -> tuple[str, ...]:
-    """Exported data sets with frames of some shards, or of some models."""
+    """Exported data sets with frames of some shards or models, or of which nobody knows what."""
     own, folders = {short_digest(key) for key in index.below(store, shards)}, set(models)
     return tuple(
-        one.export.name
-        for one in exports(store)
-        if own & set(one.shards) or folders & set(one.models)
+        name
+        for name, one in exports(store).items()
+        if one is None or own & set(one.shards) or folders & set(one.models)
     )
 
 

@@ -68,7 +68,7 @@ def _check_columns(path: Path, columns: list[str], column: str) -> None:
     if "fold" in columns and column == "side":
         hint = "; name the fold to hold out, e.g. --set selection.fold=0"
     raise ConfigError(
-        f"{path} lacks the columns patient and {column}: found {', '.join(columns) or 'none'}{hint}"
+        f"{path} lacks the columns patient and {column}: its first line must name them{hint}"
     )
 
 

@@ -80,6 +80,16 @@ class ScoreDataset(Record):
     """What the training looks at and does not train on; read by no later stage."""
 
     @property
+    def looked_at(self) -> tuple[ClipFrames, ...]:
+        """What the training may look at, on whichever side."""
+        return *self.training, *self.validation
+
+    @property
+    def clips(self) -> tuple[ClipFrames, ...]:
+        """All clips of the score, of every side."""
+        return *self.looked_at, *self.held_out
+
+    @property
     def training_frames(self) -> int:
         """Number of frames to train on."""
         return sum(clip.frames for clip in self.training)

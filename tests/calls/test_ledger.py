@@ -12,8 +12,10 @@ from lusgan_core.calls.ledger import Changes, ExamLedger, ledger_key, record_tri
 from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import DamagedError
 from lusgan_core.ingestion.discover import Discovery, discover, hiding
+from lusgan_core.ingestion.readers import choose_readers
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
+from matfiles import MemorySource
 from tiny_runs import write_exams
 
 SOURCE = "/exams"
@@ -179,6 +181,28 @@ def test_files_decide_not_times(tmp_path: Path) -> None:
     clip = next(p for p in sorted((again / "9001" / "1").glob("*.mat")) if "_score" not in p.name)
     clip.unlink()
     assert codes(known.compare(*whole(discover(open_source(str(again))))).changed) == ["9001"]
+
+
+def test_a_clip_that_lost_its_row_in_a_table_is_not_withdrawn(tmp_path: Path) -> None:
+    """A table that is gone, or being written anew, withdraws nobody whose clip is still there."""
+    files = {
+        "a/labels.csv": b"file,patient,score\n1.mp4,P1,2\n",
+        "a/1.mp4": b"x",
+        "b/labels.csv": b"file,patient,score\n2.mp4,P2,1\n3.mp4,P3,1\n",
+        "b/2.mp4": b"x",
+        "b/3.mp4": b"x",
+    }
+
+    def looked_at(changed: dict[str, bytes]) -> Discovery:
+        readers = choose_readers({"video": {}})
+        return discover(MemorySource(changed), readers=readers, empty_ok=True)
+
+    known = ExamLedger(source=SOURCE).tried(looked_at(files).exams)
+    assert codes(known.exams) == ["P1", "P2", "P3"]
+    del files["b/labels.csv"], files["b/3.mp4"]
+    assert codes(known.compare(*whole(looked_at(files))).withdrawn) == ["P3"]
+    files["b/labels.csv"] = b""
+    assert codes(known.compare(*whole(looked_at(files))).withdrawn) == ["P3"]
 
 
 @pytest.mark.parametrize("away", ["9001", "9001/1"])

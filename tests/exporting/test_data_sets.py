@@ -27,7 +27,7 @@ from lusgan_core.api import MODEL_MADE, Exporter
 from lusgan_core.calls.call import StageContext
 from lusgan_core.calls.ledger import record_tried
 from lusgan_core.errors import ConfigError, PluginError, StoreError
-from lusgan_core.exporting.key import KEY
+from lusgan_core.exporting.key import KEY, forget
 from lusgan_core.exporting.record import ExportRecord, exports
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.pipeline.data_sets import Request, Wanted, export_data_set, wanted_frames
@@ -330,7 +330,7 @@ def test_frames_that_changed_in_the_store_are_not_exported(own: Path) -> None:
     ]
     with h5py.File(frames, "r+") as file:
         file["frames"][0] = 255 - file["frames"][0]
-    with pytest.raises(StoreError, match="is not what was generated"):
+    with pytest.raises(StoreError, match="is damaged.*the same command makes it again"):
         export(store, own / "second", scores=(2,), real=False)
     shard = next((own / "lusgan-store" / "shards").rglob("*.h5"))
     with h5py.File(shard, "r+") as file:
@@ -370,6 +370,12 @@ def test_a_withdrawal_names_the_exports_and_forgets_the_code(own: Path) -> None:
     ]
     assert [key for key in naming if key.startswith("exports/")] == []
     assert len(exports(store)) == 2
+    for item in list(store.list(f"exports/{real.name}/")):
+        store.put(item.key, b"damaged")
+    assert exports(store)[real.name] is None, "and it counts as holding everybody's frames"
+    store.put(f"{KEY}/B.json", b"{")
+    forget(store, "nobody")
+    assert json.loads(store.get(f"{KEY}/B.json")) == {"code": None}, "it may hold a code"
 
 
 def test_real_frames_alone_can_be_exported(store: LocalStore, tmp_path: Path) -> None:

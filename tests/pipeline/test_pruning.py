@@ -16,6 +16,7 @@ from lusgan_core.promotion.history import read_history
 from lusgan_core.promotion.withdrawal_marks import mark
 from lusgan_core.reporting.runs import INDEX
 from lusgan_core.store import LocalStore
+from lusgan_core.store.base import ASIDE
 from lusgan_readers.mat_file import read_array
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
@@ -236,6 +237,13 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(
     if not withdrawn:
         pipeline.run(CONFIG)
         assert pipeline.made == []
+
+
+def test_what_was_set_aside_of_a_model_stays_while_nobody_is_withdrawn(tmp_path: Path) -> None:
+    """It says that the model was lost, so that nobody trains it again unasked."""
+    store = Pipeline(tmp_path, tmp_path / "store").store
+    store.put(f"{ASIDE}models/score-2/m/manifest.json", b"{}")
+    assert plan_withdrawn(store).items == ()
 
 
 def test_an_empty_store_has_nothing_to_prune(tmp_path: Path) -> None:

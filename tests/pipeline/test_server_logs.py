@@ -39,6 +39,15 @@ def test_codes_are_texts_not_patterns(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "s3.log").read_bytes() == b"x/acb/1\n"
 
 
+def test_codes_are_found_as_a_server_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an address, what is not ASCII is written by its bytes in hexadecimal."""
+    monkeypatch.setenv(LOGS, str(tmp_path))
+    (tmp_path / "s3.log").write_bytes(b"GET /exams/M%C3%BCller%207/1\nGET /exams/M%C3%BCller/1\n")
+    assert forget({"Müller 7"}) == 1
+
+
 def test_who_writes_to_a_log_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that appends meanwhile leaves no hole and loses no later line."""
     monkeypatch.setenv(LOGS, str(tmp_path))

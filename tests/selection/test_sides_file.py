@@ -37,9 +37,9 @@ def test_sides_and_folds_are_read(tmp_path: Path) -> None:
     ("text", "fold", "reason"),
     [
         (
-            "code,side\nSECRET,training",
+            "SECRET,held_out\nSECRET,training",
             None,
-            "lacks the columns patient and side: found code, side",
+            "lacks the columns patient and side: its first line must name them",
         ),
         ("patient,fold\nSECRET,1", None, "name the fold to hold out, e.g. --set selection.fold=0"),
         ("patient,side\nSECRET,left", None, "line 2: a side is training or held_out"),
