@@ -316,7 +316,7 @@ def test_damaged_weights_are_told(pipeline: Pipeline) -> None:
     data = bytearray(pipeline.store.get(key))
     data[-1] ^= 1
     pipeline.store.put(key, bytes(data))
-    with pytest.raises(StoreError, match="is damaged.*the same command makes it again"):
+    with pytest.raises(StoreError, match=r"is damaged.*the same command makes it again"):
         load_encoder(pipeline.store, manifest, "cpu")
 
 

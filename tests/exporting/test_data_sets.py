@@ -330,7 +330,7 @@ def test_frames_that_changed_in_the_store_are_not_exported(own: Path) -> None:
     ]
     with h5py.File(frames, "r+") as file:
         file["frames"][0] = 255 - file["frames"][0]
-    with pytest.raises(StoreError, match="is damaged.*the same command makes it again"):
+    with pytest.raises(StoreError, match=r"is damaged.*the same command makes it again"):
         export(store, own / "second", scores=(2,), real=False)
     shard = next((own / "lusgan-store" / "shards").rglob("*.h5"))
     with h5py.File(shard, "r+") as file:
