@@ -234,10 +234,13 @@ def newest_datasets(store: Store) -> dict[int, ScoreDataset]:
 
 
 def _check_unseen(store: Store, model: ListedModel, datasets: Iterable[ScoreDataset]) -> None:
-    """Raise ConfigError where a model was trained on a patient whom the newest split holds out."""
+    """Raise ConfigError where a model was trained on a patient whom the newest split holds out.
+
+    So it does where nothing says what the model was trained on.
+    """
     held = {key_part(clip.patient) for data in datasets for clip in data.held_out}
-    seen = index.seen_shards(store, model.folder) or ()
-    if held & {key.split("/")[1] for key in seen}:
+    seen = index.seen_shards(store, model.folder)
+    if seen is None or held & {key.split("/")[1] for key in seen}:
         raise ConfigError(
             f"model {model.model} of score {model.score} was trained on a patient whom the newest "
             "dataset holds out: its frames would leak into the test side; train it again with "

@@ -348,6 +348,14 @@ def test_a_model_that_saw_a_test_patient_is_refused(own: Path) -> None:
     seen.write_text(json.dumps({"shards": [held]}))
     with pytest.raises(ConfigError, match="trained on a patient whom the newest dataset holds out"):
         export(store, own / "out", real=False)
+    seen.unlink()
+    for dataset in (own / "lusgan-store" / "datasets" / "score-2").glob("*.json"):
+        told = json.loads(dataset.read_text())
+        told.pop("sha256")
+        told["data"]["training"] = told["data"]["training"][:-1]  # not the one it was trained on
+        dataset.write_text(json.dumps(told))
+    with pytest.raises(ConfigError, match="trained on a patient whom the newest dataset holds out"):
+        export(store, own / "unknown", real=False)
 
 
 def test_a_withdrawal_names_the_exports_and_forgets_the_code(own: Path) -> None:
