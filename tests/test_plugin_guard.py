@@ -102,7 +102,7 @@ def test_a_busy_machine_is_no_plugins_fault(
     with guarded("theirs") as changes:
         time.sleep(0.8)
     assert capsys.readouterr().err == ""
-    assert changes == []
+    assert not [change for change in changes if "to load" in change]
     monkeypatch.setattr(plugin_watch, "HANGS_S", 0.05)
     with guarded("theirs") as changes:
         until = time.monotonic() + 60

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,9 @@ from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
 from lusgan_core.training.lease import Lease
 from lusgan_core.training.options import TrainingOptions
+from lusgan_core.training.shared import launch
 from lusgan_core.training.shared.launch import check_second_derivatives
+from lusgan_core.training.shared.worker import Said
 from marked_processes import processes_of
 from tiny_runs import Pipeline, tiny_config, write_exams
 
@@ -210,6 +213,21 @@ def test_a_process_that_dies_ends_the_training(
     assert processes_of(mark) == []
     resumed = train(exams, tmp_path, *often)
     assert 0 < resumed.data["resumed_from"] < 300
+
+
+def test_whoever_lost_a_peer_is_not_the_cause() -> None:
+    """A process may notice, and tell, that another was killed before anybody else does."""
+    agent = subprocess.Popen(["true"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with tempfile.TemporaryFile() as stderr:
+        processes = launch._Processes(2, agent, stderr)
+        lost = "loss 'RSGAN' raised RuntimeError: Read error: Connection reset by peer"
+        processes.last = {
+            0: Said(what="failed", rank=0, error="PluginError", text=lost),
+            1: Said(what="here", rank=1, pid=1),
+        }
+        with pytest.raises(TrainingError, match="process 2 of 2 ended without a word"):
+            processes.outcome()
+        processes.end()
 
 
 def run_as_process(exams: Path, store: Path, mark: str) -> subprocess.Popen[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,8 @@ from lusgan_core.training.shared.worker import TRAINED, Said, SharedJob
 LOOK_S = 0.2
 """Polling interval of the stop flag, seconds."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+LOST_PEER = re.compile(r"Connection (reset|closed) by peer")
+"""How a process finds that another has died: the cause is what the other said, or its silence."""
 GRACE_S = 40.0
 """Seconds that processes have to end after one of them failed, before they are killed."""
 
@@ -175,7 +178,8 @@ class _Processes:
         failed = [said for said in self.last.values() if said.what == "failed"]
         for said in failed:
             kind = getattr(errors, said.error, None)
-            if said.text and isinstance(kind, type) and issubclass(kind, LusganError):
+            told = said.text and not LOST_PEER.search(said.text)
+            if told and isinstance(kind, type) and issubclass(kind, LusganError):
                 raise _made(kind, said.text)
         if os.environ.get("LUSGAN_TRACEBACK"):
             self.stderr.seek(0)
