@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import logging
+import operator
 import os
 import random
 import signal
@@ -38,6 +39,8 @@ from lusgan_core.plugin_watch import slowness_told
 
 LONGEST = 400
 """Characters of an exception's text that are shown."""
+BLOCKS = 64
+"""Blocks of 624 random words that may be drawn while a plugin is looked for."""
 
 T = TypeVar("T")
 
@@ -54,10 +57,27 @@ class Setting:
     """It is looked at only where this module is loaded."""
     usual: Callable[[], Any] | None = None
     """Its value where the module was first loaded by the plugin."""
+    same: Callable[[Any, Any], bool] = operator.eq
+    """Whether its value before counts as unchanged, given that after."""
 
 
 def _module(name: str) -> Any:
     return sys.modules[name]
+
+
+def _only_drawn(before: Any, after: Any) -> bool:
+    """Whether Python's random numbers have only been drawn from, and not been seeded.
+
+    Drawing is nobody's fault, and other threads do it, too. It makes a new block of 624 words when
+    one is used up: a state reached by drawing has the words of one of the next blocks.
+    """
+    generator = random.Random()
+    generator.setstate(before)
+    for _ in range(BLOCKS):
+        if generator.getstate()[1][:-1] == after[1][:-1]:
+            return True
+        generator.getrandbits(32 * (len(before[1]) - 1))
+    return False
 
 
 def _put_signals_back(handlers: dict[signal.Signals, Any]) -> None:
@@ -87,7 +107,7 @@ SETTINGS = (
     Setting("sys.stderr", lambda: sys.stderr, lambda it: setattr(sys, "stderr", it)),
     Setting("sys.excepthook", lambda: sys.excepthook, lambda it: setattr(sys, "excepthook", it)),
     Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
-    Setting("Python's random numbers", random.getstate, random.setstate),
+    Setting("Python's random numbers", random.getstate, random.setstate, same=_only_drawn),
     Setting(
         "numpy's handling of floating-point errors",
         lambda: _module("numpy").geterr(),
@@ -300,7 +320,7 @@ def _settings_kept(changed: list[str]) -> Iterator[None]:
             if setting.module not in loaded and setting.module in sys.modules and setting.usual:
                 before[setting.name] = setting.usual()
             old = before.get(setting.name)
-            if old is not None and _read(setting) != old:
+            if old is not None and not setting.same(old, _read(setting)):
                 with suppress(Exception):
                     setting.put_back(old)
                 changed.append(f"changes {setting.name}")

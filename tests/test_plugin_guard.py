@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_other_threads_are_no_plugins_fault(monkeypatch: pytest.MonkeyPatch) -> 
         ended.set()
         other.join()
     assert changes == []
+
+
+@pytest.mark.parametrize("drawn", [1, 623, 624, 625, 5000])
+def test_random_numbers_that_are_drawn_are_no_fault(drawn: int) -> None:
+    """Other threads draw from them meanwhile, as Prefect's do; seeding them is told, and undone."""
+    random.seed(7)
+    before = random.Random()
+    before.setstate(random.getstate())
+    with guarded("theirs") as changes:
+        numbers = [random.getrandbits(32) for _ in range(drawn)]
+    assert changes == []
+    assert numbers == [before.getrandbits(32) for _ in range(drawn)]
+    with guarded("theirs") as changes:
+        random.seed(7)
+    assert changes == ["changes Python's random numbers"]
+    assert random.getrandbits(32) == before.getrandbits(32)
 
 
 def test_an_exception_is_described_on_one_short_line() -> None:
