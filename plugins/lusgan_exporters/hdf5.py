@@ -16,55 +16,34 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from lusgan_core.api import Exporter, ExportFolder, NoOptions, Samples
+from lusgan_core.api import Exporter
+from lusgan_exporters.numbered_files import NumberedFiles
 
 if TYPE_CHECKING:
-    from lusgan_core.api import Frame
+    from collections.abc import Sequence
 
-FILE_FRAMES = 2000
-"""Most frames in one file: it is put together in memory."""
+    from lusgan_core.api import Frame, Samples
+
 LAYOUT = 1
 """Attribute ``format``: frames and scores lie as in a shard, so `lusgan pairs` reads them."""
 
 
-class Hdf5Export:
+class Hdf5Export(NumberedFiles[tuple["Frame", dict[str, Any]]]):
     """A set of frames on its way into HDF5 files."""
 
-    def __init__(self, folder: ExportFolder, samples: Samples, options: NoOptions) -> None:
-        """Start without a frame.
+    suffix, file_frames = ".h5", 2000
 
-        Args:
-            folder: Where the files go.
-            samples: Whose frames they are.
-            options: There are none.
-        """
-        self._folder, self._samples = folder, samples
-        self._frames: list[Frame] = []
-        self._facts: list[dict[str, Any]] = []
-        self._names: list[str] = []
-        self._added = 0
+    def row(self, frame: Frame, position: int) -> tuple[Frame, dict[str, Any]]:
+        """A frame with what is told of it."""
+        return frame, self._samples.facts(position, frame)
 
-    def add(self, frame: Frame) -> None:
-        """Take the next frame, (H, W) or (H, W, 3) uint8; a full file is written."""
-        self._frames.append(frame)
-        self._facts.append(self._samples.facts(self._added, frame))
-        self._added += 1
-        if len(self._frames) == FILE_FRAMES:
-            self._write()
-
-    def finish(self) -> list[str]:
-        """Write the frames that are left; returns the names of all files."""
-        if self._frames:
-            self._write()
-        return self._names
-
-    def _write(self) -> None:
-        self._names.append(f"frames-{len(self._names):03d}.h5")
-        self._folder.put(self._names[-1], hdf5_bytes(self._frames, self._samples, self._facts))
-        self._frames, self._facts = [], []
+    def file_bytes(self, rows: list[tuple[Frame, dict[str, Any]]]) -> bytes:
+        """The content of one file."""
+        frames, facts = zip(*rows, strict=True)
+        return hdf5_bytes(frames, self._samples, facts)
 
 
-def hdf5_bytes(frames: list[Frame], samples: Samples, facts: list[dict[str, Any]]) -> bytes:
+def hdf5_bytes(frames: Sequence[Frame], samples: Samples, facts: Sequence[dict[str, Any]]) -> bytes:
     """Make one HDF5 file; equal frames give equal bytes.
 
     Args:

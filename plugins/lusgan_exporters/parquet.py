@@ -10,14 +10,13 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from lusgan_core.api import MODEL_MADE, SCORES, Exporter, ExportFolder, NoOptions, Samples
+from lusgan_core.api import MODEL_MADE, SCORES, Exporter
+from lusgan_exporters.numbered_files import NumberedFiles
 from lusgan_exporters.png import png_bytes
 
 if TYPE_CHECKING:
-    from lusgan_core.api import Frame
+    from lusgan_core.api import Frame, Samples
 
-FILE_FRAMES = 1000
-"""Most frames in one file: it is put together in memory."""
 GROUP_FRAMES = 100
 """Frames in a row group, which readers load at once."""
 TYPES = {
@@ -35,45 +34,24 @@ TYPES = {
 """Facts of a frame, with their types: names that arrow and ``datasets`` have in common."""
 
 
-class ParquetExport:
+class ParquetExport(NumberedFiles[dict[str, Any]]):
     """A set of frames on its way into parquet files."""
 
-    def __init__(self, folder: ExportFolder, samples: Samples, options: NoOptions) -> None:
-        """Start without a frame.
+    suffix, file_frames = ".parquet", 1000
 
-        Args:
-            folder: Where the files go.
-            samples: Whose frames they are.
-            options: There are none.
-        """
-        self._folder, self._samples = folder, samples
-        self._rows: list[dict[str, Any]] = []
-        self._names: list[str] = []
-        self._added = 0
-
-    def add(self, frame: Frame) -> None:
-        """Take the next frame, (H, W) or (H, W, 3) uint8; a full file is written."""
+    def row(self, frame: Frame, position: int) -> dict[str, Any]:
+        """A row of the table: the image, its class and the facts of the frame."""
         kind = "synthetic" if self._samples.synthetic else "real"
         image = {
-            "bytes": png_bytes(frame, self._samples, self._added),
-            "path": f"{kind}-score-{self._samples.score}-{self._added:06d}.png",
+            "bytes": png_bytes(frame, self._samples, position),
+            "path": f"{kind}-score-{self._samples.score}-{position:06d}.png",
         }
-        facts = self._samples.facts(self._added, frame)
-        self._rows.append({"image": image, "label": self._samples.score, **facts})
-        self._added += 1
-        if len(self._rows) == FILE_FRAMES:
-            self._write()
+        facts = self._samples.facts(position, frame)
+        return {"image": image, "label": self._samples.score, **facts}
 
-    def finish(self) -> list[str]:
-        """Write the frames that are left; returns the names of all files."""
-        if self._rows:
-            self._write()
-        return self._names
-
-    def _write(self) -> None:
-        self._names.append(f"frames-{len(self._names):03d}.parquet")
-        self._folder.put(self._names[-1], parquet_bytes(self._rows, self._samples))
-        self._rows = []
+    def file_bytes(self, rows: list[dict[str, Any]]) -> bytes:
+        """The content of one file."""
+        return parquet_bytes(rows, self._samples)
 
 
 def parquet_bytes(rows: list[dict[str, Any]], samples: Samples) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lusgan_core.api import ConfigError
-from lusgan_features.precision import full_precision
+from lusgan_features.batches import extractor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,23 +152,14 @@ def extractor_of(
         ConfigError: The tensors are not those of an EfficientNet-Lite.
     """
     import torch
-    from torch.nn import functional
 
     network = _checked(tensors, device)
 
-    def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = []
-        with torch.no_grad(), full_precision():
-            for first in range(0, len(frames), AT_ONCE):
-                x = torch.tensor(frames[first : first + AT_ONCE], device=device).float()
-                x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
-                x = functional.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
-                x = ((x - 127) / 128).expand(-1, 3, -1, -1)
-                parts.append(network(x.contiguous(memory_format=torch.channels_last)))
-        found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-        return found
+    def features(x: Tensor) -> Tensor:
+        x = ((x - 127) / 128).expand(-1, 3, -1, -1)
+        return network(x.contiguous(memory_format=torch.channels_last))
 
-    return extract
+    return extractor(features, device, SIDE, AT_ONCE)
 
 
 def _checked(tensors: dict[str, Tensor], device: str) -> _Network:

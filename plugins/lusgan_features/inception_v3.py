@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lusgan_core.api import ConfigError, FeatureExtractor, check_fit, read_weights
-from lusgan_features.precision import full_precision
+from lusgan_features.batches import extractor
 from lusgan_features.user_file import FileOptions, check
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
 SIZE = 2048
 SIDE = 299
@@ -45,7 +46,6 @@ def build(device: str, options: FileOptions) -> Callable[[NDArray[np.uint8]], ND
         ConfigError: torchvision is not installed, or the file cannot be used.
     """
     import torch
-    from torch.nn import functional
 
     try:
         from torchvision.models import inception_v3
@@ -68,18 +68,11 @@ def build(device: str, options: FileOptions) -> Callable[[NDArray[np.uint8]], ND
     network.load_state_dict({name: given[name] for name in own}, strict=False)
     network.eval().to(device)
 
-    def extract(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = []
-        with torch.no_grad(), full_precision():
-            for first in range(0, len(frames), AT_ONCE):
-                x = torch.tensor(frames[first : first + AT_ONCE], device=device).float()
-                x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
-                x = functional.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
-                parts.append(network((x / 127.5 - 1).expand(-1, 3, -1, -1)))
-        found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    def features(x: Tensor) -> Tensor:
+        found: Tensor = network((x / 127.5 - 1).expand(-1, 3, -1, -1))
         return found
 
-    return extract
+    return extractor(features, device, SIDE, AT_ONCE)
 
 
 EXTRACTOR = FeatureExtractor(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -40,6 +41,8 @@ from lusgan_core.store.source import open_source
 from lusgan_exporters import png
 
 FORMATS = ("png", "mat", "hdf5", "parquet", "dicom")
+CODE = re.compile(rf"(?<![0-9a-f])({'|'.join(PATIENTS)})(?![0-9a-f])")
+"""A patient's code, beside neither a digit nor what a digest is written in."""
 COUNT = 5
 (HELD_OUT,) = held_out_patients(PATIENTS, 0.2, 999)
 
@@ -205,7 +208,10 @@ def test_mlcroissant_takes_the_croissant_file(exported: dict[str, Path], form: s
 def test_every_file_is_listed_and_none_names_a_patient(
     exported: dict[str, Path], form: str, tmp_path: Path
 ) -> None:
-    """``sha256sum -c`` passes on all files; no code is in a name or in what a file says."""
+    """``sha256sum -c`` passes on all files; no code is in a name or in what a file says.
+
+    Four digits within a digest are no code.
+    """
     folder = exported[form]
     subprocess.run(["sha256sum", "--quiet", "--strict", "-c", "SHA256SUMS"], cwd=folder, check=True)
     listed = (folder / "SHA256SUMS").read_text().count("\n")
@@ -213,10 +219,9 @@ def test_every_file_is_listed_and_none_names_a_patient(
     assert listed == len(files) - 1
     for path in files:
         name = path.relative_to(folder).as_posix()
-        text = path.read_bytes() if path.suffix in (".md", ".json", ".csv") else b""
-        for code in PATIENTS:
-            assert code not in name
-            assert code.encode() not in text
+        text = path.read_text() if path.suffix in (".md", ".json", ".csv") else ""
+        assert not CODE.search(name), name
+        assert not CODE.search(text), name
 
 
 def test_the_key_stays_in_the_store(store: LocalStore, exported: dict[str, Path]) -> None:
