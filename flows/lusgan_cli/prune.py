@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from lusgan_core.pipeline.pruning import Doomed, PrunePlan
     from lusgan_core.store import Store
 
-KINDS = (
-    "model",
-    "samples",
-    "evaluation",
-    "report",
-    "dataset",
-    "shards",
-    "features",
-    "exam record",
-    "damaged",
-)
-WATCH_S = 185
-"""Seconds for which leases of other machines are watched; they are void after 180."""
 COUNTED = ("shards", "features", "exam record", "damaged")
 """Kinds of which only the number is shown: the names of most hold patients' codes."""
 
@@ -74,9 +61,11 @@ def prune(
 def _watched(store: Store, plan: PrunePlan, make: Callable[[Store], PrunePlan]) -> PrunePlan:
     """The plan after the leases of busy models were watched for as long as void ones take."""
     from lusgan_core.pipeline.index import in_training
+    from lusgan_core.training.lease import TTL_S
 
-    with progress_shown(), track("looking whether leases are renewed", WATCH_S, "s") as task:
-        for _ in range(WATCH_S):
+    seconds = int(TTL_S) + 5
+    with progress_shown(), track("looking whether leases are renewed", seconds, "s") as task:
+        for _ in range(seconds):
             if not any(in_training(store, folder) for folder in plan.busy):
                 break
             time.sleep(1)
@@ -85,7 +74,9 @@ def _watched(store: Store, plan: PrunePlan, make: Callable[[Store], PrunePlan]) 
 
 
 def _show(plan: PrunePlan, yes: bool) -> None:
-    for kind in KINDS:
+    from lusgan_core.pipeline.pruning import What
+
+    for kind in get_args(What):
         items = [item for item in plan.items if item.what == kind]
         if kind in COUNTED:
             _count(items)

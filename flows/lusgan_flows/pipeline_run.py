@@ -76,6 +76,7 @@ def run_flow(
         MissingError: The device is not available.
         TrainingStopped: A training was cancelled; what is finished is kept.
     """
+    check_endpoints(exams, store)
     registry = installed()
     config = completed(config, registry, preset)
     if not train_on:
@@ -84,7 +85,6 @@ def run_flow(
         sizes = config.preprocessing
         check_sizes(config.training, sizes.image_size, sizes.channels, registry)
     place = Place(store=store, exams=exams, runtime=config.runtime)
-    check_endpoints(exams, store)
     source, kept = open_source(exams).uri, open_store(store)
     check_writable(kept)
     deployed = is_deployed()

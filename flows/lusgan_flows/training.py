@@ -24,10 +24,10 @@ def training(call: StageCall, store: parameters.Store, runtime: Runtime, device:
         device: The device of this deployment's workers, whatever `runtime` says: with "cuda", one
             without a GPU fails rather than train on its CPU.
     """
+    check_endpoints(store)
     if device:
         runtime = runtime.model_copy(update={"device": device})
     pick_device(runtime.device)
-    check_endpoints(store)
     context = StageContext(open_store(store), runtime=runtime)
     check_here(call, context.registry)
     check_training(call, context)

@@ -56,13 +56,13 @@ def watch(
     Returns:
         Number of events emitted.
     """
+    check_endpoints(exams, store)
     active = pipeline_is_active()
     for flow_name in ("stage", "training"):
         mark_lost(flow_name)
     if looks_under_way(flow_run.get_id()):
         get_run_logger().info("an earlier look is still under way")
         return 0
-    check_endpoints(exams, store)
     source, kept = open_source(exams), open_store(store)
     ledger = ExamLedger.load(kept, source.uri)
     found = find_exams(exams, store, readers)

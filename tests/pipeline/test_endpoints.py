@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lusgan_core.errors import ConfigError
@@ -44,15 +42,6 @@ def test_the_workers_own_servers_are_taken(
     check_endpoints(EVIL)
     with pytest.raises(ConfigError, match="not set up for"):
         check_endpoints(EVIL.replace("9000", "9001"))
-
-
-def test_every_flow_that_takes_an_address_checks_it() -> None:
-    """Whatever its parameters are called."""
-    flows = Path(__file__).parents[2] / "flows"
-    for path in (*flows.glob("lusgan_flows/*.py"), flows / "lusgan_ops/watch.py"):
-        text = path.read_text()
-        if "@flow" in text and "open_store(" in text:
-            assert "check_endpoints(" in text, path.name
 
 
 def test_a_persons_own_command_goes_where_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from lusgan_core.calls.section import (
     Table,
     plural,
 )
-from lusgan_core.evaluation.audit.record import AuditLimit, AuditRecord, Suspect
+from lusgan_core.evaluation.audit.record import SIGNIFICANCE, AuditLimit, AuditRecord, Suspect
 
 MANY_FLAGGED, NEARLY_ALL = 5, 0.8
 """Flagged frames, and their share, from which on it is said that they point at one patient."""
@@ -37,10 +37,12 @@ def verdict(record: AuditRecord) -> str:
     )
     if record.copies_found:
         return f"Copies found: {flagged} (p = {record.p_value:.2g})."
+    many = limit.flagged > 2 * limit.expected_rate * record.frames
+    chance = f" (p = {record.p_value:.2g}, not below {SIGNIFICANCE:g})" * many
     return (
-        f"No copying detected at this sensitivity: {flagged}; {record.sensitivity:.0%} of planted "
-        f"copies are found, and a set with {record.shares[-1]:.0%} of them would be noticed with a "
-        f"chance of {record.noticed:.0%}."
+        f"No copying detected at this sensitivity: {flagged}{chance}; {record.sensitivity:.0%} of "
+        f"planted copies are found, and a set with {record.shares[-1]:.0%} of them would be "
+        f"noticed with a chance of {record.noticed:.0%}."
     )
 
 
