@@ -241,7 +241,7 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
         ("preprocessing.image_size=100", r"image_size: 100 is not a power of two; choose 32, 64"),
         ("preprocessing.image_size=1024", r"image_size: .*less than or equal to 512, got 1024"),
         ("preprocessing.channels=2", r"channels: .*1 or 3, got 2"),
-        ("preprocessing.geometry=polar", r"geometry: .*'paper' or 'fit', got 'polar'"),
+        ("preprocessing.geometry=cylinder", r"geometry: .*'fit' or 'polar', got 'cylinder'"),
         ("selection.held_out=1", r"held_out: .*less than 1, got 1"),
         ("generation.formats=[\"gif\"]", r"unknown exporter 'gif'; choices: dicom, hdf5, mat"),
         ("generation.formats=[\"png\", \"png\"]", r"formats: png is named twice"),

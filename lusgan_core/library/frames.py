@@ -36,8 +36,8 @@ def preprocess(
             None for the size of this clip.
         preset: Preset that options start from.
         **options: Options of preprocessing by name: ``image_size`` (a power of two from 32 to
-            512), ``geometry`` (``paper`` or ``fit``), ``intensity`` (``none``, ``percentile`` or
-            ``clahe``), ``channels`` (1 or 3) and those that `lusgan run --help` tells of.
+            512), ``geometry`` (``paper``, ``fit`` or ``polar``), ``intensity`` (``none``,
+            ``percentile`` or ``clahe``), ``channels`` (1 or 3) and the section's others.
 
     Returns:
         (N, S, S) uint8, or (N, S, S, 3) with three channels: a new array.

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from lusgan_core.domain import Fan
 from lusgan_core.errors import ClipError
+from lusgan_core.preprocessing.common_fan import CommonFanMap
 from lusgan_core.preprocessing.fan import find_region, fit_fan, is_rectangle
 from lusgan_core.preprocessing.geometry import (
     Affine,
+    Box,
     bounding_box,
     draw,
     fit_window,
@@ -43,8 +45,8 @@ class PreprocessedClip:
     Where x and y are scaled differently the fan is no annulus in the images, so it is kept in
     source pixels with the map beside it: ``fan_mask(fan, S, S, affine)`` draws it in the images.
     """
-    affine: Affine
-    """From source pixels to those of the images."""
+    affine: Affine | None
+    """From source pixels to those of the images; None with geometry `polar`, which bends them."""
     region: NDArray[np.bool_]
     """(S, S): the pixels of the images that may be other than black."""
     kept: NDArray[np.bool_]
@@ -65,8 +67,8 @@ def preprocess_clip(
     """Find the fan of one clip, and prepare the conversion of its frames to images.
 
     Where the mask is a filled rectangle, or None, the fan is found inside it from the brightest
-    value of each pixel. Geometry `paper` keeps all of a rectangle, as the report does; geometry
-    `fit` keeps the fan. The same input gives the same images.
+    value of each pixel. Geometry `paper` keeps all of a rectangle, as the report does; the others
+    keep the fan. The same input gives the same images.
 
     Args:
         frames: Starts a pass over the frames, each (H, W) uint8; called once for every pass. Each
@@ -80,8 +82,9 @@ def preprocess_clip(
         The fan, the map from source pixels to image pixels, and a way to read the images.
 
     Raises:
-        ClipError: The mask or a frame is not of ``shape``, no fan or no contrast is found, or the
-            frames are larger than the canvas. Reading the images may raise it as well.
+        ClipError: The mask or a frame is not of ``shape``, no fan or no contrast is found, the
+            region is no convex probe's (geometry `polar`), or the frames are larger than the
+            canvas. Reading the images may raise it as well.
         ValueError: Geometry `paper` without a canvas.
     """
     if mask is not None and mask.shape != shape:
@@ -96,29 +99,48 @@ def preprocess_clip(
         brightest = brightest_of(frames, shape)
         region = _found_region(brightest, mask)
     keep = mask if options.geometry == "paper" and mask is not None else region
-    box = bounding_box(keep)
-    if options.geometry == "paper":
-        window = paper_window(box, _checked_canvas(canvas, shape))
-    else:
-        window = fit_window(box, options.fit_margin)
-    size = options.image_size
+    fan = fit_fan(region)
+    affine, drawn = _placed(bounding_box(keep), fan, shape, options, canvas)
     levels = _levels(frames, shape, region, options)
     shown_bits = np.where(keep, np.uint8(255), np.uint8(0))
 
     def images() -> Iterator[NDArray[np.uint8]]:
         for frame in _checked(frames, shape):
             evened = frame if levels is None else levels(frame)
-            image = draw(evened & shown_bits, window, size)
+            image = drawn(evened & shown_bits)
             yield image if options.channels == 1 else np.repeat(image[..., None], 3, axis=2)
 
     return PreprocessedClip(
-        fan=fit_fan(region),
-        affine=window_affine(window, size),
-        region=draw(shown_bits, window, size) > 0,
+        fan=fan,
+        affine=affine,
+        region=drawn(shown_bits) > 0,
         kept=keep,
         brightest=brightest,
         images=images,
     )
+
+
+def _placed(
+    box: Box,
+    fan: Fan | None,
+    shape: tuple[int, int],
+    options: PreprocessingOptions,
+    canvas: Canvas | None,
+) -> tuple[Affine | None, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
+    """The map from source to image pixels, if it is affine, and what draws a frame."""
+    size = options.image_size
+    if options.geometry == "polar":
+        if fan is None:
+            raise ClipError(
+                "no fan with two slanting sides, as a convex probe paints it, explains what is "
+                "shown; geometry polar needs one: geometry fit keeps this clip"
+            )
+        return None, CommonFanMap.of(fan, size, options.fit_margin).draw
+    if options.geometry == "paper":
+        window = paper_window(box, _checked_canvas(canvas, shape))
+    else:
+        window = fit_window(box, options.fit_margin)
+    return window_affine(window, size), lambda frame: draw(frame, window, size)
 
 
 def _levels(

@@ -100,7 +100,7 @@ def fit_fan(mask: Mask) -> Fan | None:
     if apex_y > box.top + 0.1 * box.height:
         return None
     angle_left, angle_right = -math.atan(slope_left), math.atan(slope_right)
-    radius, angle = _polar(IDENTITY, apex_x, apex_y, box)
+    radius, angle = polar(IDENTITY, apex_x, apex_y, box)
     sector = (angle >= angle_left) & (angle <= angle_right)
     if box.top <= 1:
         kept = mask[box.top : box.bottom, box.left : box.right] & sector
@@ -133,7 +133,7 @@ def fan_mask(fan: Fan, height: int, width: int, affine: Affine = IDENTITY) -> Ma
     Returns:
         (height, width) bool, true inside.
     """
-    radius, angle = _polar(affine, fan.apex_x, fan.apex_y, Box(0, 0, width, height))
+    radius, angle = polar(affine, fan.apex_x, fan.apex_y, Box(0, 0, width, height))
     return np.asarray(
         (radius >= fan.radius_near)
         & (radius <= fan.radius_far)
@@ -202,10 +202,20 @@ def _straight_side(edge: NDArray[np.float64], top: int) -> tuple[float, float] |
     return (float(slope), float(at_zero)) if slope > _MIN_SIDE_SLOPE else None
 
 
-def _polar(
+def polar(
     affine: Affine, apex_x: float, apex_y: float, box: Box
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Radius (source pixels) and angle about the apex of the box's output pixels: (h, w) each."""
+    """Name the pixels of a box by depth and beam.
+
+    Args:
+        affine: From source to output pixels.
+        apex_x: The apex, source pixels.
+        apex_y: The apex, source pixels.
+        box: Output pixels.
+
+    Returns:
+        Radius (source pixels) and angle (radians, 0 is down) about the apex, (h, w) each.
+    """
     x = np.arange(box.left, box.right) / affine.scale_x + affine.x0 - apex_x
     y = np.arange(box.top, box.bottom) / affine.scale_y + affine.y0 - apex_y
     return np.hypot(x[None], y[:, None]), np.arctan2(x[None], y[:, None])

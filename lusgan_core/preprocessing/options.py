@@ -26,18 +26,19 @@ class PreprocessingOptions(Options):
     channels: Literal[1, 3] = Field(
         1, description="Channels of the images: 1 for grey, 3 for RGB (three equal channels)"
     )
-    geometry: Literal["paper", "fit"] = Field(
+    geometry: Literal["paper", "fit", "polar"] = Field(
         "paper",
         description=(
             "How the fan is placed. paper: pad to the largest frame of the dataset, centre the "
-            "mask, stretch to the square. fit: crop the fan, centre it, keep its aspect ratio"
+            "mask, stretch to the square. fit: crop the fan, centre it, keep its aspect ratio. "
+            "polar: beam by beam and depth by depth onto one fan that all clips share"
         ),
     )
     fit_margin: float = Field(
         0.02,
         ge=0,
         le=0.25,
-        description="Geometry fit: share of the side left black around the fan",
+        description="Geometry fit and polar: share of the side left black around the fan",
     )
     intensity: Literal["none", "percentile", "clahe"] = Field(
         "none",

@@ -53,6 +53,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "image_size": {"image_size": 64},
     "channels": {"channels": 3},
     "geometry": {"geometry": "fit"},
+    "geometry polar": {"geometry": "polar"},
     "fit_margin": {"geometry": "fit", "fit_margin": 0.15},
     "intensity": {"intensity": "percentile"},
     "percentile_low": {"intensity": "percentile", "percentile_low": 10.0},

@@ -25,7 +25,7 @@ def with_names(frames: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("intensity", ["none", "percentile", "clahe"])
-@pytest.mark.parametrize("geometry", ["paper", "fit"])
+@pytest.mark.parametrize("geometry", ["paper", "fit", "polar"])
 @pytest.mark.parametrize("is_found", [True, False], ids=["found", "mask"])
 @pytest.mark.parametrize("name", FANS)
 def test_names_outside_the_fan_reach_no_image(

@@ -160,7 +160,7 @@ def test_unusable_input_is_refused_with_the_reason(small_screen):
 
 @pytest.mark.parametrize(
     "options",
-    [{"image_size": 100}, {"image_size": 16}, {"channels": 2}, {"geometry": "polar"},
+    [{"image_size": 100}, {"image_size": 16}, {"channels": 2}, {"geometry": "cylinder"},
      {"intensity": "histogram"}, {"fit_margin": 0.5}, {"clahe_clip": 0}, {"percentile_low": 50}],
     ids=str,
 )  # fmt: skip
