@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -23,6 +23,7 @@ from lusgan_core.evaluation.stage import EvaluationOptions
 from lusgan_core.generation.stage import GenerationOptions
 from lusgan_core.ingestion.stage import IngestionOptions
 from lusgan_core.layered_options import flatten, merge, read_file, setting
+from lusgan_core.option_names import full_name, read_texts, respell
 from lusgan_core.plugin_guard import guarded
 from lusgan_core.plugin_options import (
     one_line,
@@ -91,7 +92,9 @@ def resolve(
         registry: Installed plugins; their own options are validated and their defaults filled in.
         files: Files of options, JSON where the suffix is ``.json``, else TOML; a later one wins.
         settings: ``NAME=VALUE`` texts such as ``training.batch_size=32``; VALUE is JSON or, where
-            it is not valid JSON, text. They win over files.
+            it is not valid JSON, text, or a list without brackets. The section may be left out
+            where one section alone has an option of that name, or the training has one. They win
+            over files.
 
             The penalties of a file, or of a setting that gives the section as one value, take the
             place of those before; ``training.penalties.r1.weight=2`` changes or adds one. So do
@@ -107,10 +110,13 @@ def resolve(
     """
     values = preset_values(preset, registry)
     for path in files:
-        merge(values, read_file(path))
+        given = read_file(path)
+        respell(given, registry)
+        merge(values, given)
     together: dict[str, Any] = {}
     for text in settings:
-        merge(together, setting(text), lays_over=False)
+        merge(together, setting(completed_setting(text)), lays_over=False)
+    respell(together, registry)
     merge(values, together)
     _some_left(values)
     if scores is not None:
@@ -122,6 +128,16 @@ def resolve(
         if broken:  # then the message should be about the preset, not about an option of the user's
             raise ConfigError(broken) from None
         raise
+
+
+def completed_setting(text: str) -> str:
+    """Put the section before the name in ``NAME=VALUE``, where it was left out.
+
+    Raises:
+        ConfigError: Options of several sections are called so.
+    """
+    name, equals, value = text.partition("=")
+    return f"{full_name(name.strip(), RunConfig)}{equals}{value}"
 
 
 def _some_left(values: Mapping[str, Any]) -> None:
@@ -302,7 +318,8 @@ def preset_values(name: str, registry: Registry) -> dict[str, Any]:
 
 
 def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
-    _empty_nones(values, RunConfig)
+    read_texts(values, RunConfig)
+    respell(values, registry)
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
@@ -311,19 +328,6 @@ def _checked(values: dict[str, Any], registry: Registry) -> RunConfig:
     if unknown:
         raise UnknownNameError("score", str(unknown[0]), map(str, SCORES))
     return _with_plugin_options(config, registry)
-
-
-def _empty_nones(values: dict[str, Any], model: type[BaseModel]) -> None:
-    """Replace the text ``none`` by None wherever an option may be empty, in place.
-
-    Where an option has a choice of that name (``preprocessing.intensity``) the text stays.
-    """
-    for name, field in model.model_fields.items():
-        value, kind = values.get(name), field.annotation
-        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
-            _empty_nones(value, kind)
-        elif isinstance(value, str) and value.lower() == "none" and type(None) in get_args(kind):
-            values[name] = None
 
 
 def _with_plugin_options(config: RunConfig, registry: Registry) -> RunConfig:

@@ -27,14 +27,14 @@ LISTED = {"readers", "penalties", "augmentations", "gates"}
 """Those of them that say which plugins there are: a file that gives one gives all of it."""
 
 
-class _Whole(dict[str, Any]):
+class Whole(dict[str, Any]):
     """A section given as one value (``--set training.penalties={...}``), not a name at a time."""
 
 
 def _wholes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Mark sections that name all plugins there are as given whole, at any depth."""
     return {
-        name: _Whole(value)
+        name: Whole(value)
         if name in LISTED and isinstance(value, Mapping)
         else _wholes(value)
         if isinstance(value, Mapping) and name not in OPEN
@@ -76,8 +76,8 @@ def merge(values: dict[str, Any], more: Mapping[str, Any], *, lays_over: bool = 
     """
     for name, value in sorted(more.items()):  # a plugin's name comes before its options
         below = values.get(name)
-        if name in OPEN and (isinstance(value, _Whole) or value == {}):
-            values[name] = _Whole(value)
+        if name in OPEN and (isinstance(value, Whole) or value == {}):
+            values[name] = Whole(value)
         elif isinstance(value, Mapping):
             values[name] = below = below if isinstance(below, dict) else {}
             merge(below, value, lays_over=lays_over)
@@ -110,7 +110,7 @@ def _literal(text: str) -> Any:
     """Read a value as JSON; anything that is not JSON is text, and empty text is None."""
     try:
         value = json.loads(text)
-        return _Whole(_wholes(value)) if isinstance(value, dict) else value
+        return Whole(_wholes(value)) if isinstance(value, dict) else value
     except ValueError:
         return text or None
 

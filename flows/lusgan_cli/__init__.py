@@ -38,6 +38,7 @@ COMMANDS = {
     "rollback": "Go back to the model that was current before.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
     "verify": "Check a whole store: is everything what was written there?",
+    "options": "List the options of a run: value in the preset, what it may be, what it does.",
     "plugins": "List installed plugins of every kind, and broken ones; `plugins new` starts one.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
     "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
@@ -49,7 +50,7 @@ COMMANDS = {
     "work": "Run a worker of the Prefect server at PREFECT_API_URL.",
 }
 """Every command with the first line of its help, so that ``--help`` need not load any of them."""
-MODULES = {"rollback": "promote"}
+MODULES = {"rollback": "promote", "options": "option_list"}
 """Commands whose module has another name."""
 
 

@@ -40,9 +40,9 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="A.B=C",
-        help="One option, e.g. `--set training.batch_size=32` or "
-        "`--set training.penalties.r1.weight=2`; may be repeated. A section given as one value "
-        "(`--set training.penalties={}`) is replaced",
+        help="One option, e.g. `--set batch_size=32` or `--set training.penalties.r1.weight=2`; "
+        "may be repeated. A section given as one value (`--set training.penalties={}`) is "
+        "replaced. `lusgan options` lists them all",
     ),
 ]
 Scores = Annotated[
@@ -130,7 +130,7 @@ def generation(
     from lusgan_core.registry import installed
 
     of_section(settings, "generation")
-    settings = list(settings or ())
+    settings = [within(text, "generation") for text in settings or ()]
     if formats is not None:
         names = [name.strip() for name in formats.split(",") if name.strip()]
         settings += [f"generation.formats={dumps(names)}"]
@@ -156,12 +156,25 @@ def of_section(settings: list[str] | None, section: str) -> dict[str, Any]:
 
     together: dict[str, Any] = {}
     for text in settings or ():
-        if not text.startswith(f"{section}."):
-            raise ConfigError(f"--set {text!r}: this command takes options of {section} alone")
-        merge(together, setting(text), lays_over=False)
+        merge(together, setting(within(text, section)), lays_over=False)
     for part in section.split("."):
         together = together.get(part, {})
     return together
+
+
+def within(text: str, section: str) -> str:
+    """Put a section before ``NAME=VALUE`` where the name begins with no section of a run's options.
+
+    Raises:
+        ConfigError: It begins with another section.
+    """
+    from lusgan_core.config import RunConfig
+
+    if text.startswith(f"{section}."):
+        return text
+    if text.partition("=")[0].partition(".")[0].strip() in RunConfig.model_fields:
+        raise ConfigError(f"--set {text!r}: this command takes options of {section} alone")
+    return f"{section}.{text}"
 
 
 def parse_scores(text: str | None) -> list[int] | None:

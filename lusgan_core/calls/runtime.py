@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lusgan_core.api import Options
+
+
+def torch_name(text: str) -> str:
+    """PyTorch's name of a device; ``gpu`` and ``gpu:1`` are CUDA's."""
+    kind, colon, number = text.strip().lower().partition(":")
+    return f"{'cuda' if kind == 'gpu' else kind}{colon}{number}"
 
 
 class Runtime(Options):
@@ -34,3 +40,8 @@ class Runtime(Options):
         description="Train again a finished model whose weights are damaged where no whole "
         "checkpoint is left to rebuild them from",
     )
+
+    @field_validator("device")
+    @classmethod
+    def _as_pytorch_calls_it(cls, device: str) -> str:
+        return torch_name(device)

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from lusgan_core.calls.provenance import peak_rss_mb
-from lusgan_core.calls.runtime import Runtime
+from lusgan_core.calls.runtime import Runtime, torch_name
 from lusgan_core.errors import ConfigError, MissingError
 from lusgan_core.registry import IN_CONTAINER
 
@@ -22,6 +22,7 @@ def pick_device(name: str) -> torch.device:
 
     Raises MissingError, which says what to do, where the device is not available.
     """
+    name = torch_name(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
