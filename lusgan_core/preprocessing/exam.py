@@ -19,7 +19,12 @@ from lusgan_core.errors import ClipError, StoreError
 from lusgan_core.ingestion.clip import ClipReader, open_clip
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers
-from lusgan_core.preprocessing.clip import PreprocessedClip, brightest_of, preprocess_clip
+from lusgan_core.preprocessing.clip import (
+    PreprocessedClip,
+    brightest_of,
+    keep_frames,
+    preprocess_clip,
+)
 from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
@@ -63,7 +68,8 @@ def prepared_clip(
     with open_clip(source, files, readers) as reader:
         size = (clip.height, clip.width)
         region = reader.region if mask is None else mask
-        yield reader, preprocess_clip(reader.frames, size, region, options, canvas)
+        frames = keep_frames(reader.frames, size, clip.frames)
+        yield reader, preprocess_clip(frames, size, region, options, canvas)
 
 
 @dataclass(frozen=True)
