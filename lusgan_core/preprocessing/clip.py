@@ -1,10 +1,10 @@
 """Turns the frames of a scanner's screen into square images of the fan, one clip at a time.
 
 The steps, each a module of its own: find the fan (`fan`), unless a mask gives it; even out its grey
-levels (`intensity`); put it into the square (`geometry`). Frames are streamed: only a few are held
-at a time, and every pass reads them again (``keep_frames`` says when not). One pass makes the images; before it, one finds
-the brightest value of each pixel (unless the mask already shows the fan), and one makes the
-histogram that `percentile` needs.
+levels (`intensity`); put it into the square (`geometry`). One pass over the frames makes the
+images; before it, one finds the brightest value of each pixel (unless the mask already shows the
+fan), and one makes the histogram that `percentile` needs. Frames are streamed, a few at a time, and
+read again for every pass; those of a clip that is not too long can be kept (`keep_frames`).
 """
 
 from __future__ import annotations
