@@ -182,7 +182,7 @@ def child(job: str, path: Path) -> None:
 
     import lusgan_core.ingestion.discover
     import lusgan_core.preprocessing.exam  # noqa: F401
-    import lusgan_readers.clip  # noqa: F401
+    import lusgan_readers.mat_clip  # noqa: F401
     from lusgan_core.ingestion.readers import choose_readers
 
     choose_readers({"mat": {}})

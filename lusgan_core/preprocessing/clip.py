@@ -51,6 +51,9 @@ class PreprocessedClip:
     """(S, S): the pixels of the images that may be other than black."""
     kept: NDArray[np.bool_]
     """(H, W): the pixels of the source frames that the images show; all others are black there."""
+    found: NDArray[np.bool_]
+    """(H, W): the fan in the source frames; less than ``kept`` where geometry `paper` keeps all of
+    a mask that is a rectangle."""
     brightest: NDArray[np.uint8] | None
     """(H, W): the brightest value of each pixel over the clip, where that was needed."""
     images: Callable[[], Iterator[NDArray[np.uint8]]]
@@ -118,6 +121,7 @@ def preprocess_clip(
         affine=window_affine(window, size),
         region=draw(shown_bits, window, size) > 0,
         kept=keep,
+        found=region,
         brightest=brightest,
         images=images,
     )

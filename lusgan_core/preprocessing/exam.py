@@ -80,6 +80,9 @@ class CheckedClip:
     """Largest difference of its colour channels, grey levels."""
     bright_outside: int
     """Pixels that are bright somewhere in the clip and outside of what is kept."""
+    bright_beside_fan: int = 0
+    """Pixels that are bright somewhere in the clip, kept and outside of the fan: images show them.
+    """
 
 
 def check_clip(
@@ -111,9 +114,11 @@ def check_clip(
             brightest = brightest_of(reader.frames, (clip.height, clip.width))
         # speckle at the very edge of a fan that was found is no writing beside it
         side = 2 * max(3, max(brightest.shape) // 40) + 1
-        near = cv2.dilate(ready.kept.astype(np.uint8), np.ones((side, side), np.uint8))
-        outside = int((brightest[near == 0] > BRIGHT).sum())
-        return CheckedClip(reader.colour_gap, outside)
+        square = np.ones((side, side), np.uint8)
+        kept, fan = (cv2.dilate(m.astype(np.uint8), square) for m in (ready.kept, ready.found))
+        bright = brightest > BRIGHT
+        outside, beside = bright & (kept == 0), bright & ready.kept & (fan == 0)
+        return CheckedClip(reader.colour_gap, int(outside.sum()), int(beside.sum()))
 
 
 @dataclass(frozen=True)
