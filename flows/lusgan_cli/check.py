@@ -35,6 +35,8 @@ class CheckedExam:
     """Largest difference of the colour channels of each clip that has one, grey levels."""
     bright_outside: tuple[str, ...] = ()
     """Files of clips in which something outside of the fan, or of the mask, is bright."""
+    bright_inside_mask: tuple[str, ...] = ()
+    """Files of clips whose mask keeps something bright beside the fan, so that images show it."""
 
     @property
     def found(self) -> int:
@@ -124,13 +126,14 @@ class _Look:
         from lusgan_core.store.source import reason
 
         clips, rejected = [], list(record.rejected)
-        coloured, bright = [], []
+        coloured, bright, shown = [], [], []
         for clip in record.clips:
             try:
                 if not self.quick:
                     seen = check_clip(self.source, clip, self.readers, self.options, self.canvas)
                     coloured += [seen.colour_gap] if seen.colour_gap else []
                     bright += [clip.files.clip.key] if seen.bright_outside else []
+                    shown += [clip.files.clip.key] if seen.bright_beside_fan else []
                 clips.append(clip)
             except (ClipError, OSError) as error:
                 why = reason(error) if isinstance(error, OSError) else str(error)
@@ -143,6 +146,7 @@ class _Look:
             tuple(rejected),
             tuple(coloured),
             tuple(bright),
+            tuple(shown),
         )
 
 
@@ -171,6 +175,7 @@ def summary(checked: Iterable[CheckedExam], rejected: Iterable[Rejection]) -> di
         "clips_with_unequal_channels": sum(len(exam.coloured) for exam in exams),
         "largest_channel_difference": max((g for e in exams for g in e.coloured), default=0),
         "bright_outside_fan": [file for exam in exams for file in exam.bright_outside],
+        "bright_inside_mask": [file for exam in exams for file in exam.bright_inside_mask],
         "rejected": [{"file": r.file, "reason": r.reason} for r in rejected],
         "twice": twice(exams),
         "by_reader": _by_reader(exams),
@@ -276,6 +281,14 @@ def _print(checked: list[CheckedExam], rejected: list[Rejection], readers: list[
         out.print(
             f"{len(bright)} clips have something bright outside of the fan or mask (a name, a "
             f"ruler), which no image shows: {visible(bright[0])}" + (" ..." if bright[1:] else "")
+        )
+    shown = [file for exam in checked for file in exam.bright_inside_mask]
+    if shown:
+        out.print(
+            f"[yellow]{len(shown)} clips have a mask that keeps something bright beside the fan[/] "
+            f"(a name, a ruler), which images show: {visible(shown[0])}"
+            + (" ..." if shown[1:] else "")
+            + "; draw the mask along the fan, or use --set preprocessing.geometry=fit"
         )
     for item in rejected:
         where = f"rejected[/] {visible(item.file)}" if item.file else "failed[/]"

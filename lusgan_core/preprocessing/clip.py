@@ -1,10 +1,10 @@
 """Turns the frames of a scanner's screen into square images of the fan, one clip at a time.
 
 The steps, each a module of its own: find the fan (`fan`), unless a mask gives it; even out its grey
-levels (`intensity`); put it into the square (`geometry`). Frames are streamed: they are read again
-for every pass, and only a few are held at a time. One pass makes the images; before it, one finds
-the brightest value of each pixel (unless the mask already shows the fan), and one makes the
-histogram that `percentile` needs.
+levels (`intensity`); put it into the square (`geometry`). One pass over the frames makes the
+images; before it, one finds the brightest value of each pixel (unless the mask already shows the
+fan), and one makes the histogram that `percentile` needs. Frames are streamed, a few at a time, and
+read again for every pass; those of a clip that is not too long can be kept (`keep_frames`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
 
 Frames = Callable[[], Iterator[NDArray[np.uint8]]]
 """Starts a new pass over a clip's frames, each (H, W) uint8."""
+KEPT_BYTES = 256 << 20
+"""Largest clip whose frames are kept from one pass to the next: 300 frames of 800 x 1068."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class PreprocessedClip:
     """(S, S): the pixels of the images that may be other than black."""
     kept: NDArray[np.bool_]
     """(H, W): the pixels of the source frames that the images show; all others are black there."""
+    found: NDArray[np.bool_]
+    """(H, W): the fan in the source frames; less than ``kept`` where geometry `paper` keeps all of
+    a mask that is a rectangle."""
     brightest: NDArray[np.uint8] | None
     """(H, W): the brightest value of each pixel over the clip, where that was needed."""
     images: Callable[[], Iterator[NDArray[np.uint8]]]
@@ -115,6 +120,7 @@ def preprocess_clip(
         affine=affine,
         region=drawn(shown_bits) > 0,
         kept=keep,
+        found=region,
         brightest=brightest,
         images=images,
     )
@@ -153,6 +159,34 @@ def _levels(
     if options.intensity == "clahe":
         return clahe(region, options.clahe_clip, options.clahe_tiles)
     return None
+
+
+def keep_frames(frames: Frames, shape: tuple[int, int], count: int) -> Frames:
+    """Let the first pass over a clip's frames keep them for the next ones, if they are few enough.
+
+    Args:
+        frames: Starts a pass over the frames, each (H, W) uint8 in memory of its own.
+        shape: (H, W) of the frames, pixels.
+        count: Number of frames.
+
+    Returns:
+        Starts such a pass as well; ``frames`` itself beyond ``KEPT_BYTES``.
+    """
+    if count * shape[0] * shape[1] > KEPT_BYTES:
+        return frames
+    kept: list[NDArray[np.uint8]] = []
+
+    def passes() -> Iterator[NDArray[np.uint8]]:
+        if not kept:
+            read: list[NDArray[np.uint8]] = []
+            for frame in frames():
+                read.append(frame)
+                yield frame
+            kept.extend(read)  # at the end: the pass was whole, and found nothing wrong
+        else:
+            yield from kept
+
+    return passes
 
 
 def brightest_of(frames: Frames, shape: tuple[int, int]) -> NDArray[np.uint8]:

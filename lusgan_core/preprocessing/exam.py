@@ -19,7 +19,12 @@ from lusgan_core.errors import ClipError, StoreError
 from lusgan_core.ingestion.clip import ClipReader, open_clip
 from lusgan_core.ingestion.masks import read_mask
 from lusgan_core.ingestion.readers import Readers
-from lusgan_core.preprocessing.clip import PreprocessedClip, brightest_of, preprocess_clip
+from lusgan_core.preprocessing.clip import (
+    PreprocessedClip,
+    brightest_of,
+    keep_frames,
+    preprocess_clip,
+)
 from lusgan_core.preprocessing.options import Canvas, PreprocessingOptions
 from lusgan_core.preprocessing.shard import write_shard
 from lusgan_core.preprocessing.stage import ExamShards
@@ -63,7 +68,8 @@ def prepared_clip(
     with open_clip(source, files, readers) as reader:
         size = (clip.height, clip.width)
         region = reader.region if mask is None else mask
-        yield reader, preprocess_clip(reader.frames, size, region, options, canvas)
+        frames = keep_frames(reader.frames, size, clip.frames)
+        yield reader, preprocess_clip(frames, size, region, options, canvas)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,9 @@ class CheckedClip:
     """Largest difference of its colour channels, grey levels."""
     bright_outside: int
     """Pixels that are bright somewhere in the clip and outside of what is kept."""
+    bright_beside_fan: int = 0
+    """Pixels that are bright somewhere in the clip, kept and outside of the fan: images show them.
+    """
 
 
 def check_clip(
@@ -105,9 +114,11 @@ def check_clip(
             brightest = brightest_of(reader.frames, (clip.height, clip.width))
         # speckle at the very edge of a fan that was found is no writing beside it
         side = 2 * max(3, max(brightest.shape) // 40) + 1
-        near = cv2.dilate(ready.kept.astype(np.uint8), np.ones((side, side), np.uint8))
-        outside = int((brightest[near == 0] > BRIGHT).sum())
-        return CheckedClip(reader.colour_gap, outside)
+        square = np.ones((side, side), np.uint8)
+        kept, fan = (cv2.dilate(m.astype(np.uint8), square) for m in (ready.kept, ready.found))
+        bright = brightest > BRIGHT
+        outside, beside = bright & (kept == 0), bright & ready.kept & (fan == 0)
+        return CheckedClip(reader.colour_gap, int(outside.sum()), int(beside.sum()))
 
 
 @dataclass(frozen=True)

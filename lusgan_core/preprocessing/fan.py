@@ -87,8 +87,7 @@ def fit_fan(mask: Mask) -> Fan | None:
         return None
     box = bounding_box(mask)
     hull = np.zeros(mask.shape, np.uint8)
-    points = cv2.findNonZero(mask.astype(np.uint8))
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    cv2.fillConvexPoly(hull, _convex_hull(mask.astype(np.uint8)), 1)
     inside = hull[box.top : box.bottom, box.left : box.right].astype(bool)
     left = _straight_side(-(box.left + inside.argmax(axis=1)), box.top)
     right = _straight_side(box.right - 1 - inside[:, ::-1].argmax(axis=1), box.top)
@@ -170,12 +169,18 @@ def _grow_hull(painted: NDArray[np.uint8]) -> NDArray[np.int32] | None:
     hull: NDArray[np.int32] | None = None
     hull_area = 0.0
     for part in order[areas[order] >= 0.005 * areas[order[0]]]:
-        points = cv2.convexHull(cv2.findNonZero((labels == part).astype(np.uint8)))
+        points = _convex_hull((labels == part).astype(np.uint8))
         joined = points if hull is None else cv2.convexHull(np.concatenate([hull, points]))
         area = cv2.contourArea(joined)
         if hull is None or area - hull_area <= _HULL_PER_PIXEL * areas[part]:
             hull, hull_area = joined.astype(np.int32), area
     return hull
+
+
+def _convex_hull(painted: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """The convex hull of the pixels that are not 0, (P, 1, 2) x, y: that of their outlines."""
+    outlines, _ = cv2.findContours(painted, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return np.asarray(cv2.convexHull(np.concatenate(outlines)), np.int32)
 
 
 def _straight_side(edge: NDArray[np.float64], top: int) -> tuple[float, float] | None:

@@ -37,7 +37,7 @@ def open_mat_clip(objects: ClipObjects, options: MatOptions) -> AbstractContextM
     Returns:
         A context with the open clip.
     """
-    from lusgan_readers.clip import open_clip
+    from lusgan_readers.mat_clip import open_clip
 
     return open_clip(objects, options)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, BinaryIO, Literal
@@ -22,36 +23,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lusgan_core.api import ClipError
-from lusgan_readers.inflate import ByteStream, Inflated, Section, read_exactly, skip
+from lusgan_readers.inflate import Inflated, Section
 from lusgan_readers.mat_variable import (
     MAX_EXPANSION,
     MAX_SMALL_BYTES,
     Cine,
     MatVersion,
     Variable,
-    sizes,
     too_large,
 )
+from lusgan_readers.v5_elements import COMPRESSED, MATRIX, Elements, read_header
+from lusgan_readers.v5_nested import Joined, Place, look_inside
 
 HEADER_BYTES = 128
 MAX_VARIABLES = 1000
-MAX_DIMENSIONS = 32
-MAX_NAME_BYTES = 1024
-
-INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15
-NUMBERS = {
-    INT8: "i1", 2: "u1", 3: "i2", 4: "u2", INT32: "i4", UINT32: "u4",
-    7: "f4", 9: "f8", 12: "i8", 13: "u8",
-}  # fmt: skip
-"""Element types that hold numbers."""
-CLASSES = {
-    6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8",
-}  # fmt: skip
-"""Numeric array classes."""
-OTHER_CLASSES = {
-    1: "cell", 2: "struct", 3: "object", 4: "char", 5: "sparse", 16: "function handle", 17: "object"
-}  # fmt: skip
-LOGICAL, COMPLEX = 0x0200, 0x0800
 
 
 @dataclass(frozen=True)
@@ -62,64 +47,9 @@ class _Found:
     kind: int
     start: int
     size: int
-
-
-class _Elements:
-    """Reads a chain of elements from a stream that declares to be ``size`` bytes long."""
-
-    def __init__(self, stream: ByteStream, order: Literal["<", ">"], size: int) -> None:
-        self.stream, self.order, self.left = stream, order, size
-        self._small = b""
-
-    def tag(self) -> tuple[int, int]:
-        """Type and length of the next element; its content follows."""
-        raw = self._take(8)
-        kind, length = struct.unpack(self.order + "II", raw)
-        if kind >> 16:  # small: the upper half is the length, and the content is here already
-            kind, length = kind & 0xFFFF, kind >> 16
-            if length > 4:
-                raise ClipError(f"a small data element of {length} bytes: damaged file")
-            self._small = raw[4 : 4 + length]
-        elif length > self.left:
-            raise ClipError(
-                f"a data element declares {length} bytes where {self.left} are left: "
-                "truncated or damaged file"
-            )
-        return kind, length
-
-    def content(self, limit: int) -> tuple[int, bytes]:
-        """Type and content of the next element, of at most ``limit`` bytes."""
-        kind, length = self.tag()
-        if self._small:
-            data, self._small = self._small, b""
-            return kind, data
-        if length > limit:
-            raise ClipError(f"a header element of {length} bytes, expected {limit} at most")
-        data = self._take(length)
-        self._take(min(-length % 8, self.left))
-        return kind, data
-
-    def numbers(self, target: memoryview) -> None:
-        """Fill ``target`` with content of the element whose tag was read last."""
-        if self._small:
-            target[:] = self._small[: len(target)]
-            self._small = self._small[len(target) :]
-        else:
-            self.stream.readinto(target)
-            self.left -= len(target)
-
-    def finish(self) -> None:
-        """Check that nothing but padding is left, and the checksum; raises ClipError."""
-        if self.left >= 8:
-            raise ClipError(f"{self.left} bytes beyond the declared size: damaged file")
-        skip(self.stream, self.left)
-        self.stream.finish()
-
-    def _take(self, count: int) -> bytes:
-        if count > self.left:
-            raise ClipError("a data element ends too early: truncated or damaged file")
-        self.left -= count
-        return read_exactly(self.stream, count)
+    inside: str = ""
+    """``struct`` or ``cell``, where it is inside one."""
+    place: Place | None = None
 
 
 class MatV5:
@@ -181,12 +111,12 @@ class MatV5:
         elements.finish()
         return flat.reshape(variable.shape, order="F")
 
-    def _numbers(self, variable: Variable) -> _Elements:
+    def _numbers(self, variable: Variable) -> Elements | Joined:
         """A variable, read up to its numbers."""
         at = next(found for found in self._found if found.variable is variable)
         elements = self._open(at.kind, at.start, at.size)
-        self._header(elements)
-        return elements
+        read_header(elements)
+        return elements if at.place is None else Joined(elements, at.inside, at.place)
 
     def _top(self) -> Iterator[tuple[int, int, int]]:
         """Type, start and length of the elements of the file."""
@@ -222,60 +152,28 @@ class MatV5:
 
     def _look(self, kind: int, start: int, length: int) -> None:
         """Read the header of a variable and add it to those found, or its kind to the others."""
-        header = self._header(self._open(kind, start, length))
+        elements = self._open(kind, start, length)
+        header = read_header(elements)
         if isinstance(header, str):
             self.others.append(header)
+            if header in ("struct", "cell"):
+                with suppress(ClipError):  # it matters where it is named alone, and is missed then
+                    self._found += [
+                        _Found(variable, kind, start, length, header, place)
+                        for variable, place in look_inside(header, elements)
+                    ]
         elif header.name and not header.name.startswith("__"):  # nameless: MATLAB's own workspace
             self._found.append(_Found(header, kind, start, length))
 
-    def _open(self, kind: int, start: int, length: int) -> _Elements:
+    def _open(self, kind: int, start: int, length: int) -> Elements:
         """The chain of elements inside a variable."""
         if kind == MATRIX:
-            return _Elements(Section(self._file, start, length), self._order, length)
-        outer = _Elements(Inflated(self._file, start, length), self._order, MAX_EXPANSION * length)
+            return Elements(Section(self._file, start, length), self._order, length)
+        outer = Elements(Inflated(self._file, start, length), self._order, MAX_EXPANSION * length)
         kind, inner = outer.tag()
         if kind != MATRIX:
             raise ClipError(f"a data element of type {kind} where a variable should be")
-        return _Elements(outer.stream, self._order, inner)
-
-    def _header(self, elements: _Elements) -> Variable | str:
-        """Read all up to the numbers; where it is no real numeric array, say what it is."""
-        kind, flags = elements.content(8)
-        if kind != UINT32 or len(flags) != 8:
-            raise ClipError("a variable without array flags: damaged file")
-        (word,) = struct.unpack(self._order + "I", flags[:4])
-        number = word & 0xFF
-        if number not in CLASSES:
-            return OTHER_CLASSES.get(number, f"class {number}")
-        shape = self._dimensions(elements)
-        _, name = elements.content(MAX_NAME_BYTES)
-        if word & COMPLEX:
-            return "complex"
-        dtype = np.dtype(bool if word & LOGICAL else CLASSES[number])
-        kind, length = elements.tag()
-        if kind not in NUMBERS:
-            raise ClipError(f"numbers in a data element of type {kind}: damaged file")
-        stored = np.dtype(self._order + NUMBERS[kind])
-        if prod(shape) * stored.itemsize - length in range(1 << 32, 1 << 44, 1 << 32):
-            raise ClipError(
-                f"a variable of {sizes(shape)}, larger than the 4 GB that v5 can hold: its writer "
-                "(Octave does not look) has cut its length; save it with -v7.3"
-            )
-        if prod(shape) * stored.itemsize != length:
-            raise ClipError(
-                f"a variable of {sizes(shape)} with {length} bytes of {stored.name} numbers, "
-                f"expected {prod(shape) * stored.itemsize}: damaged file, or made to mislead"
-            )
-        return Variable(name.decode("latin-1"), shape, dtype, stored)
-
-    def _dimensions(self, elements: _Elements) -> tuple[int, ...]:
-        kind, raw = elements.content(4 * MAX_DIMENSIONS)
-        if kind not in (INT32, UINT32) or len(raw) % 4 or len(raw) < 8:
-            raise ClipError("a variable without dimensions: damaged file")
-        shape = struct.unpack(f"{self._order}{len(raw) // 4}i", raw)
-        if min(shape) < 0:
-            raise ClipError("a variable with negative dimensions: damaged file")
-        return shape
+        return Elements(outer.stream, self._order, inner)
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:

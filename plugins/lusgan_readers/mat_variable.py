@@ -49,7 +49,7 @@ class Variable:
     stored: np.dtype[Any]
     """Type in the file; MATLAB narrows integral doubles to the smallest integer that holds them."""
     inside: bool = False
-    """Whether it is a field of a struct, ``struct.field`` by name."""
+    """Whether it is in a struct, ``struct.field`` by name, or in a cell: meant only where named."""
 
     @property
     def size(self) -> int:
@@ -192,7 +192,7 @@ def cine_variable(mat: MatFile, name: str | None) -> Variable:
     fields = [v.name for v in mat.variables if v.inside and v.could_be_cine]
     if fields:
         raise ClipError(
-            f"no numeric variable at the top, but fields of a struct ({', '.join(fields[:3])}): "
+            f"no numeric variable at the top, but inside a struct or cell {', '.join(fields[:3])}: "
             f"name the one that holds the frames with --set ingestion.variable={fields[0]}"
         )
     raise _none(mat)

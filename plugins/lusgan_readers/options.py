@@ -18,7 +18,11 @@ class MatOptions(Options):
         description="Order of a clip's axes as MATLAB shows them, e.g. NHW (frames, height, width)",
     )
     variable: str | None = Field(
-        None, description="Name of the variable that holds the frames, where a file has several"
+        None,
+        description=(
+            "Name of the variable that holds the frames, where a file has several; a cell, or "
+            "struct.field of a struct, such as mov.cdata of a movie"
+        ),
     )
     grey_range: tuple[float, float] | None = Field(
         None,

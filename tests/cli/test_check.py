@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from broken_exams import BROKEN, HOSTILE, PATIENT, SHAPE, USABLE, write_broken
+from PIL import Image
 
 from lusgan_core.api import Samples
 from lusgan_core.calls.call import StageContext
@@ -281,3 +282,25 @@ def test_a_clip_that_is_there_twice_is_named(lusgan, tmp_path: Path) -> None:
     assert found["rejected"] == []
     said = " ".join(lusgan("check", exams).out.split())
     assert f"there twice: {pair[0]}, {pair[1]} are the same file" in said
+
+
+def test_a_name_inside_a_rectangular_mask_is_told(lusgan, tmp_path: Path) -> None:
+    """Geometry paper keeps all of a rectangle, and `check` says that images will show a name in it;
+    geometry fit keeps the fan alone, and a mask along the fan is fine."""
+    exams = write_exams(tmp_path / "exams")
+
+    def told(geometry: str, change: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, bool]:
+        file = changed(exams, change)
+        mask = exams / "Binary-Masks" / f"{Path(file).stem}_mask.png"
+        with open_mat(open_source(exams), file) as clip:
+            Image.fromarray(np.full((clip.height, clip.width), 255, np.uint8)).save(mask)
+        asked = ("--set", f"preprocessing.geometry={geometry}")
+        found = json.loads(lusgan("check", exams, *asked, "--json").out)
+        said = "keeps something bright beside the fan" in lusgan("check", exams, *asked).out
+        assert said == bool(found["bright_inside_mask"])
+        mask.unlink()
+        return file in found["bright_inside_mask"], file in found["bright_outside_fan"]
+
+    assert told("paper", fan) == (False, False)
+    assert told("paper", named) == (True, False)
+    assert told("fit", named) == (False, True)

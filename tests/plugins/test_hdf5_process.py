@@ -102,7 +102,7 @@ def test_this_process_never_loads_the_library() -> None:
     """Reading a v7.3 clip imports no h5py here, so that no file can crash it."""
     code = (
         "import sys, io; from lusgan_readers.mat_file import open_mat;"
-        "from lusgan_readers.clip import cine_variable;"
+        "from lusgan_readers.mat_clip import cine_variable;"
         "mat = open_mat(io.BytesIO(sys.stdin.buffer.read()));"
         "mat.array(cine_variable(mat, None)); assert 'h5py' not in sys.modules"
     )

@@ -7,6 +7,7 @@ from screens import FANS, make_screen, sector
 
 from lusgan_core.domain import Fan
 from lusgan_core.errors import ClipError
+from lusgan_core.preprocessing import fan as fan_module
 from lusgan_core.preprocessing.fan import (
     fan_mask,
     find_region,
@@ -136,3 +137,19 @@ def test_mask_drawn_under_an_affine_agrees_with_the_resized_mask(whole_fan):
     window = Box(-10, -5, width + 30, height + 5)
     stretched = draw(sector(fan, height, width).astype(np.uint8) * 255, window, 128) > 127
     assert overlap(fan_mask(fan, 128, 128, window_affine(window, 128)), stretched) > 0.98
+
+
+def test_the_hull_of_outlines_is_that_of_all_pixels():
+    """Of 200 drawings with several parts, holes and single pixels, both hulls fill the same."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        height, width = (int(n) for n in rng.integers(20, 120, 2))
+        drawn = np.zeros((height, width), np.uint8)
+        for _ in range(rng.integers(1, 5)):
+            corners = rng.integers(0, [width, height], (rng.integers(1, 7), 2))
+            cv2.fillPoly(drawn, [corners.astype(np.int32)], 1)
+        drawn[tuple(rng.integers(0, [[height], [width]], (2, 3)))] = 1
+        filled = [np.zeros_like(drawn), np.zeros_like(drawn)]
+        cv2.fillConvexPoly(filled[0], fan_module._convex_hull(drawn), 1)
+        cv2.fillConvexPoly(filled[1], cv2.convexHull(cv2.findNonZero(drawn)), 1)
+        np.testing.assert_array_equal(*filled)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from screens import FANS, make_screen
 
 from lusgan_core.errors import ClipError
+from lusgan_core.preprocessing import clip as clip_module
 from lusgan_core.preprocessing.clip import preprocess_clip
 from lusgan_core.preprocessing.fan import fan_mask
 from lusgan_core.preprocessing.geometry import Canvas, bounding_box
@@ -169,3 +170,21 @@ def test_options_out_of_bounds_are_refused(options):
     with pytest.raises(ValidationError):
         PreprocessingOptions(**options)
     assert all(f.description for f in PreprocessingOptions.model_fields.values())
+
+
+def test_frames_are_kept_from_a_whole_pass_alone(small_screen, monkeypatch):
+    """A clip is read once where it fits; a pass that broke off keeps nothing; a long clip is read
+    again, and the images are the same."""
+    source = Source(small_screen.frames)
+    shape, count = source.stack.shape[1:], len(source.stack)
+
+    def own():
+        return (frame.copy() for frame in source())
+
+    kept = clip_module.keep_frames(own, shape, count)
+    next(kept())
+    for _ in range(3):
+        np.testing.assert_array_equal(np.stack(list(kept())), source.stack)
+    assert source.passes == 2
+    monkeypatch.setattr(clip_module, "KEPT_BYTES", source.stack.nbytes - 1)
+    assert clip_module.keep_frames(own, shape, count) is own
