@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterName,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -34,6 +35,8 @@ PULLING = timedelta(minutes=30)
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
 UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
+NOTHING_NEW = "nothing new"
+"""Name of a look that has nothing to announce."""
 BY_THE_SERVER = "Deployment concurrency"
 """Beginning of the server's message where it cancels a run for which there was no place."""
 
@@ -63,6 +66,30 @@ def looks_under_way(own: str | None) -> bool:
     began = {str(run.id): run.start_time or run.created for run in running}
     mine = began.pop(str(own), None)
     return any(mine is None or then is None or then < mine for then in began.values())
+
+
+def forget_looks() -> None:
+    """Delete earlier looks that found nothing, but for the last of each day.
+
+    They are one every two minutes, and the server keeps each for as long as any other run.
+    """
+    idle = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])),
+        name=FlowRunFilterName(any_=[NOTHING_NEW]),
+    )
+    with get_client(sync_client=True) as client:
+        looks = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["watch"])),
+            flow_run_filter=idle,
+            sort=FlowRunSort.END_TIME_DESC,
+            limit=200,
+        )
+        days = set()
+        for look in looks:
+            day = look.end_time and look.end_time.astimezone(UTC).date()
+            if day in days:
+                client.delete_flow_run(look.id)
+            days.add(day)
 
 
 def pipeline_cancelled(exams: str) -> datetime | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+import httpx
 from prefect import flow
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -21,6 +24,8 @@ from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
 from lusgan_flows.board import board
 from lusgan_flows.flow_runs import (
+    NOTHING_NEW,
+    forget_looks,
     looks_under_way,
     mark_lost,
     pipeline_cancelled,
@@ -90,7 +95,9 @@ def watch(
         announced.save(kept, source.uri)
     with board() as shown:
         late = f", {len(waiting)} still arriving" if waiting else ""
-        shown.name(f"announced {told} exams{late}" if told or late else "nothing new")
+        shown.name(f"announced {told} exams{late}" if told or late else NOTHING_NEW)
+    with suppress(httpx.HTTPError, ObjectNotFound):  # the next look deletes what this one could not
+        forget_looks()
     return told
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from lusgan_core.pipeline.endpoints import ENDPOINTS, endpoints_of
 from lusgan_core.pipeline.server_logs import LOGS
+from lusgan_flows import NOTHING_SENT
 from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_environment
 
 Say = Callable[[str], None]
+DAY_S = 24 * 60 * 60
 DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 ELSEWHERE = (
     "PREFECT_API_DATABASE_CONNECTION_URL",
@@ -56,14 +58,13 @@ def usual_settings(settings: UpSettings) -> dict[str, str]:
     """Prefect's settings in a local stack where the operator has not set them.
 
     Args:
-        settings: Says whether there is a database.
+        settings: Says whether there is a database, and how long runs are kept.
 
     Returns:
         Values by name.
     """
-    usual = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    usual = NOTHING_SENT | {
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
@@ -73,6 +74,8 @@ def usual_settings(settings: UpSettings) -> dict[str, str]:
         ),
         # by default an hour of polls is scheduled ahead, and after a stop all of them start at once
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(settings.keep_days * DAY_S),
     }
     if not settings.database:
         usual["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time
