@@ -8,7 +8,7 @@ crashed. That is done here, by every run of ``watch`` and by every flow that wai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -69,9 +69,9 @@ def looks_under_way(own: str | None) -> bool:
 
 
 def forget_looks() -> None:
-    """Delete earlier looks that found nothing, but for the last of each day.
+    """Delete looks that found nothing, in favour of the one under way, which finds nothing either.
 
-    They are one every two minutes, and the server keeps each for as long as any other run.
+    They are one every two minutes. Of those of earlier days the last of each day stays.
     """
     idle = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])),
@@ -84,12 +84,26 @@ def forget_looks() -> None:
             sort=FlowRunSort.END_TIME_DESC,
             limit=200,
         )
-        days = set()
-        for look in looks:
-            day = look.end_time and look.end_time.astimezone(UTC).date()
-            if day in days:
-                client.delete_flow_run(look.id)
-            days.add(day)
+        for look in superseded(looks, datetime.now(UTC)):
+            client.delete_flow_run(look.id)
+
+
+def superseded(looks: Iterable[FlowRun], now: datetime) -> Iterator[FlowRun]:
+    """Those of some runs after which another one ended on the same day.
+
+    Args:
+        looks: Runs that have ended, the last first.
+        now: When the one under way will have ended.
+
+    Yields:
+        The runs that are not the last of their day, in UTC.
+    """
+    days = {now.date()}
+    for look in looks:
+        day = (look.end_time or now).astimezone(UTC).date()
+        if day in days:
+            yield look
+        days.add(day)
 
 
 def pipeline_cancelled(exams: str) -> datetime | None:

@@ -96,8 +96,9 @@ def watch(
     with board() as shown:
         late = f", {len(waiting)} still arriving" if waiting else ""
         shown.name(f"announced {told} exams{late}" if told or late else NOTHING_NEW)
-    with suppress(httpx.HTTPError, ObjectNotFound):  # the next look deletes what this one could not
-        forget_looks()
+    if not told and not late:
+        with suppress(httpx.HTTPError, ObjectNotFound):  # what stays goes with the next look
+            forget_looks()
     return told
 
 

@@ -26,6 +26,17 @@ def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:
     assert Home(tmp_path / "home").settings() == asked
 
 
+def test_options_that_changed_have_names() -> None:
+    """Other values, new options and options that are gone are named; other settings are none."""
+    old = {"scores": [0], "training": {"iterations": 4, "penalties": {"r1": {"weight": 1}}}}
+    new = {"scores": [0], "training": {"iterations": 5, "penalties": {}}, "report": {"a": 1}}
+    before, after = (UpSettings(config=config) for config in (old, new))
+    assert after.changed_options(before) == [
+        "report.a", "training.iterations", "training.penalties", "training.penalties.r1.weight",
+    ]  # fmt: skip
+    assert UpSettings(config=old, every_s=7).changed_options(before) == []
+
+
 def test_a_folder_without_a_stack_is_told(tmp_path: Path) -> None:
     """The error says what to start; a damaged file says what to delete."""
     with pytest.raises(ConfigError, match="no `lusgan up`"):
