@@ -99,7 +99,7 @@ def _start(home: Home, settings: UpSettings, supervisor: Supervisor, say: Say) -
         supervisor.start(services.seaweed(home, settings))
     say("starting Prefect's server")
     supervisor.start(services.server(settings))
-    supervisor.start(services.reports(settings))
+    supervisor.start(services.reports(home, settings))
     say("telling it of flows and automations")
     _register(home, supervisor)
     say("starting the worker")
