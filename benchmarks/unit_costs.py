@@ -42,12 +42,12 @@ from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.registry import installed
 from lusgan_core.store import LocalStore
 from lusgan_core.store.source import open_source
-from lusgan_flows.tasks import MOST_SHARED
 from lusgan_core.training.checkpoint import save_state
 from lusgan_core.training.previews import preview_frames
 from lusgan_core.training.recipe import recipe
 from lusgan_core.training.state import fresh_state
 from lusgan_core.training.step import Trainer
+from lusgan_flows.tasks import MOST_SHARED
 
 METRICS = ("mse", "rmse", "psnr", "psnrb", "sam", "rase", "scc", "msssim")
 BATCH = 8

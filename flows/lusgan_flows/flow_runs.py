@@ -35,8 +35,9 @@ PULLING = timedelta(minutes=30)
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
 UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
-NOTHING_NEW = "nothing new"
-"""Name of a look that has nothing to announce."""
+LOOKING, NOTHING_NEW = "watch", "nothing new"
+"""Names of a look: at first, and at the end where it has nothing to announce. One that could not
+look, because another one was under way or no exam is left, keeps the first."""
 BY_THE_SERVER = "Deployment concurrency"
 """Beginning of the server's message where it cancels a run for which there was no place."""
 
@@ -69,13 +70,13 @@ def looks_under_way(own: str | None) -> bool:
 
 
 def forget_looks() -> None:
-    """Delete looks that found nothing, in favour of the one under way, which finds nothing either.
+    """Delete looks that announced nothing, in favour of the one under way.
 
     They are one every two minutes. Of those of earlier days the last of each day stays.
     """
     idle = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])),
-        name=FlowRunFilterName(any_=[NOTHING_NEW]),
+        name=FlowRunFilterName(any_=[LOOKING, NOTHING_NEW]),
     )
     with get_client(sync_client=True) as client:
         looks = client.read_flow_runs(

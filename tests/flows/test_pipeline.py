@@ -150,10 +150,11 @@ def test_looks_that_find_nothing_leave_one_run_a_day(first: Any, tmp_path: Path)
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName
     from prefect.client.schemas.sorting import FlowRunSort
 
-    from lusgan_flows.flow_runs import NOTHING_NEW
+    from lusgan_flows.flow_runs import LOOKING, NOTHING_NEW
     from lusgan_ops.watch import watch
 
-    place = (str(first[0] / "exams"), str(tmp_path / "store"))
+    shutil.copytree(first[0] / "exams", tmp_path / "exams")
+    place = (str(tmp_path / "exams"), str(tmp_path / "store"))
     only = FlowFilter(name=FlowFilterName(any_=["watch"]))
     with get_client(sync_client=True) as client:
 
@@ -164,11 +165,16 @@ def test_looks_that_find_nothing_leave_one_run_a_day(first: Any, tmp_path: Path)
         for run in client.read_flow_runs(flow_filter=only):
             client.delete_flow_run(run.id)
         assert watch(*place, settle_s=0) == 3
-        alone = Pipeline(first[0] / "exams", tmp_path / "store")
+        alone = Pipeline(tmp_path / "exams", tmp_path / "store")
         record_tried(alone.store, alone.source.uri, discover(alone.source).exams)
-        for _ in range(4):
+        for _ in range(3):
             assert watch(*place, settle_s=0) == 0
         assert names() == [NOTHING_NEW, "announced 3 exams"]
+        for code in CODES:
+            shutil.rmtree(tmp_path / "exams" / code)
+        for _ in range(2):
+            assert watch(*place, settle_s=0) == 0, "none is left: that is said, and nothing told"
+        assert names() == [LOOKING, "announced 3 exams"]
 
 
 def test_the_ui_has_a_table_of_distances(first: Any, tmp_path: Path) -> None:

@@ -77,12 +77,13 @@ def _news(home: Home, settings: UpSettings, retrain: bool) -> str:
         changed = []
     options = ", ".join(changed)
     if retrain:
-        return (
-            f"a run starts now, with changed options: {options}" if changed else "a run starts now"
-        )
-    when = f"the nightly run at {settings.nightly:02}:00 {settings.timezone}"
-    say = f"they apply from the next exam on, and in {when}; --retrain starts a run at once"
-    return f"options changed: {options}: {say}" if changed else ""
+        return f"a run starts now{f', with changed options: {options}' if changed else ''}"
+    if not changed:
+        return ""
+    return (
+        f"options changed: {options}: they apply from the next exam on, and in the nightly run at "
+        f"{settings.nightly:02}:00 {settings.timezone}; --retrain starts a run at once"
+    )
 
 
 def _set_environment(home: Home, settings: UpSettings, say: Say) -> None:
