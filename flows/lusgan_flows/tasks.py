@@ -17,7 +17,6 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import quote
 
 from lusgan_core.calls.call import StageCall, StageContext, earlier, left_by, lookup
 from lusgan_core.calls.provenance import Manifest
@@ -120,7 +119,7 @@ class PrefectRunner(Runner):
     def _submit(self, stage: str, share: Sequence[StageCall]) -> PrefectFuture[Any]:
         more = f" and {len(share) - 1} more" if len(share) > 1 else ""
         shared = _make_shared.with_options(name=stage, task_run_name=f"{share[0].label}{more}")
-        return shared.submit(quote(share), self.place)  # quoted: Prefect need not look through it
+        return shared.submit(share, self.place)
 
     def _made(self, call: StageCall, result: Any) -> Manifest:
         """The manifest in the store: Prefect's copy of it is not checked for damage."""
