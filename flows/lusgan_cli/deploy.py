@@ -33,6 +33,8 @@ def deploy(
     ] = None,
     every: options.Every = 120,
     settle: options.Settle = 60,
+    nightly: options.Nightly = 2,
+    timezone: options.TimeZone = "Etc/UTC",
     notify: options.Notify = None,
     preset: options.PresetName = DEFAULT_PRESET,
     config: options.ConfigFile = None,
@@ -55,6 +57,8 @@ def deploy(
         config=chosen.model_dump(mode="json"),
         every_s=every,
         settle_s=settle,
+        nightly=nightly,
+        timezone=timezone,
         notify=tuple(notify or ()),
     )
     where = pool_kind(kind)

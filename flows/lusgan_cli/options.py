@@ -19,6 +19,16 @@ _S3 = (
     "or `s3://bucket/prefix`, optionally with `?endpoint=`, `profile=`, `path_style=`, `sse=` or "
     "`kms_key_id=`; credentials come from the AWS_* variables or ~/.aws"
 )
+
+
+def _time_zone(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    if name not in available_timezones():
+        raise typer.BadParameter(f"{name!r} is no time zone: expected one such as Europe/Berlin")
+    return name
+
+
 Exams = Annotated[
     str,
     typer.Option(
@@ -78,6 +88,18 @@ Every = Annotated[
 ]
 Settle = Annotated[
     int, typer.Option(help="Seconds without a change after which an exam is complete", min=1)
+]
+Nightly = Annotated[
+    int,
+    typer.Option(
+        help="Hour of the nightly run, which takes up what is left; the store is checked three "
+        "hours later",
+        min=0,
+        max=23,
+    ),
+]
+TimeZone = Annotated[
+    str, typer.Option(help="Time zone of that hour, e.g. Europe/Berlin", callback=_time_zone)
 ]
 Notify = Annotated[
     list[str] | None,

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 
-DEFAULTS = {
+from lusgan_flows import NOTHING_SENT
+
+DEFAULTS = NOTHING_SENT | {
     # Idle threads sleep rather than spin: where the machine has other work, spinning makes
     # training on the CPU some 20 times slower (benchmarks/shared_machine.py).
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Nothing is sent home. Prefect asks for the first when it is imported, its server for the
-    # second.
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 """Environment variables that are set unless the user has set them."""
 

@@ -46,6 +46,18 @@ def up(
             max=64,
         ),
     ] = 0,
+    nightly: options.Nightly = 2,
+    timezone: options.TimeZone = "Etc/UTC",
+    keep_runs: Annotated[
+        int, typer.Option(help="Days after which the server deletes runs that have ended", min=1)
+    ] = 30,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Start a run at once: options that changed otherwise apply from the next exam on",
+        ),
+    ] = False,
     notify: options.Notify = None,
     preset: options.PresetName = DEFAULT_PRESET,
     config: options.ConfigFile = None,
@@ -79,6 +91,9 @@ def up(
         debounce_s=debounce,
         trainers=trainers,
         notify=tuple(notify or ()),
+        nightly=nightly,
+        timezone=timezone,
+        keep_days=keep_runs,
     )
 
     def ready() -> None:
@@ -91,4 +106,4 @@ def up(
         err.print(f"store: {visible(settings.store)}")
         err.print(f"logs: {visible(str(place.path / 'logs'))}; Ctrl-C stops everything")
 
-    run_stack(place, settings, lambda text: err.print(visible(text)), ready)
+    run_stack(place, settings, lambda text: err.print(visible(text)), ready, retrain=retrain)

@@ -8,7 +8,7 @@ crashed. That is done here, by every run of ``watch`` and by every flow that wai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterName,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -34,6 +35,9 @@ PULLING = timedelta(minutes=30)
 RUNNING = (StateType.RUNNING, StateType.CANCELLING)
 UNFINISHED = (*RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
+LOOKING, NOTHING_NEW = "watch", "nothing new"
+"""Names of a look: at first, and at the end where it has nothing to announce. One that could not
+look, because another one was under way or no exam is left, keeps the first."""
 BY_THE_SERVER = "Deployment concurrency"
 """Beginning of the server's message where it cancels a run for which there was no place."""
 
@@ -63,6 +67,44 @@ def looks_under_way(own: str | None) -> bool:
     began = {str(run.id): run.start_time or run.created for run in running}
     mine = began.pop(str(own), None)
     return any(mine is None or then is None or then < mine for then in began.values())
+
+
+def forget_looks() -> None:
+    """Delete looks that announced nothing, in favour of the one under way.
+
+    They are one every two minutes. Of those of earlier days the last of each day stays.
+    """
+    idle = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED])),
+        name=FlowRunFilterName(any_=[LOOKING, NOTHING_NEW]),
+    )
+    with get_client(sync_client=True) as client:
+        looks = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["watch"])),
+            flow_run_filter=idle,
+            sort=FlowRunSort.END_TIME_DESC,
+            limit=200,
+        )
+        for look in superseded(looks, datetime.now(UTC)):
+            client.delete_flow_run(look.id)
+
+
+def superseded(looks: Iterable[FlowRun], now: datetime) -> Iterator[FlowRun]:
+    """Those of some runs after which another one ended on the same day.
+
+    Args:
+        looks: Runs that have ended, the last first.
+        now: When the one under way will have ended.
+
+    Yields:
+        The runs that are not the last of their day, in UTC.
+    """
+    days = {now.date()}
+    for look in looks:
+        day = (look.end_time or now).astimezone(UTC).date()
+        if day in days:
+            yield look
+        days.add(day)
 
 
 def pipeline_cancelled(exams: str) -> datetime | None:

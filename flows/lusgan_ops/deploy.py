@@ -35,6 +35,8 @@ DEPLOYMENTS = (
     "training",
 )
 """Names of all deployments."""
+HOURS_LATER = {"nightly": 0, "nightly-verify": 3}
+"""Hours from the nightly run to what each schedule starts."""
 DEFAULT_IMAGE = {True: "lusgan:gpu", False: "lusgan:cpu"}
 """Image of runs in containers, with a GPU and without."""
 
@@ -71,6 +73,9 @@ def prefect_file(settings: UpSettings, kind: Kind, gpu: bool) -> dict[str, Any]:
         for schedule in deployment.get("schedules", ()):
             if "interval" in schedule:
                 schedule["interval"] = settings.every_s
+            else:
+                hour = (settings.nightly + HOURS_LATER[schedule["slug"]]) % 24
+                schedule |= {"cron": f"0 {hour} * * *", "timezone": settings.timezone}
         for trigger in deployment.get("triggers", ()):
             trigger["match"] = {"prefect.resource.id": source}
             trigger["within"] = settings.debounce_s

@@ -124,3 +124,27 @@ def make_pool(
         if overwrite:  # what else was changed in the UI, such as a pause, stays
             client.update_work_pool(name, WorkPoolUpdate(base_job_template=made, **limits))
         return overwrite
+
+
+def drop_pool(name: str) -> bool:
+    """Delete a pool that no deployment uses any more: without a worker it would look broken.
+
+    Args:
+        name: Name of the pool.
+
+    Returns:
+        Whether there was such a pool.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+    from prefect.exceptions import ObjectNotFound
+
+    only = WorkPoolFilter(name=WorkPoolFilterName(any_=[name]))
+    with get_client(sync_client=True) as client:
+        if client.read_deployments(work_pool_filter=only):
+            return False
+        try:
+            client.delete_work_pool(name)
+        except ObjectNotFound:
+            return False
+        return True

@@ -60,6 +60,24 @@ def ask(api: str, path: str, body: object | None = None) -> Any:
         raise _another_program(api) from None
 
 
+def start_run(api: str, deployment: str) -> str:
+    """Ask for a run of a deployment, with its own parameters.
+
+    Args:
+        api: Address of the API.
+        deployment: FLOW/DEPLOYMENT.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        MissingError: The server does not answer, or has no such deployment.
+    """
+    found = ask(api, f"/deployments/name/{deployment}")["id"]
+    body = {"state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}  # asked twice, one run
+    return str(ask(api, f"/deployments/{found}/create_flow_run", body)["id"])
+
+
 def _csrf_headers(client: httpx.Client, api: str) -> dict[str, str]:
     """Headers that a server asks for which takes no requests from pages of other sites."""
     name = str(uuid4())

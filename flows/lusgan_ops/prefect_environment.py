@@ -12,13 +12,11 @@ HEARTBEAT_S = 30
 
 
 def prepare_prefect(verbose: bool = False) -> None:
-    """Switch off Prefect's analytics and, unless ``verbose``, its log on the terminal.
+    """Switch off Prefect's log on the terminal, unless ``verbose``, and its questions.
 
     To be called before Prefect is imported.
     """
     defaults = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
 
+import httpx
 from prefect import flow
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
@@ -21,6 +25,9 @@ from lusgan_core.store import open_store
 from lusgan_core.store.source import open_source
 from lusgan_flows.board import board
 from lusgan_flows.flow_runs import (
+    LOOKING,
+    NOTHING_NEW,
+    forget_looks,
     looks_under_way,
     mark_lost,
     pipeline_cancelled,
@@ -33,7 +40,7 @@ NONE_LEFT = (
 )
 
 
-@flow(name="watch", flow_run_name="watch", persist_result=False)
+@flow(name="watch", flow_run_name=LOOKING, persist_result=False)
 def watch(
     exams: parameters.Exams,
     store: parameters.Store,
@@ -57,6 +64,14 @@ def watch(
         Number of events emitted.
     """
     check_endpoints(exams, store)
+    told = _look(exams, store, settle_s, readers)
+    if not told:
+        with suppress(httpx.HTTPError, ObjectNotFound):  # what stays goes with the next look
+            forget_looks()
+    return told
+
+
+def _look(exams: str, store: str, settle_s: float, readers: Mapping[str, Any]) -> int:
     active = pipeline_is_active()
     for flow_name in ("stage", "training"):
         mark_lost(flow_name)
@@ -90,7 +105,7 @@ def watch(
         announced.save(kept, source.uri)
     with board() as shown:
         late = f", {len(waiting)} still arriving" if waiting else ""
-        shown.name(f"announced {told} exams{late}" if told or late else "nothing new")
+        shown.name(f"announced {told} exams{late}" if told or late else NOTHING_NEW)
     return told
 
 

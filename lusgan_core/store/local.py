@@ -171,11 +171,12 @@ def _open_partial(folder: Path) -> tuple[int, Path]:
     """Open a new unfinished file in a folder for writing; the folder is created where necessary."""
     for _ in range(20):
         try:
-            _make_folder(folder)
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL)  # its mode is 0600
             return descriptor, Path(name)
         except (FileNotFoundError, FileExistsError) as error:
             last = error  # a delete may just have removed the empty folder
+            with contextlib.suppress(FileExistsError):
+                _make_folder(folder)
     raise last
 
 

@@ -19,8 +19,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from botocore.exceptions import ClientError
 from break_ins import NOBODY, Plan, attack, is_of_this_machine_alone, listening, of_stack
 from stack import RUN, Stack
+
+from lusgan_ops.up.services import READER
 
 pytestmark = pytest.mark.timeout(900)
 ACCOUNTS = [
@@ -229,6 +232,32 @@ def test_reports_are_for_who_signs_in(stack: Stack) -> None:
     ):
         with pytest.raises(HTTPError, match=str(code)):
             urlopen(Request(url, headers=headers), timeout=30)
+
+
+def test_keys_of_the_storage_are_by_role(stack: Stack) -> None:
+    """The process that browsers speak to has a key that reads artifacts and does nothing else, and
+    Prefect's server has none."""
+    (serving,) = stack.processes("serve_reports")
+    servers = stack.processes("prefect server")
+    held = [Path(f"/proc/{one}/environ").read_bytes() for one in (serving, *servers)]
+    runs, reader = stack.s3(), stack.s3(READER)
+    secrets = [client._request_signer._credentials.secret_key for client in (runs, reader)]
+    assert [[key.encode() in environ for key in secrets] for environ in held] == [
+        [False, True], *([False, False] for _ in servers)
+    ]  # fmt: skip
+    page = next(key for key in stack.stored("reports/") if key.endswith("/index.html"))
+    exam = runs.list_objects_v2(Bucket="exams")["Contents"][0]["Key"]
+    assert reader.get_object(Bucket="artifacts", Key=page)["Body"].read()
+    for act in (
+        lambda: reader.put_object(Bucket="artifacts", Key=page, Body=b"mine"),
+        lambda: reader.delete_object(Bucket="artifacts", Key=page),
+        lambda: reader.get_object(Bucket="exams", Key=exam),
+        lambda: reader.list_objects_v2(Bucket="exams"),
+        lambda: reader.create_bucket(Bucket="mine"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            act()
+    assert runs.get_object(Bucket="artifacts", Key=page)["Body"].read() != b"mine"
 
 
 def test_a_login_of_the_operators_own_is_kept(stack: Stack) -> None:

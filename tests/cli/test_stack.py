@@ -20,6 +20,16 @@ def test_up_asks_for_exams(lusgan: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_up_refuses_a_time_zone_that_is_none(lusgan: Any, tmp_path: Path) -> None:
+    """The error names it and gives one, and nothing starts."""
+    said = lusgan("up", "--exams", tmp_path, "--home", tmp_path / "home", "--timezone", "Berlin")
+    assert said.code == 2
+    assert "'Berlin' is no time zone: expected one such as Europe/Berlin" in " ".join(
+        said.err.replace("│", " ").split()
+    )
+    assert not (tmp_path / "home").exists()
+
+
 def test_up_on_a_port_in_use(lusgan: Any, tmp_path: Path) -> None:
     """One clear line, before anything starts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

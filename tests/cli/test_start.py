@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 SCRIPT = """
 import json, os, sys
@@ -41,6 +44,37 @@ def test_nothing_is_sent_home() -> None:
     assert not telemetry
     assert environment["DO_NOT_TRACK"] == "1"
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+IMPORTED = """
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    import MODULE
+    from prefect._internal.analytics.enabled import is_telemetry_enabled
+    print("telemetry is", is_telemetry_enabled(), flush=True)
+    os._exit(0)
+said = b""
+try:
+    while part := os.read(terminal, 4096):
+        said += part
+except OSError:  # its end
+    pass
+sys.stdout.buffer.write(said)
+"""
+
+
+@pytest.mark.parametrize("module", ["lusgan_flows.pipeline", "lusgan_ops.watch"])
+def test_flows_in_a_program_of_ones_own_send_nothing(module: str, tmp_path: Path) -> None:
+    """Where flows are imported without the command, as a worker's script may, telemetry is off
+    before Prefect is loaded, and a terminal gets no notice of it."""
+    own = ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED", "CI", "PREFECT_API_URL")
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED.replace("MODULE", module)],
+        env=kept | {"PREFECT_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[0].strip() == "telemetry is False", done.stdout + done.stderr
 
 
 def test_who_wants_it_may_have_it() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
@@ -52,3 +52,22 @@ def test_silence_is_three_heartbeats() -> None:
     for seconds in (30, 180):
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: seconds}):
             assert silence() == timedelta(seconds=3 * seconds)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_last_look_of_each_day_stays() -> None:
+    """Days are those of UTC, and today's last one is the look under way."""
+    from prefect.client.schemas.objects import FlowRun
+
+    from lusgan_flows.flow_runs import superseded
+
+    now = datetime(2024, 5, 2, 0, 5, tzinfo=UTC)
+    berlin = timezone(timedelta(hours=2))
+    times = {
+        "today": now - 2 * MINUTE,
+        "last of yesterday": datetime(2024, 5, 2, 1, 59, tzinfo=berlin),
+        "earlier yesterday": now - 20 * MINUTE,
+        "the day before": now - timedelta(days=2),
+    }
+    looks = [FlowRun(flow_id=uuid4(), name=name, end_time=time) for name, time in times.items()]
+    assert [look.name for look in superseded(looks, now)] == ["today", "earlier yesterday"]

@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from lusgan_core.calls.ledger import record_tried
+from lusgan_core.errors import StoreError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.reporting.wording import number
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
 SCORES = (0, 2)
-TASKS = 3 * 2 + len(SCORES) * 5 + 1
-"""Three exams ingested and preprocessed, five stages a score, a report."""
+STAGES = len(SCORES) * 5 + 1
+"""Tasks of every run: five stages a score, a report."""
+TASKS = 3 * 2 + STAGES
+"""Those of a run to which three exams are new: they are ingested and preprocessed, too."""
 
 
 def run(folder: Path, *settings: str) -> Any:
@@ -31,8 +34,8 @@ def run(folder: Path, *settings: str) -> Any:
     )
 
 
-def task_runs(state: Any) -> dict[str, str]:
-    """Return the names of a flow run's tasks and how they ended, once the server knows them all.
+def task_runs(state: Any, expected: int = STAGES) -> dict[str, str]:
+    """Return the names of a flow run's tasks and how they ended, once the server knows so many.
 
     It learns of them a moment after they ended.
     """
@@ -45,7 +48,7 @@ def task_runs(state: Any) -> dict[str, str]:
         while True:
             found = client.read_task_runs(flow_run_filter=only)
             ended = [task for task in found if task.state and task.state.is_final()]
-            if len(ended) >= TASKS or time.monotonic() > until:
+            if len(ended) >= expected or time.monotonic() > until:
                 return {task.name: task.state_name for task in found}
             time.sleep(0.1)
 
@@ -56,7 +59,7 @@ def first(prefect_server: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("flow")
     write_exams(folder / "exams")
     state = run(folder)
-    return folder, state, task_runs(state)
+    return folder, state, task_runs(state, TASKS)
 
 
 def test_a_task_a_stage(first: Any) -> None:
@@ -86,13 +89,14 @@ def test_the_flow_leaves_what_the_chain_leaves(first: Any, tmp_path: Path) -> No
 
 
 def test_the_second_run_finds_every_task_cached(first: Any) -> None:
-    """No task runs twice: all end as Cached, and nothing in the store changes."""
+    """No task runs twice: all end as Cached, exams have none, and nothing in the store changes."""
     folder = first[0]
     before = Pipeline(folder / "exams", folder / "store").files()
     state = run(folder)
     tasks = task_runs(state)
-    assert len(tasks) == TASKS
+    assert len(tasks) == STAGES
     assert set(tasks.values()) == {"Cached"}
+    assert not [name for name in tasks if "exam" in name]
     assert Pipeline(folder / "exams", folder / "store").files() == before
 
 
@@ -105,6 +109,72 @@ def test_only_what_changed_runs_again(first: Any, tmp_path: Path) -> None:
     stages = {name.split()[0] for name in ran}
     assert stages == {"generate", "evaluate", "promote", "report"}
     assert len(ran) == 3 * len(SCORES) + 1
+
+
+def test_many_exams_share_tasks(
+    first: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run over more new exams than a stage may have tasks leaves no more tasks for it; one that
+    cannot be read ends the run, and keeps none of those from being made that share its task."""
+    from lusgan_core.preprocessing.exam import ExamPreprocessor
+    from lusgan_flows import tasks
+    from lusgan_flows.pipeline import pipeline
+
+    monkeypatch.setattr(tasks, "MOST_SHARED", 2)
+    whole = ExamPreprocessor.preprocess
+
+    def failing(self: Any, exam: Any) -> Any:
+        if exam.patient == CODES[0]:
+            raise StoreError("the first exam's shards cannot be written")
+        return whole(self, exam)
+
+    shutil.copytree(first[0] / "exams", tmp_path / "exams")
+    place = (str(tmp_path / "exams"), str(tmp_path / "store"), tiny_config())
+    with monkeypatch.context() as broken:
+        broken.setattr(ExamPreprocessor, "preprocess", failing)
+        state = pipeline(*place, preset="demo", until="preprocess", return_state=True)
+    assert "the first exam's shards" in state.message
+    assert task_runs(state, 4) == {
+        "ingest exam 1 and 1 more": "Completed", "ingest exam 3": "Completed",
+        "preprocess exam 1 and 1 more": "Failed", "preprocess exam 3": "Completed",
+    }  # fmt: skip
+    made = {path.parts[-3] for path in (tmp_path / "store" / "shards").rglob("*.json")}
+    assert made == set(CODES[1:])
+    state = pipeline(*place, preset="demo", until="preprocess", return_state=True)
+    assert task_runs(state, 1) == {"preprocess exam 1": "Completed"}
+
+
+def test_looks_that_find_nothing_leave_one_run_a_day(first: Any, tmp_path: Path) -> None:
+    """Of idle looks of a day the last one stays on the server, and so does one that announced."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    from lusgan_flows.flow_runs import LOOKING, NOTHING_NEW
+    from lusgan_ops.watch import watch
+
+    shutil.copytree(first[0] / "exams", tmp_path / "exams")
+    place = (str(tmp_path / "exams"), str(tmp_path / "store"))
+    only = FlowFilter(name=FlowFilterName(any_=["watch"]))
+    with get_client(sync_client=True) as client:
+
+        def names() -> list[str]:
+            order = FlowRunSort.END_TIME_DESC
+            return [one.name for one in client.read_flow_runs(flow_filter=only, sort=order)]
+
+        for run in client.read_flow_runs(flow_filter=only):
+            client.delete_flow_run(run.id)
+        assert watch(*place, settle_s=0) == 3
+        alone = Pipeline(tmp_path / "exams", tmp_path / "store")
+        record_tried(alone.store, alone.source.uri, discover(alone.source).exams)
+        for _ in range(3):
+            assert watch(*place, settle_s=0) == 0
+        assert names() == [NOTHING_NEW, "announced 3 exams"]
+        for code in CODES:
+            shutil.rmtree(tmp_path / "exams" / code)
+        for _ in range(2):
+            assert watch(*place, settle_s=0) == 0, "none is left: that is said, and nothing told"
+        assert names() == [LOOKING, "announced 3 exams"]
 
 
 def test_the_ui_has_a_table_of_distances(first: Any, tmp_path: Path) -> None:

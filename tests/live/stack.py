@@ -23,7 +23,7 @@ from seaweed import _is_free
 
 from lusgan_core.config import RunConfig
 from lusgan_ops.up.home import Home, UpSettings
-from lusgan_ops.up.services import s3_environment
+from lusgan_ops.up.services import RUNS, s3_environment
 from tiny_runs import tiny_config
 
 RUN = "import sys; from lusgan_cli import main; sys.argv[0] = 'lusgan'; main()"
@@ -205,10 +205,10 @@ class Stack:
         time.sleep(seconds)
         return len(self.runs("pipeline"))
 
-    def s3(self) -> Any:
-        """A client of its S3 server."""
+    def s3(self, role: str = RUNS) -> Any:
+        """A client of its S3 server, with the key of a role."""
         file = json.loads((self.home / "s3/s3.json").read_text())
-        keys = file["identities"][0]["credentials"][0]
+        keys = {one["name"]: one["credentials"][0] for one in file["identities"]}[role]
         return boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{self.port + 10}",

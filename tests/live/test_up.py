@@ -215,16 +215,42 @@ def complaints(stack: Stack) -> list[dict[str, Any]]:
 
 
 def test_ctrl_c_and_the_same_command(stack: Stack) -> None:
-    """Ctrl-C ends every process; the same command finds deployments and runs as they were."""
+    """Ctrl-C ends every process; the same command finds deployments and runs as they were.
+
+    With another option and --retrain it says so, and a run with that option starts.
+    """
     runs = len(stack.runs("pipeline"))
     stack.stop()
     assert stack.processes("prefect") == stack.processes("mini -dir") == []
-    stack.start(*TRAINERS)
-    assert len(stack.runs("pipeline")) >= runs
+    stack.start("--set=generation.count=7", "--retrain", "--nightly=3", "--timezone=Europe/Berlin")
+    news = "a run starts now, with changed options: generation.count"
+    stack.until(lambda: news in stack.log.read_text(), 60, "what it says of changed options")
+    run = stack.next_run(runs)
+    assert run["state_type"] == "COMPLETED", run["state"]
+    assert run["parameters"]["config"]["generation"]["count"] == 7
+    (nightly,) = stack.ask("/deployments/name/pipeline/pipeline")["schedules"]
+    assert nightly["schedule"]["cron"] == "0 3 * * *"
+    assert nightly["schedule"]["timezone"] == "Europe/Berlin"
     stack.until(lambda: not complaints(stack), 240, "a doctor without complaints")
     status = json.loads(stack.lusgan("status", f"--home={stack.home}", "--json").stdout)
     assert status["workers"] >= 1
     assert set(status["models"]) == {"0", "1", "2", "3"}
+
+
+def test_the_ui_shows_as_well_what_is_well(stack: Stack) -> None:
+    """On a machine without trainers no deployment or pool is "not ready", no run is late, looks
+    that found nothing leave few runs, and there are no advertisements."""
+    for what in ("deployments", "work_pools", "work_queues"):
+        found = stack.ask(f"/{what}/filter", {})
+        assert found
+        assert {one["name"]: one["status"] for one in found if one["status"] != "READY"} == {}
+    runs = stack.ask("/flow_runs/filter", {"limit": 200})
+    assert not [run["name"] for run in runs if run["state_name"] == "Late"]
+    looks = [run for run in stack.runs("watch") if run["state_type"] == "COMPLETED"]
+    idle = [run["end_time"][:10] for run in looks if run["name"] == "nothing new"]
+    assert len(idle) <= len(set(idle)) + 1  # the last one is deleted by the next
+    shown = stack.ask("/admin/settings")["server"]["ui"]
+    assert shown["show_promotional_content"] is False
 
 
 def test_news_reach_people(stack: Stack) -> None:
@@ -247,6 +273,8 @@ def test_news_reach_people(stack: Stack) -> None:
         stack.process.kill()
         stack.process.wait()
         stack.start("--notify=custom-webhook/ops", *TRAINERS)
+        news = "options changed: generation.count: they apply from the next exam on, and in the"
+        stack.until(lambda: news in stack.log.read_text(), 60, "what it says of changed options")
         key = "9016/1/convex_9016_1_2.mat"
         stack.s3().put_object(Bucket="exams", Key=key, Body=b"no score file beside it")
         stack.until(lambda: heard, 240, "the notification")

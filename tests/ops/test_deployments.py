@@ -92,6 +92,24 @@ def test_what_up_was_asked_for_is_filled_in() -> None:
     assert found["generate"]["parameters"] == {"store": "s3://artifacts", "score": 0}
 
 
+@pytest.mark.parametrize(
+    ("hour", "run", "check"), [(2, "0 2 * * *", "0 5 * * *"), (22, "0 22 * * *", "0 1 * * *")]
+)
+def test_the_night_is_where_the_hospital_is(hour: int, run: str, check: str) -> None:
+    """The nightly run comes at the hour and in the time zone asked for, the check of the store
+    three hours later; looks go on as often as before."""
+    asked = ASKED.model_copy(update={"nightly": hour, "timezone": "Europe/Berlin"})
+    found = deployments(prefect_file(asked, Kind.PROCESS, gpu=False))
+    at = {
+        name: [(s["cron"], s["timezone"]) for s in one["schedules"] if "cron" in s]
+        for name, one in found.items()
+        if "schedules" in one
+    }
+    assert at == {
+        "pipeline": [(run, "Europe/Berlin")], "verify": [(check, "Europe/Berlin")], "watch": [],
+    }  # fmt: skip
+
+
 def test_the_watch_looks_by_the_readers_of_the_pipeline() -> None:
     """Otherwise it would announce exams, or miss them, that the pipeline finds otherwise."""
     chosen = ASKED.model_copy(update={"config": {"ingestion": {"readers": {"mat": {}}}}})

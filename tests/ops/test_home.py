@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -16,7 +17,7 @@ from lusgan_ops.up.home import Home, UpError, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_file, make_login
 from lusgan_ops.up.prefect_settings import prefect_environment, set_prefect_environment
 from lusgan_ops.up.seaweed_keys import make_keys
-from lusgan_ops.up.services import check_ports, s3_environment, stack_environment
+from lusgan_ops.up.services import ROLES, check_ports, s3_environment, stack_environment
 
 
 def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:
@@ -24,6 +25,17 @@ def test_what_was_asked_for_is_kept(tmp_path: Path) -> None:
     asked = UpSettings(exams="/exams", store="/store", port=4321, config={"scores": [1]})
     Home(tmp_path / "home").remember(asked)
     assert Home(tmp_path / "home").settings() == asked
+
+
+def test_options_that_changed_have_names() -> None:
+    """Other values, new options and options that are gone are named; other settings are none."""
+    old = {"scores": [0], "training": {"iterations": 4, "penalties": {"r1": {"weight": 1}}}}
+    new = {"scores": [0], "training": {"iterations": 5, "penalties": {}}, "report": {"a": 1}}
+    before, after = (UpSettings(config=config) for config in (old, new))
+    assert after.changed_options(before) == [
+        "report.a", "training.iterations", "training.penalties", "training.penalties.r1.weight",
+    ]  # fmt: skip
+    assert UpSettings(config=old, every_s=7).changed_options(before) == []
 
 
 def test_a_folder_without_a_stack_is_told(tmp_path: Path) -> None:
@@ -171,3 +183,17 @@ def test_s3_keys_are_made_once_and_for_this_user_alone(tmp_path: Path) -> None:
     assert len(first["AWS_SECRET_ACCESS_KEY"]) == 40
     assert s3_environment(Home(tmp_path / "other"), UpSettings()) != first
     assert stat.S_IMODE((tmp_path / "s3" / "s3.json").stat().st_mode) == 0o600
+
+
+def test_a_home_of_an_earlier_version_gets_the_reports_key(tmp_path: Path) -> None:
+    """Runs keep their key, and the server of reports gets one of its own, once."""
+    home, asked = Home(tmp_path), UpSettings()
+    s3_environment(home, asked)
+    file = tmp_path / "s3" / "s3.json"
+    first = json.loads(file.read_text())["identities"][:1]
+    file.write_text(json.dumps({"identities": first}))
+    keys = [s3_environment(home, asked, role)["AWS_SECRET_ACCESS_KEY"] for role in ROLES]
+    assert keys[0] == first[0]["credentials"][0]["secretKey"]
+    assert len(set(keys)) == 2
+    again = [s3_environment(home, asked, role)["AWS_SECRET_ACCESS_KEY"] for role in ROLES]
+    assert again == keys

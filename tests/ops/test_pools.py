@@ -14,7 +14,7 @@ from docker.types import HostConfig
 
 from lusgan_core.errors import ConfigError, MissingError, UnknownNameError
 from lusgan_ops.deploy import deploy, pool_templates, prefect_file
-from lusgan_ops.pools import Kind, Template, make_pool, pool_name, template
+from lusgan_ops.pools import Kind, Template, drop_pool, make_pool, pool_name, template
 from lusgan_ops.up.home import UpSettings
 
 pytestmark = pytest.mark.usefixtures("prefect_server")  # before anything imports Prefect
@@ -192,3 +192,24 @@ def test_a_limit_is_one_of_the_gpus() -> None:
     """A pool that pipelines share with the trainings that they wait for is not limited."""
     with pytest.raises(ConfigError, match="--trainings limits the pool of the GPUs: give --gpu"):
         deploy(S3, Kind.DOCKER, False, trainings=1)
+
+
+def test_a_pool_that_nothing_uses_goes() -> None:
+    """Once trainings have no pool of their own any more, theirs would stand in the UI as not
+    ready; one that a deployment uses stays."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+
+    from lusgan_flows.pipeline import pipeline
+
+    only = WorkPoolFilter(name=WorkPoolFilterName(any_=["dropped"]))
+    make_pool("dropped", Kind.PROCESS, template(Kind.PROCESS, True), overwrite=True)
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow(pipeline)
+        used = client.create_deployment(flow, "uses it", work_pool_name="dropped")
+        assert not drop_pool("dropped")
+        assert client.read_work_pools(work_pool_filter=only)
+        client.delete_deployment(used)
+        assert drop_pool("dropped")
+        assert not client.read_work_pools(work_pool_filter=only)
+    assert not drop_pool("dropped")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lusgan_core.errors import ConfigError, StoreError
 from lusgan_core.store import LocalStore, open_store
 from lusgan_core.store.base import key_part
 from lusgan_core.testing import StoreContract
+from tiny_runs import Pipeline, tiny_config, write_exams
 
 FILL = """
 import resource, signal, sys
@@ -129,6 +132,48 @@ def test_a_key_below_an_object_is_no_such_thing(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as error:
             store.put("a/b", b"", if_absent=if_absent)
         assert type(error.value) is StoreError
+
+
+def test_a_power_cut_finds_whole_objects_and_no_manifest_before_what_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bytes of an object are on the disk before it gets its name, and those of what a manifest
+    names before the manifest does: whatever the moment, what can be found is whole."""
+    synced: dict[int, int] = {}
+    named: list[tuple[str, bool]] = []
+    real = {name: getattr(os, name) for name in ("fsync", "link", "replace")}
+
+    def fsync(descriptor: int) -> None:
+        real["fsync"](descriptor)
+        found = os.fstat(descriptor)
+        synced[found.st_ino] = found.st_size
+
+    def naming(how: str) -> Callable[[Path, Path], None]:
+        def name(source: Path, target: Path) -> None:
+            found = Path(source).stat()
+            named.append((str(target), synced.get(found.st_ino) == found.st_size))
+            real[how](source, target)
+
+        return name
+
+    exams = write_exams(tmp_path / "exams", patients=2)
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "fsync", fsync)
+        for how in ("link", "replace"):
+            watched.setattr(os, how, naming(how))
+        pipeline = Pipeline(exams, tmp_path / "store")
+        pipeline.run(tiny_config(), until="preprocess")
+        pipeline.store.put("replaced", b"1")
+        pipeline.store.put("replaced", b"22")
+    order = [Path(name).relative_to(tmp_path / "store").as_posix() for name, _ in named]
+    assert all(whole for _, whole in named)
+    assert set(order) == set(pipeline.files())
+    manifests = [key for key in order if key.startswith("shards/") and key.endswith(".json")]
+    assert len(manifests) == 2
+    for key in manifests:
+        names = json.loads(pipeline.store.get(key))["artifacts"].values()
+        assert names
+        assert all(order.index(one["key"]) < order.index(key) for one in names)
 
 
 def test_messages_name_no_patient(tmp_path: Path) -> None:

@@ -46,6 +46,24 @@ class UpSettings(Record):
     """Workers that train, one score each at a time; 0: pipelines train themselves."""
     notify: tuple[str, ...] = ()
     """Notification blocks of the server, as TYPE/NAME."""
+    nightly: int = Field(2, ge=0, le=23)
+    """Hour at which a run takes up what is left; the check of the store follows three hours on."""
+    timezone: str = "Etc/UTC"
+    """Time zone of that hour, as the IANA names it."""
+    keep_days: int = Field(30, ge=1)
+    """Days after which the server deletes runs that have ended."""
+
+    def changed_options(self, before: UpSettings) -> list[str]:
+        """Options of a run that are others than they were.
+
+        Args:
+            before: The settings of an earlier start.
+
+        Returns:
+            Their names, e.g. ``training.iterations``.
+        """
+        now, then = _flat(self.config), _flat(before.config)
+        return sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
 
     @property
     def readers(self) -> dict[str, Any]:
@@ -71,6 +89,15 @@ class UpSettings(Record):
     def reports(self) -> str:
         """Address under which the reports in the store are served."""
         return f"http://127.0.0.1:{self.port + 1}"
+
+
+def _flat(options: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Options by their whole names."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        deeper = _flat(value, f"{above}{name}.") if isinstance(value, dict) else {}
+        flat |= deeper or {f"{above}{name}": value}
+    return flat
 
 
 class Home:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 
 from lusgan_core.pipeline.endpoints import ENDPOINTS, endpoints_of
 from lusgan_core.pipeline.server_logs import LOGS
+from lusgan_flows import NOTHING_SENT
 from lusgan_ops.prefect_environment import HEARTBEAT_S
 from lusgan_ops.up.home import Home, UpSettings
 from lusgan_ops.up.login import CLIENT, SERVER, login_environment
 
 Say = Callable[[str], None]
+DAY_S = 24 * 60 * 60
+ROUTINE = (
+    *(f"prefect.flow-run.{state}" for state in ("Scheduled", "Submitting", "Pending", "Running")),
+    "prefect.flow-run.heartbeat",
+    "prefect.flow-run.Completed",
+    *(f"prefect.task-run.{state}" for state in ("Pending", "Running", "Completed", "Cached")),
+    "prefect.worker.submitted-flow-run",
+    "prefect.worker.executed-flow-run",
+)
+"""Events of runs in which all is well: some 8 kB each, eight a look, three a task."""
+ROUTINE_S = 6 * 60 * 60
+"""How long they are kept, seconds; the runs themselves, with their states, are kept for longer."""
 DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 ELSEWHERE = (
     "PREFECT_API_DATABASE_CONNECTION_URL",
@@ -56,14 +70,15 @@ def usual_settings(settings: UpSettings) -> dict[str, str]:
     """Prefect's settings in a local stack where the operator has not set them.
 
     Args:
-        settings: Says whether there is a database.
+        settings: Says whether there is a database, and how long runs are kept.
 
     Returns:
         Values by name.
     """
+    routine = dict.fromkeys(ROUTINE, ROUTINE_S)
     usual = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **NOTHING_SENT,
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
@@ -73,6 +88,11 @@ def usual_settings(settings: UpSettings) -> dict[str, str]:
         ),
         # by default an hour of polls is scheduled ahead, and after a stop all of them start at once
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
+        # by default a run counts as late after 15 s, which a busy machine needs
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(settings.keep_days * DAY_S),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(routine),
     }
     if not settings.database:
         usual["PREFECT_SERVER_DATABASE_TIMEOUT"] = "60"  # SQLite lets one write at a time

@@ -16,7 +16,7 @@ import yaml
 
 from lusgan_core.errors import LusganError
 from lusgan_ops.deploy import DEPLOYMENTS, deploy, prefect_file
-from lusgan_ops.pools import Kind
+from lusgan_ops.pools import Kind, drop_pool, pool_name
 from lusgan_ops.prefect_api import ask
 from lusgan_ops.up.home import Home, UpSettings, write_whole
 
@@ -29,6 +29,8 @@ def register(home: Home) -> None:
     if done.exists() and done.read_text() == version and _all_there(settings):
         return
     deploy(settings, Kind.PROCESS, gpu=False)
+    if not settings.trainers:
+        drop_pool(pool_name(Kind.PROCESS, gpu=True))
     write_whole(done, version)
 
 

@@ -22,6 +22,14 @@ POOL, GPU_POOL = "lusgan-cpu", "lusgan-gpu"
 BUCKETS = ("exams", "artifacts")
 S3_PORTS = {"s3": 10, "master": 11, "volume": 12, "filer": 13, "admin": 14}
 """Ports of SeaweedFS, added to the UI's; each needs the port 10,000 higher as well."""
+RUNS, READER = "lusgan", "reports"
+ROLES = {
+    RUNS: ("Admin", "Read", "Write", "List", "Tagging"),
+    READER: ("Read:artifacts", "List:artifacts"),
+}
+"""Who has a key to the local S3 server, and what it may be used for."""
+STORAGE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+"""Variables that hold a key to a storage, or lead to one."""
 STOP_WITHIN_S = 40.0
 """Time for a training to leave its checkpoint, seconds."""
 
@@ -39,6 +47,7 @@ def server(settings: UpSettings) -> Service:
     return Service(
         "server",
         [sys.executable, "-m", "prefect", *command],
+        without=STORAGE,  # it asks nothing of the storage
         ready=lambda: answers(f"{settings.api}/health"),
         ready_within_s=180,
     )
@@ -93,14 +102,23 @@ def gpu_count() -> int:
     return int(done.stdout) if done.stdout.strip().isdigit() else 0
 
 
-def reports(settings: UpSettings) -> Service:
-    """A server of the reports in the store, for the browser."""
+def reports(home: Home, settings: UpSettings) -> Service:
+    """A server of the reports in the store, for the browser.
+
+    Args:
+        home: Folder of the stack.
+        settings: Its store and port.
+
+    Returns:
+        The service; of the local S3 server it has a key for reading alone.
+    """
     return Service(
         "reports",
         [
             sys.executable, "-m", "lusgan_ops.up.serve_reports",
             settings.store, str(settings.port + 1),
         ],
+        s3_environment(home, settings, READER) if settings.s3 else {},
         ready=lambda: answers(f"{settings.reports}/health"),
     )  # fmt: skip
 
@@ -142,24 +160,27 @@ def seaweed(home: Home, settings: UpSettings) -> Service:
     )  # fmt: skip
 
 
-def s3_environment(home: Home, settings: UpSettings) -> dict[str, str]:
+def s3_environment(home: Home, settings: UpSettings, role: str = RUNS) -> dict[str, str]:
     """Make the environment variables that lead to the local S3 server.
 
     Args:
         home: Folder of the stack; the keys are made there once and kept.
         settings: Gives the port.
+        role: Whose key, a name in ``ROLES``.
 
     Returns:
         Values by name, secrets included.
     """
     file = home.folder("s3") / "s3.json"
-    config = read_json(file)
-    if config is None:
-        keys = {"accessKey": "lusgan", "secretKey": secrets.token_hex(20)}
-        actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        config = {"identities": [{"name": "lusgan", "credentials": [keys], "actions": actions}]}
-        write_whole(file, json.dumps(config))
-    keys = config["identities"][0]["credentials"][0]
+    config = read_json(file) or {"identities": []}
+    known = {identity["name"]: identity for identity in config["identities"]}
+    for name, actions in ROLES.items():
+        if name not in known:
+            keys = {"accessKey": name, "secretKey": secrets.token_hex(20)}
+            known[name] = {"name": name, "credentials": [keys], "actions": list(actions)}
+    if len(known) > len(config["identities"]):
+        write_whole(file, json.dumps({"identities": list(known.values())}))
+    keys = known[role]["credentials"][0]
     return {
         "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{settings.port + S3_PORTS['s3']}",
         "AWS_ACCESS_KEY_ID": keys["accessKey"],

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from lusgan_core.errors import ConfigError
+from lusgan_ops.prefect_api import start_run
 from lusgan_ops.up import services
 from lusgan_ops.up.home import Home, UpError, UpSettings
 from lusgan_ops.up.login import make_login
@@ -20,7 +22,14 @@ from lusgan_ops.up.supervisor import Supervisor
 Say = Callable[[str], None]
 
 
-def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], None]) -> None:
+def run_stack(
+    home: Home,
+    settings: UpSettings,
+    say: Say,
+    ready: Callable[[], None],
+    *,
+    retrain: bool = False,
+) -> None:
     """Run the local stack until Ctrl-C or SIGTERM, then stop all of it.
 
     Args:
@@ -28,6 +37,7 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
         settings: Exams, store, options, ports, times.
         say: Called with lines of text on the progress.
         ready: Called once all services answer.
+        retrain: Whether a run of the pipeline starts then.
 
     Raises:
         UpError: The folder or a port is in use, or a service does not start; those that had started
@@ -40,6 +50,7 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
             say(f"stopping {len(left_behind)} processes that an earlier `lusgan up` left behind")
             end(left_behind, services.STOP_WITHIN_S)
         services.check_ports(settings)
+        news = _news(home, settings, retrain)
         home.remember(settings)
         _set_environment(home, settings, say)
         supervisor = Supervisor(home.folder("logs"), home.mark, say)
@@ -47,11 +58,32 @@ def run_stack(home: Home, settings: UpSettings, say: Say, ready: Callable[[], No
             try:
                 _start(home, settings, supervisor, say)
                 ready()
+                if retrain:
+                    start_run(settings.api, "pipeline/pipeline")
+                if news:
+                    say(news)
                 supervisor.watch()
             except KeyboardInterrupt:
                 pass
             finally:
                 supervisor.stop()
+
+
+def _news(home: Home, settings: UpSettings, retrain: bool) -> str:
+    """What to say of options that changed since the last start; empty if none has."""
+    try:
+        changed = settings.changed_options(home.settings())
+    except ConfigError:  # there was no start, or of another version
+        changed = []
+    options = ", ".join(changed)
+    if retrain:
+        return f"a run starts now{f', with changed options: {options}' if changed else ''}"
+    if not changed:
+        return ""
+    return (
+        f"options changed: {options}: they apply from the next exam on, and in the nightly run at "
+        f"{settings.nightly:02}:00 {settings.timezone}; --retrain starts a run at once"
+    )
 
 
 def _set_environment(home: Home, settings: UpSettings, say: Say) -> None:
@@ -68,7 +100,7 @@ def _start(home: Home, settings: UpSettings, supervisor: Supervisor, say: Say) -
         supervisor.start(services.seaweed(home, settings))
     say("starting Prefect's server")
     supervisor.start(services.server(settings))
-    supervisor.start(services.reports(settings))
+    supervisor.start(services.reports(home, settings))
     say("telling it of flows and automations")
     _register(home, supervisor)
     say("starting the worker")

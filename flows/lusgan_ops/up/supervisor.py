@@ -31,6 +31,8 @@ class Service:
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables in addition to this process's own."""
+    without: Sequence[str] = ()
+    """Variables of this process that it does not get."""
     folder: Path | None = None
     ready: Callable[[], bool] | None = None
     """Whether it answers; called until it does. None: it is not waited for."""
@@ -116,6 +118,7 @@ class Supervisor:
     def _spawn(self, service: Service) -> subprocess.Popen[bytes]:
         """Start a process out of reach of the terminal's Ctrl-C: processes are stopped in order."""
         marks = {MARK: self.mark, SERVICE: service.name}
+        own = {name: value for name, value in os.environ.items() if name not in service.without}
         with self._log(service).open("ab") as log:
             return subprocess.Popen(
                 list(service.command),
@@ -123,7 +126,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **service.env, **marks},
+                env={**own, **service.env, **marks},
                 start_new_session=True,
             )
 
