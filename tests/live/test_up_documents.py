@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from stack import Stack
+from stack import TRAINERS, Stack
 
 from documents import ROOT, Block, blocks
 from tiny_runs import SETTINGS, write_exams
@@ -19,12 +19,13 @@ SHORT = ("--preset=demo", *(f"--set={setting}" for setting in SETTINGS))
 
 
 @pytest.fixture(scope="module")
-def stack(unwatched: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def stack(up: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The stack, with exams in its bucket."""
-    if not unwatched.s3().list_objects_v2(Bucket="exams").get("Contents"):
+    up.need(*TRAINERS)
+    if not up.s3().list_objects_v2(Bucket="exams", Prefix="9001/").get("Contents"):
         exams = write_exams(tmp_path_factory.mktemp("documents") / "exams")
-        unwatched.upload(exams, "9001", "9002", "9003")
-    return unwatched
+        up.upload(exams, "9001", "9002", "9003")
+    return up
 
 
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.commands[0][:40])
