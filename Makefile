@@ -13,7 +13,7 @@ NAME =
 N =
 SEED = 0
 
-.PHONY: help install demo test test313 golden live campaign containers lint bench lock sbom clean
+.PHONY: help install demo test test313 golden live campaign containers docs lint bench lock sbom clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -47,13 +47,16 @@ campaign: install  ## Kills, faults, random trainings or damaged files at any le
 containers: install  ## Build the images and test them, for real; starts a Docker engine of its own if none answers
 	$(TEST_ENV) PYTHON=$(BIN)/python docker/test/run
 
+docs: install  ## Build the documentation as a site that needs no network (build/site); a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 lint: install  ## Style, types and layers
 	$(BIN)/ruff check --no-cache
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: install  ## Measure what the README quotes (several minutes)
+bench: install  ## Measure what docs/explanation/speed.md quotes (several minutes)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/read_mat.py
 	$(BIN)/python benchmarks/data_path.py

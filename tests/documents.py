@@ -26,23 +26,28 @@ FENCE = re.compile(
     r"^(?:<!-- test: (?P<how>.*?) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
 
+KINDS = ("run", "live", "containers", "not run", "file")
+"""How a block is tested; see ``Block``."""
+MARK = re.compile(r"(?P<how>run|live|containers)|(?P<with_name>not run:|file) (?P<name>.+)")
+
 
 @dataclass(frozen=True)
 class Block:
     """A fenced block of code.
 
-    A comment on the line above says how it is tested: ``<!-- test: parse -->`` for commands that
-    take a GPU, a server or a cluster; ``<!-- test: file NAME -->`` for the content of a file.
-    Without one it is run.
+    A comment on the line above says how it is tested: ``<!-- test: live -->`` and
+    ``<!-- test: containers -->`` where the tests of those folders do what it shows, on stacks of
+    theirs; ``<!-- test: not run: WHY -->`` for what takes a GPU or a cluster; ``<!-- test: file
+    NAME -->`` for the content of a file. Without one it is run. Commands of all are parsed.
     """
 
     kind: str
     """Language, as the fence says it."""
     how: str
-    """``run``, ``parse`` or ``file``."""
+    """``run``, ``live``, ``containers``, ``not run`` or ``file``."""
     text: str
     name: str = ""
-    """Of the file that it is the content of."""
+    """Of the file that it is the content of; why it is not run."""
 
     @property
     def commands(self) -> list[str]:
@@ -58,9 +63,10 @@ def blocks(text: str) -> list[Block]:
     """Find the fenced blocks of a document. Raises ValueError for one that is marked wrongly."""
     found = []
     for match in FENCE.finditer(text):
-        how, _, name = (match["how"] or "run").partition(" ")
-        if how not in ("run", "parse", "file") or (how == "file") != bool(name):
-            raise ValueError(f"a block is marked {match['how']!r}: expected parse or file NAME")
+        mark = MARK.fullmatch(match["how"] or "run")
+        if mark is None:
+            raise ValueError(f"a block is marked {match['how']!r}: expected {MARK.pattern}")
+        how, name = mark["how"] or mark["with_name"].rstrip(":"), mark["name"] or ""
         if not match["kind"]:
             raise ValueError(f"a block names no language: {match['text'][:60]!r}")
         found.append(Block(match["kind"], how, match["text"], name))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CLOSEST = 5
 """Number of the closest pairs that are shown."""
 DEFAULT = "mse,rmse,psnr,psnrb,sam,rase,scc,msssim"
-"""The eight whose cost the README states; VIF alone would take nearly twice as long."""
+"""The eight whose cost the documentation states; VIF alone would take nearly twice as long."""
 FILES = (".parquet", ".csv")
 """Kinds of files for all values."""
 

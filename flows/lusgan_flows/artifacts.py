@@ -30,7 +30,7 @@ SIDE = 96
 
 
 def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
-    """Show the whole result of a pipeline run: data, rejected clips, frames, the report.
+    """Show the whole result of a pipeline run: decisions, data, rejected clips, frames, the report.
 
     Args:
         board: Where to show it.
@@ -38,8 +38,8 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
         context: Names the store, where frames are read.
     """
     pictures, shown = Pictures(context.store, SIDE), _sections(outcome, context.store)
-    if shown:
-        board.table("verdicts", verdict_rows(shown), "What is claimed of each score's frames")
+    if verdicts := verdict_rows(decisions(outcome), shown):
+        board.table("verdicts", verdicts, "What became of each score, and what is claimed of it")
     board.table("data", data_rows(outcome), "What each score learns from")
     trained = training_rows(outcome)
     if trained:
@@ -70,23 +70,46 @@ def _sections(outcome: Outcome, store: Store) -> dict[int, tuple[Section, ...]]:
     return found
 
 
-def verdict_rows(sections: Mapping[int, Sequence[Section]]) -> list[dict[str, str | int]]:
-    """Write what is claimed of each score's frames, as the report's first screen has it.
+def decisions(outcome: Outcome) -> dict[int, tuple[str, str]]:
+    """Say of each score whether its model became current, and why it did not.
 
     Args:
-        sections: The sections of each score.
+        outcome: The result of a run.
 
     Returns:
-        A row for each claim, and one for what to do next.
+        The decision and its reason by score; scores that the run did not get to are left out.
+    """
+    found = {score: ("No model", reason) for score, reason in outcome.failures.items()}
+    for score, stages in outcome.scores.items():
+        if "promote" in stages and score not in found:
+            held_back = str(stages["promote"].data["held_back"])
+            found[score] = ("Held back", held_back) if held_back else ("Promoted", "")
+    return dict(sorted(found.items()))
+
+
+def verdict_rows(
+    decided: Mapping[int, tuple[str, str]], sections: Mapping[int, Sequence[Section]]
+) -> list[dict[str, str | int]]:
+    """Write what became of each score and what is claimed of its frames, as the report begins.
+
+    Args:
+        decided: The decision on each score, with its reason.
+        sections: The sections of each score that has samples.
+
+    Returns:
+        A row for the decision on a score, one for each claim, and one for what to do next.
     """
     rows: list[dict[str, str | int]] = []
-    for score, of in sections.items():
-        for claim in (claim for section in of for claim in section.claims):
-            question, answer = claim.question, claim.answer
-            rows.append({"score": score, "": question, "answer": answer, "because": claim.text})
-        todo = " ".join(sentence for section in of for sentence in section.advice)
-        if todo:
-            rows.append({"score": score, "": "Next:", "answer": "", "because": todo})
+    for score in sorted({*decided, *sections}):
+        of = sections.get(score, ())
+        said = [("Decision", *decided[score])] if score in decided else []
+        said += [(claim.question, claim.answer, claim.text) for s in of for claim in s.claims]
+        if todo := " ".join(sentence for section in of for sentence in section.advice):
+            said.append(("Next:", "", todo))
+        rows += [
+            {"score": score, "": question, "answer": answer, "because": why}
+            for question, answer, why in said
+        ]
     return rows
 
 

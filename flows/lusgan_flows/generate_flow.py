@@ -27,7 +27,7 @@ from lusgan_flows.tasks import Place, PrefectRunner
 )
 def generate(
     store: parameters.Store,
-    score: parameters.Score | None = None,
+    score: parameters.OptionalScore = None,
     model: str = "",
     number: parameters.Number = 100,
     seed: parameters.Seed = 7,

@@ -22,7 +22,7 @@ def stage(
     store: parameters.Store,
     config: parameters.Config,
     until: parameters.Stage,
-    score: parameters.Score | None = None,
+    score: parameters.OptionalScore = None,
     preset: parameters.Preset = "paper",
 ) -> Outcome:
     """Run the pipeline up to a stage, with what that needs before it.

@@ -10,9 +10,16 @@ from typing import Any
 
 from lusgan_core.calls.provenance import short_digest
 
-NEW, CHANGED, WITHDRAWN = "lusgan.exam.new", "lusgan.exam.changed", "lusgan.exam.withdrawn"
+NEW = "lusgan.exam.new"
+"""A look found an exam that no run has tried, complete. `exam`: eight digits of its digest."""
+CHANGED = "lusgan.exam.changed"
+"""A look found a known exam with another content. `exam`: eight digits of its digest."""
+WITHDRAWN = "lusgan.exam.withdrawn"
+"""A look found that a known exam is gone. `exam`: eight digits of the digest that it had."""
 REJECTED = "lusgan.exam.rejected"
+"""A run could not use clips of a new exam. `exam`, the number of `clips`, and their `reasons`."""
 HELD_BACK = "lusgan.model.held-back"
+"""A gate holds a score's new model back. `score`, and the `reason` that the gate gives."""
 
 
 def resource(source: str) -> dict[str, str]:

@@ -21,16 +21,39 @@ from lusgan_core.registry import Registry, installed
 
 Exams = Annotated[str, Field(min_length=1)]
 Store = Annotated[str, Field(min_length=1)]
-if TYPE_CHECKING:
-    Score = int
-else:
-    Score = Literal[SCORES]
 Until = Literal["preprocess", "train", "generate", "evaluate", "report"]
 Stage = Literal["preprocess", "train", "evaluate"]
 """Last stage of a run of the flow ``stage``; frames alone are made by the flow ``generate``."""
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+NOTHING = {"enum": [None]}
+"""The schema of null in a form. Of ``{"type": "null"}`` it says: Property is type "None"."""
+
+
+class _Optional:
+    """Names the choice of no value, of a parameter or of all options below it."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        schema = handler(core_schema)
+        _name_nothing(schema, handler)
+        return schema
+
+
+def _name_nothing(schema: dict[str, Any], handler: GetJsonSchemaHandler) -> None:
+    """Replace null by ``NOTHING`` in a schema, and in all that it refers to."""
+    schema = handler.resolve_ref_schema(schema)
+    for number, choice in enumerate(schema.get("anyOf", ())):
+        if choice.get("type") == "null":
+            schema["anyOf"][number] = {"title": choice.get("title", "none"), **NOTHING}
+        else:
+            _name_nothing(choice, handler)
+    for field in schema.get("properties", {}).values():
+        _name_nothing(field, handler)
 
 
 class _Presets:
@@ -71,6 +94,10 @@ class _Readers:
         return handler(core_schema) | _any_of({}, installed().readers())
 
 
+if TYPE_CHECKING:
+    OptionalScore = int | None
+else:
+    OptionalScore = Annotated[Literal[SCORES] | None, _Optional()]
 Preset = Annotated[str, _Presets()]
 Formats = Annotated[tuple[str, ...], _Formats()]
 FormatOptions = Annotated[OptionsByPlugin, _FormatOptions()]
@@ -99,6 +126,7 @@ class _Choices:
             ("promotion", _offer_gates),
         ):
             offer(handler.resolve_ref_schema(run[section])["properties"], registry)
+        _name_nothing(schema, handler)
         return schema
 
 
@@ -180,7 +208,7 @@ def _by_name(
             "title": name,
             "description": records[name].description,
             "anyOf": [
-                {"type": "null", "title": without},
+                {"title": without, **NOTHING},
                 _options_of(records[name]) | {"title": own},
             ],
         }

@@ -19,14 +19,17 @@ class Shown:
 
 
 def test_verdicts_are_those_of_the_report() -> None:
-    """A row a claim and score, in words and numbers, then what to do next; none without claims."""
+    """A score begins with the decision on it; a row a claim, in words and numbers, and advice."""
     first = Section(name="a", title="A", claims=(CLAIM,), advice=("Train longer.", "Look."))
     rows = verdict_rows(
-        {0: (first, Section(name="b", title="B")), 3: (Section(name="c", title="C"),)}
+        {0: ("Held back", "realism: far"), 1: ("No model", "too few frames")},
+        {0: (first, Section(name="b", title="B")), 3: (Section(name="c", title="C"),)},
     )
     assert rows == [
+        {"score": 0, "": "Decision", "answer": "Held back", "because": "realism: far"},
         {"score": 0, "": "Realistic?", "answer": "Partly", "because": "KID 0.3, floor 0.1."},
         {"score": 0, "": "Next:", "answer": "", "because": "Train longer. Look."},
+        {"score": 1, "": "Decision", "answer": "No model", "because": "too few frames"},
     ]
 
 

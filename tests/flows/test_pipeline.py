@@ -204,6 +204,28 @@ def test_the_ui_has_a_table_of_distances(first: Any, tmp_path: Path) -> None:
     assert row["Frames a side"] == str(value["number"])
 
 
+def test_the_verdicts_begin_with_the_decision_on_each_score(first: Any) -> None:
+    """A run's table of verdicts says of each score what became of its model."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        ArtifactFilterKey,
+    )
+
+    of = ArtifactFilter(
+        key=ArtifactFilterKey(any_=["verdicts"]),
+        flow_run_id=ArtifactFilterFlowRunId(any_=[first[1].state_details.flow_run_id]),
+    )
+    with get_client(sync_client=True) as client:
+        (artifact,) = client.read_artifacts(artifact_filter=of)
+    rows = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+    decided = {row["score"]: row["answer"] for row in rows if row[""] == "Decision"}
+    assert decided.keys() == set(SCORES)
+    assert set(decided.values()) <= {"Promoted", "Held back"}
+    assert rows[0][""] == "Decision"
+
+
 def test_a_cached_result_without_its_artifact_does_not_count(first: Any, tmp_path: Path) -> None:
     """Prefect remembers a training whose model was deleted; it is done again all the same."""
     shutil.copytree(first[0], tmp_path, dirs_exist_ok=True)

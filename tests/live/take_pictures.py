@@ -1,4 +1,4 @@
-"""Takes the README's pictures of Prefect's UI: ``python tests/live/take_pictures.py docs``.
+"""Takes the documentation's pictures of Prefect's UI: ``python tests/live/take_pictures.py docs``.
 
 Runs the demo's score 2 on phantom exams in a stack of its own; needs Chromium.
 """

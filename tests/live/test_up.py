@@ -12,9 +12,11 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,10 @@ import pytest
 from browser import Browser
 from stack import TRAINERS, Stack, lenient
 
+from documents import ROOT, blocks
 from lusgan_core.phantom.files import write_scores
+from lusgan_core.pipeline.events import HELD_BACK, resource
+from mail_server import Inbox, started
 from tiny_runs import Pipeline, write_exams
 
 pytestmark = pytest.mark.timeout(900)
@@ -254,10 +259,12 @@ def test_the_ui_shows_as_well_what_is_well(stack: Stack) -> None:
 
 
 def test_news_reach_people(stack: Stack) -> None:
-    """A clip that cannot be used is told of through the server's own notification block.
+    """A clip that cannot be used is told of through a webhook; failures and models by e-mail.
 
     On the way: killed with -9, `lusgan up` leaves processes behind, which the next start ends.
     """
+    inbox = Inbox()
+    mail = started(inbox)
     with listening() as (url, heard):
         block = (
             "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block;"
@@ -267,19 +274,61 @@ def test_news_reach_people(stack: Stack) -> None:
         environment = os.environ | {
             "PREFECT_API_URL": stack.api,
             "PREFECT_API_AUTH_STRING": stack.login(),
+            "SMTP_PASSWORD": "",
         }
-        subprocess.run([sys.executable, "-c", block], env=environment, check=True, timeout=120)
+        for code in (block, block_of_mail(mail.port)):
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
         assert stack.process is not None
         stack.process.kill()
         stack.process.wait()
-        stack.start("--notify=custom-webhook/ops", *TRAINERS)
+        stack.start("--notify=custom-webhook/ops", "--notify=email/ops", *TRAINERS)
         news = "options changed: generation.count: they apply from the next exam on, and in the"
         stack.until(lambda: news in stack.log.read_text(), 60, "what it says of changed options")
         key = "9016/1/convex_9016_1_2.mat"
         stack.s3().put_object(Bucket="exams", Key=key, Body=b"no score file beside it")
         stack.until(lambda: heard, 240, "the notification")
+        fail_twice(stack)
+        event = {"event": HELD_BACK, "resource": resource("exams"), "id": str(uuid.uuid4())}
+        payload = {"score": 2, "reason": "realism: KID 1.07"}
+        now = datetime.now(UTC).isoformat()
+        stack.ask("/events", [event | {"payload": payload, "occurred": now}])
+        for word in ("broken", "held back"):
+            stack.until(lambda word=word: mails(inbox, word), 120, f"the mail: {word}")
+    mail.stop()
     assert "clips of a new exam cannot be used" in heard[0]
     assert "9016" not in heard[0]
+    (failed,), (held,) = mails(inbox, "broken"), mails(inbox, "held back")
+    assert str(failed["Subject"]) == "lusgan: broken 1 Failed"
+    assert "realism: KID 1.07" in str(held)
+    assert not [mail for mail in inbox.mails if "9016" in str(mail) or "cannot be" in str(mail)]
+
+
+def mails(inbox: Inbox, word: str) -> list[Message]:
+    """Return the mails with that in their subject."""
+    return [mail for mail in inbox.mails if word in str(mail["Subject"])]
+
+
+def block_of_mail(port: int) -> str:
+    """Return the code of the page about e-mail, for a server of this machine without a login."""
+    page = blocks((ROOT / "docs/how-to/email.md").read_text(encoding="utf-8"))
+    (code,) = (block.text for block in page if block.kind == "python")
+    for shown, here in (
+        ("smtp.example.org", "127.0.0.1"), ("=587", f"={port}"), ('"STARTTLS"', '"none"'),
+        ('user="lusgan"', 'user=""'),
+    ):  # fmt: skip
+        assert shown in code
+        code = code.replace(shown, here)
+    return code
+
+
+def fail_twice(stack: Stack) -> None:
+    """Have two runs of one flow fail, as the server sees it, with a patient's code in the text."""
+    flow = stack.ask("/flows/", {"name": "broken"})["id"]
+    for number in (1, 2):
+        begun = {"flow_id": flow, "name": f"broken {number}", "state": {"type": "RUNNING"}}
+        run = stack.ask("/flow_runs/", begun)["id"]
+        failed = {"type": "FAILED", "message": "FileNotFoundError: exams/9016/1/a.mat"}
+        stack.ask(f"/flow_runs/{run}/set_state", {"state": failed, "force": True})
 
 
 @contextmanager

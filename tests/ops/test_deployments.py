@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,31 @@ def test_flows_beside_the_pipeline_have_options_of_plugins() -> None:
     formats = parameter_schema(generate).model_dump_for_openapi()["properties"]["format_options"]
     png = choices(formats["properties"]["png"])["options"]["properties"]
     assert png["say_synthetic"]["type"] == "boolean"
+
+
+@pytest.mark.parametrize("name", ["pipeline", "generate", "stage", "verify"])
+def test_no_field_of_a_form_is_of_type_none(name: str) -> None:
+    """Prefect's form says 'Property is type "None"' of such a field, which tells nobody anything.
+
+    What may have no value offers that as a choice with a name.
+    """
+    from prefect.utilities.callables import parameter_schema
+
+    module = importlib.import_module(f"lusgan_flows.{name}{'' if name == 'pipeline' else '_flow'}")
+    shown = parameter_schema(getattr(module, name)).model_dump_for_openapi()
+    assert '"type": "null"' not in json.dumps(shown)
+    nothing = [choice for choice in parts(shown) if choice.get("enum") == [None]]
+    assert all(choice["title"] in ("none", "off", "defaults") for choice in nothing)
+    assert nothing or name == "verify"
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a schema, at any depth."""
+    if isinstance(schema, list | dict):
+        for part in schema.values() if isinstance(schema, dict) else schema:
+            yield from parts(part)
+    if isinstance(schema, dict):
+        yield schema
 
 
 @pytest.mark.parametrize("preset", installed().presets())

@@ -10,9 +10,13 @@ from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 from lusgan_core.pipeline.events import HELD_BACK, REJECTED
+from lusgan_ops.email_block import Email
 from lusgan_ops.up.home import UpError, UpSettings
 
 PREFIX = "lusgan: "
+FAILED = "a run failed"
+AGAIN = timedelta(hours=1)
+"""Time without a further notification of failed runs of the same flow."""
 
 
 def make_automations(settings: UpSettings) -> None:
@@ -20,6 +24,7 @@ def make_automations(settings: UpSettings) -> None:
 
     Raises UpError where a notification block is named that the server does not have.
     """
+    Email.register_type_and_schema()
     with get_client(sync_client=True) as client:
         wanted: list[AutomationCore] = []
         for block in settings.notify:
@@ -34,6 +39,9 @@ def make_automations(settings: UpSettings) -> None:
 def notifications(block: str, block_id: Any) -> list[AutomationCore]:
     """Make one automation for each kind of news, sent through a notification block.
 
+    A mail is sent only where somebody has to act: of rejected clips other blocks tell. No text of
+    an error is sent, for that of an unexpected one may hold a path, and with it a patient.
+
     Args:
         block: The block as TYPE/NAME, for the automations' names.
         block_id: Its id on the server.
@@ -42,16 +50,17 @@ def notifications(block: str, block_id: Any) -> list[AutomationCore]:
         The automations, not yet on the server.
     """
     news = {
-        "a run failed": (
+        FAILED: (
             {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             "lusgan: {{ flow_run.name }} {{ flow_run.state.name }}",
-            "{{ flow_run.name }} of {{ flow.name }} ended as {{ flow_run.state.name }}: "
-            "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+            "{{ flow_run.name }} of {{ flow.name }} ended as {{ flow_run.state.name }}. The reason "
+            "is in the UI: {{ flow_run|ui_url }}",
         ),
         "a model is held back": (
             {HELD_BACK},
             "lusgan: the new model of score {{ event.payload.score }} is held back",
-            "{{ event.payload.reason }}",
+            "{{ event.payload.reason }}\nThe current model stays. `lusgan models` lists both; "
+            "`lusgan promote` takes the new one all the same.",
         ),
         "an exam is rejected": (
             {REJECTED},
@@ -60,6 +69,8 @@ def notifications(block: str, block_id: Any) -> list[AutomationCore]:
             "`lusgan check` names the files.",
         ),
     }
+    if block.startswith("email/"):
+        del news["an exam is rejected"]
     return [
         AutomationCore(
             name=f"{PREFIX}{what}, to {block}",
@@ -67,8 +78,10 @@ def notifications(block: str, block_id: Any) -> list[AutomationCore]:
                 expect=events,
                 posture=Posture.Reactive,
                 threshold=1,
-                within=timedelta(0),
-                for_each={"prefect.resource.id"},
+                within=AGAIN if what == FAILED else timedelta(0),
+                for_each={
+                    "related:flow:prefect.resource.id" if what == FAILED else "prefect.resource.id"
+                },
             ),
             actions=[SendNotification(block_document_id=block_id, subject=subject, body=body)],
         )
@@ -83,5 +96,5 @@ def _block_id(client: SyncPrefectClient, block: str) -> Any:
     except Exception as error:
         raise UpError(
             f"--notify {block}: the server has no such block ({type(error).__name__}): make one "
-            "in the UI under Blocks, and name it as TYPE/NAME, e.g. slack-webhook/ops"
+            "in the UI under Blocks, and name it as TYPE/NAME, e.g. email/ops or slack-webhook/ops"
         ) from None

@@ -1,4 +1,4 @@
-"""The README's examples: run as they stand where one machine can, parsed where it takes more.
+"""The examples of README and documentation: run as they stand where one machine can, once.
 
 How a block is tested is said in a comment above it; see ``documents.Block``. What is run works on
 tiny phantom exams, with options over its own that make trainings short.
@@ -7,7 +7,9 @@ tiny phantom exams, with options over its own that make trainings short.
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,44 +18,74 @@ from typing import Any
 import pytest
 
 from distributions import run_python
-from documents import ROOT, SHELL, Block, blocks, check_line
-from lusgan_cli import main, phantom
-from tiny_runs import PHANTOM, SETTINGS, write_exams
+from documents import KINDS, ROOT, SHELL, Block, blocks, check_line
+from lusgan_cli import demo, main
+from tiny_runs import PHANTOM, SETTINGS
 
-README = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+ELSEWHERE = ("docs/plugins.md", "docs/using-frames.md")
+"""Pages whose examples have tests of their own."""
+PAGES = ("README.md", *(
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    if path.relative_to(ROOT).as_posix() not in ELSEWHERE
+))  # fmt: skip
+EXAMPLES = {page: blocks((ROOT / page).read_text(encoding="utf-8")) for page in PAGES}
 TRAINS = ("demo", "run", "train", "evaluate")
 """Commands that may train."""
 SHORT = tuple(word for setting in SETTINGS for word in ("--set", setting))
 """Options that make a training short, with the preset ``demo``."""
+SMALL = ("--clips=4", "--frames=6", "--size=64")
+"""Options that make phantom exams small."""
 
 
-def marked(how: str) -> list[Any]:
-    """Return the blocks that are tested like that, named by their first lines."""
-    chosen = [block for block in README if block.how == how]
-    return [pytest.param(block, id=block.text.partition("\n")[0][:50]) for block in chosen]
+def marked(*how: str) -> list[Any]:
+    """Return the blocks that are tested like that, named by their pages and first lines."""
+    return [
+        pytest.param(block, id=f"{page}: {block.text.partition(chr(10))[0][:50]}")
+        for page, found in EXAMPLES.items()
+        for block in found
+        if block.how in how
+    ]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that commands are run in: there are exams in ``EXAMS``."""
-    folder = tmp_path_factory.mktemp("readme")
-    write_exams(folder / "EXAMS")
-    return folder
+def ran() -> dict[str, str]:
+    """Command lines that were run, each with the page that it was run for."""
+    return {}
 
 
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize("block", marked("run"))
-def test_examples_run(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example that is not marked otherwise ends well."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(phantom.make, "__defaults__", (PHANTOM,))
-    if block.kind == "python":
-        subprocess.run([sys.executable, "-c", block.text], check=True, timeout=200)
-        return
-    assert block.kind in SHELL, f"{block.kind} cannot be run: say what the block is a file of"
-    assert block.commands
-    for line in block.commands:
-        run(line, monkeypatch)
+@pytest.mark.parametrize(
+    "page", [page for page, found in EXAMPLES.items() if any(b.how == "run" for b in found)]
+)
+def test_examples_run(
+    page: str,
+    trained_folder: Path,
+    ran: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All examples of a page end well, one after the other, in a folder with EXAMS and a STORE.
+
+    What another page shows letter by letter is not run again.
+    """
+    shutil.copytree(trained_folder / "exams", tmp_path / "EXAMS")
+    shutil.copytree(trained_folder / "lusgan-store", tmp_path / "STORE")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "PHANTOMS", PHANTOM)
+    for block in EXAMPLES[page]:
+        if block.how == "file":
+            (tmp_path / block.name).write_text(block.text, encoding="utf-8")
+        elif block.how != "run":
+            continue
+        elif block.kind == "python":
+            subprocess.run([sys.executable, "-c", block.text], check=True, timeout=200)
+        else:
+            assert block.kind in SHELL, f"{block.kind} cannot be run: say what it is a file of"
+            assert block.commands
+            for line in block.commands:
+                if ran.setdefault(shlex.join(shlex.split(line, comments=True)), page) == page:
+                    run(line, monkeypatch)
 
 
 def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +94,7 @@ def run(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if words[0] != "lusgan":
         subprocess.run(["bash", "-euc", line], check=True, timeout=200)
         return
-    short = SHORT if words[1] in TRAINS else ()
+    short = SHORT if words[1] in TRAINS else SMALL if words[1] == "phantom" else ()
     monkeypatch.setattr(sys, "argv", [*words, *short])
     assert exit_code() == 0, line
 
@@ -76,9 +108,12 @@ def exit_code() -> int:
     return 0
 
 
-@pytest.mark.parametrize("block", marked("parse"))
+@pytest.mark.parametrize("block", marked("live", "containers", "not run"))
 def test_other_examples_can_be_understood(block: Block) -> None:
     """Commands that take more than this machine are shell, and lusgan knows their options."""
+    if block.kind == "python":
+        compile(block.text, "<example>", "exec")
+        return
     assert block.kind in SHELL
     script = "\n".join(block.commands)
     subprocess.run(["bash", "-n"], input=script, text=True, check=True, timeout=20)
@@ -91,7 +126,7 @@ def test_the_plugin_is_installed_and_listed(tmp_path: Path) -> None:
     """The files of the plugin, as they are shown, make a package that lusgan finds and uses."""
     source, site = tmp_path / "my-plugin", tmp_path / "site"
     source.mkdir()
-    for block in README:
+    for block in EXAMPLES["docs/how-to/plugin.md"]:
         if block.how == "file":
             (source / block.name).write_text(block.text, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
@@ -138,19 +173,19 @@ def test_what_is_left_out_may_be_missing() -> None:
 def test_blocks_are_found_with_their_marks() -> None:
     """Language, mark and commands are read; comments, output and continued lines are told apart."""
     text = (
-        "```bash\n# first\nlusgan check \\\n  EXAMS\n```\n\n<!-- test: parse -->\n"
+        "```bash\n# first\nlusgan check \\\n  EXAMS\n```\n\n<!-- test: not run: a GPU -->\n"
         "```console\n$ make demo\n6 exams\n```\n<!-- test: file a.py -->\n```python\nx = 1\n```\n"
     )
     shell, session, file = blocks(text)
     assert (shell.how, shell.commands) == ("run", ["lusgan check    EXAMS"])
-    assert (session.how, session.commands) == ("parse", ["make demo"])
+    assert (session.how, session.name, session.commands) == ("not run", "a GPU", ["make demo"])
     assert (file.how, file.name, file.text) == ("file", "a.py", "x = 1\n")
 
 
 @pytest.mark.parametrize(
     "text",
     ["```\nls\n```\n", "```bash\nls\n", "<!-- test: skip -->\n```bash\nls\n```\n",
-     "<!-- test: file -->\n```toml\n```\n"],
+     "<!-- test: not run -->\n```bash\nls\n```\n", "<!-- test: file -->\n```toml\n```\n"],
 )  # fmt: skip
 def test_a_wrong_mark_is_refused(text: str) -> None:
     """A block without a language or an end, or with a mark that nobody knows, is no example."""
@@ -159,8 +194,16 @@ def test_a_wrong_mark_is_refused(text: str) -> None:
 
 
 def test_every_kind_of_example_is_there() -> None:
-    """The README has examples that are run, others that are parsed, and the files of a plugin."""
-    by_mark = {how: [b for b in README if b.how == how] for how in ("run", "parse", "file")}
-    assert all(by_mark.values())
-    assert {b.name for b in by_mark["file"]} == {"my_plugin.py", "pyproject.toml"}
-    assert any("lusgan demo" in b.commands for b in by_mark["run"])
+    """Examples of every kind are found, the demo and the tests of the gate among them."""
+    assert {block.how for found in EXAMPLES.values() for block in found} == set(KINDS)
+    assert any("lusgan demo" in b.commands for b in EXAMPLES["README.md"] if b.how == "run")
+    shown = [line for block in EXAMPLES["README.md"] for line in block.commands]
+    assert any(line.startswith("make test") for line in shown)
+
+
+def test_what_is_not_run_takes_more_than_this_machine() -> None:
+    """A block that nothing runs says why in words of what it takes."""
+    for page, found in EXAMPLES.items():
+        for block in found:
+            if block.how == "not run":
+                assert re.search("GPU|cluster|server|gate", block.name), (page, block.name)
