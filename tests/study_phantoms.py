@@ -13,6 +13,9 @@ from lusgan_core.phantom.scanner import draw_scanner
 COMMON, RARE = 0, 3
 """Scores that patients show: many frames of the one, few of the other."""
 
+RENDERED = 8
+"""Different frames of a clip; then they are repeated, as a frozen picture is."""
+
 
 def write_study(
     out: Path, patients: int, common: int, rare: int, *, shuffled: bool = False, seed: int = 7
@@ -42,7 +45,8 @@ def write_study(
             zip((COMMON, RARE), shown, (common, rare), strict=True), start=1
         ):
             pixels = np.random.default_rng((seed, number, area, 2))
-            frames = render_clip(pixels, scanner, [seen] * count, wall_mm=wall)
+            frames = render_clip(pixels, scanner, [seen] * min(count, RENDERED), wall_mm=wall)
+            frames = np.resize(frames, (count, *frames.shape[1:]))
             name = folder / f"convex_{code}_1_{area}"
             write_clip(name.with_suffix(".mat"), frames, "frames", v73=False, wide_chunks=False)
             write_scores(Path(f"{name}_score.mat"), [label] * count, "scores", v73=False)

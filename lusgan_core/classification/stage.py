@@ -127,9 +127,7 @@ def thinned(frames: Mapping[int, int], most: int) -> dict[int, int]:
     return {score: max(round(share * count), min(count, 1)) for score, count in frames.items()}
 
 
-def real_frames(
-    datasets: Mapping[int, ScoreDataset], options: ClassifierOptions
-) -> dict[int, int]:
+def real_frames(datasets: Mapping[int, ScoreDataset], options: ClassifierOptions) -> dict[int, int]:
     """Count the real frames that a classifier is trained on.
 
     Args:

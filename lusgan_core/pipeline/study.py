@@ -6,7 +6,7 @@ same table. The GANs of a fold are trained and looked up like any others; none o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -336,16 +336,3 @@ class _Clock:
                 f"the first {what} took {duration(seconds)}: {left} more take about "
                 f"{duration(seconds * left)}"
             )
-
-
-def trainings_of(calls: Mapping[str, int]) -> str:
-    """Say how many trainings a study makes, by stage.
-
-    Args:
-        calls: Stage -> number of its calls that are to be made.
-
-    Returns:
-        A sentence.
-    """
-    gans, judges = calls.get("train", 0), calls.get("classify", 0)
-    return f"{plural(gans, 'GAN')} and {plural(judges, 'classifier')} to train"
