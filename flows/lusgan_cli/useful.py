@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lusgan_core.measured import Measured
     from lusgan_core.pipeline.plan import Plan
     from lusgan_core.pipeline.study import Study
-    from lusgan_core.usefulness.stage import ArmRecord, StudyRecord
+    from lusgan_core.usefulness.stage import StudyRecord
 
 
 def useful(
@@ -152,39 +152,28 @@ def show(record: StudyRecord) -> None:
         "5% to 95%, with other patients",
         soft_wrap=True,
     )
-    table = Table(box=None, pad_edge=False)
-    table.add_column("trained on", no_wrap=True)
-    rare = f"recall/{record.minority}"
-    shown = {"macro_f1": "macro-F1", rare: f"recall of {record.minority}", "ece": "calibration"}
-    for title in shown.values():
-        table.add_column(title, justify="right")
-        table.add_column("change", justify="right")
-    table.add_column("kappa", justify="right")
-    for arm in record.arms:
-        cells = [arm.title]
-        for name in shown:
-            cells += [_spelled(find_metric(arm.values, name)), _change(arm, name)]
-        kappa = find_metric(arm.values, "kappa")
-        table.add_row(*cells, "-" if kappa is None or kappa.value is None else f"{kappa.value:.2f}")
-    out.print(table)
+    for name, title in (
+        ("macro_f1", "macro-F1"),
+        (f"recall/{record.minority}", f"recall of score {record.minority}, the rarest"),
+        ("kappa", "kappa, agreement with the labels"),
+        ("ece", "calibration error, 0 is best"),
+    ):
+        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+        for column in ("trained on", "value", "5% to 95%", "change", "5% to 95%"):
+            table.add_column(column, justify="left" if column == "trained on" else "right")
+        for arm in record.arms:
+            value = _cells(find_metric(arm.values, name), "")
+            table.add_row(arm.title, *value, *_cells(find_metric(arm.differences, name), "+"))
+        out.print(table)
     for sentence in (EXPERTS, *raters_in_words(record)):
         out.print(visible(sentence), soft_wrap=True)
     for note in record.notes:
         out.print(f"[yellow]{visible(note)}[/]", soft_wrap=True)
 
 
-def _spelled(value: Measured | None) -> str:
+def _cells(value: Measured | None, sign: str) -> tuple[str, str]:
+    """A value and its range, with a sign where it is a change."""
     if value is None or value.value is None:
-        return "-"
-    ends = f" {value.interval[0]:.2f}..{value.interval[1]:.2f}" if value.interval else ""
-    return f"{value.value:.2f}{ends}"
-
-
-def _change(arm: ArmRecord, name: str) -> str:
-    from lusgan_core.usefulness.section import find_metric
-
-    value = find_metric(arm.differences, name)
-    if value is None or value.value is None:
-        return ""
-    ends = f" {value.interval[0]:+.2f}..{value.interval[1]:+.2f}" if value.interval else ""
-    return f"{value.value:+.2f}{ends}"
+        return ("", "") if sign else ("-", "")
+    low_high = [f"{end:{sign}.2f}" for end in value.interval or ()]
+    return f"{value.value:{sign}.2f}", " to ".join(low_high)
