@@ -291,7 +291,7 @@ def _classified(
     where: StageContext, datasets: list[Manifest], arm: Any, options: dict[str, Any]
 ) -> Any:
     chosen = ClassifierOptions.model_validate(
-        {"steps": 3, "batch_size": 4, "learning_rate": 1e-4} | options
+        {"steps": 3, "batch_size": 4, "learning_rate": 2e-3} | options
     )
     call = classification.call(datasets, {}, chosen, arm=arm, fold=0, seed=3, folder="studies/a")
     given: list[Any] = []

@@ -216,7 +216,7 @@ def test_a_score_of_one_patient_is_left_out(copied: Studies) -> None:
     record = copied.study(options(arms, scores=(0, 1, 2))).record
     assert record.scores == (0, 1)
     assert record.notes == ("score 2 is left out: 1 patient with it, and it takes 2",)
-    with pytest.raises(ConfigError, match="2 scores that 2 patients show; patients by score: 0: 4"):
+    with pytest.raises(ConfigError, match="2 scores that 2 patients show; patients by score: 0: 3"):
         copied.study(options(scores=(0,)))
 
 
