@@ -58,7 +58,15 @@ class Frames:
 
 
 def classify(call: StageCall, context: StageContext) -> Product:
-    """Train and judge as a call asks for; see ``stage.run``."""
+    """Train and judge as a call asks for; see ``stage.run``.
+
+    Args:
+        call: Call of the stage.
+        context: Store with shards and samples, and runtime.
+
+    Returns:
+        ``Judged``.
+    """
     options = ClassifierOptions.model_validate(call.options)
     told, arm = call.arguments, call.inputs["arm"]
     sets = [data_of(earlier(context, key), ScoreDataset) for key in told["datasets"]]

@@ -167,7 +167,15 @@ def _changes(record: StudyRecord) -> Intervals:
 
 
 def find_metric(values: tuple[Measured, ...], name: str) -> Measured | None:
-    """Find a value of an arm by the name of its metric; None where it was not measured."""
+    """Find a value of an arm.
+
+    Args:
+        values: Values or changes of the arm.
+        name: Name of the metric.
+
+    Returns:
+        The value; None where it was not measured.
+    """
     return next((value for value in values if value.metric == name), None)
 
 

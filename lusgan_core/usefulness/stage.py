@@ -186,7 +186,15 @@ def section(record: StudyRecord) -> Section:
 
 
 def claims(record: StudyRecord, score: int) -> Section:
-    """Make the part of a score's page that says whether its frames help."""
+    """Make the part of a score's page that says whether its frames help.
+
+    Args:
+        record: The study.
+        score: Severity score of the page.
+
+    Returns:
+        A section with one claim.
+    """
     from lusgan_core.usefulness.section import score_section
 
     return score_section(record, score)

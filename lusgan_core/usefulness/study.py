@@ -19,7 +19,15 @@ DIFFERENCE = "difference"
 
 
 def compare(call: StageCall, context: StageContext) -> Product:
-    """Compare the arms that a call names; see ``stage.run``."""
+    """Compare the arms that a call names; see ``stage.run``.
+
+    Args:
+        call: Call of the stage.
+        context: Store with the judgements, to which the table is written.
+
+    Returns:
+        A ``StudyRecord``, with its table as CSV and JSON.
+    """
     options = UsefulnessOptions.model_validate(call.options)
     every = [data_of(earlier(context, key), Judged) for key in call.arguments["judged"]]
     arms = {arm: [one for one in every if one.arm == arm] for arm in TITLES}
