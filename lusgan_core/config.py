@@ -40,6 +40,10 @@ from lusgan_core.registry import Broken, Registry
 from lusgan_core.reporting.stage import ReportOptions, RunDescription
 from lusgan_core.selection.stage import SelectionOptions
 from lusgan_core.training.options import TrainingOptions
+from lusgan_core.usefulness.stage import UsefulnessOptions
+
+UNTOLD = {"runtime", "usefulness"}
+"""Sections that change no result of a run."""
 
 
 class RunConfig(Options):
@@ -73,6 +77,10 @@ class RunConfig(Options):
         description="What a model must show before it replaces the current one",
     )
     report: ReportOptions = Field(default_factory=ReportOptions, description="How the report looks")
+    usefulness: UsefulnessOptions = Field(
+        default_factory=UsefulnessOptions,
+        description="How `lusgan useful` finds out whether synthetic frames help; no part of a run",
+    )
     runtime: Runtime = Field(
         default_factory=Runtime, description="How to run; changes no result, so it is in no key"
     )
@@ -241,7 +249,8 @@ def _filled(model: type[Options], given: Mapping[str, Any]) -> dict[str, Any] | 
 def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescription:
     """Describe a run's options, each beside its preset's value, for the report.
 
-    Device, threads and processes are left out, since they change no result.
+    Device, threads and processes are left out, since they change no result of a run; so is how
+    studies are made.
 
     Args:
         config: Options of the run, complete.
@@ -255,8 +264,8 @@ def describe(config: RunConfig, preset: str, registry: Registry) -> RunDescripti
     Raises:
         UnknownNameError: There is no such preset.
     """
-    chosen = flatten(config.model_dump(mode="json", exclude={"runtime"}))
-    usual = flatten(resolve(preset, registry).model_dump(mode="json", exclude={"runtime"}))
+    chosen = flatten(config.model_dump(mode="json", exclude=UNTOLD))
+    usual = flatten(resolve(preset, registry).model_dump(mode="json", exclude=UNTOLD))
     changed = [name for name in chosen if chosen[name] != usual.get(name) and name != "scores"]
     words = ["lusgan run --exams EXAMS --store STORE", f"--preset {preset}"]
     if chosen["scores"] != usual["scores"]:

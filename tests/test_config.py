@@ -10,6 +10,7 @@ import pytest
 
 from lusgan_core.api import Preset
 from lusgan_core.config import (
+    UNTOLD,
     RunConfig,
     completed,
     describe,
@@ -220,7 +221,7 @@ def test_description_tells_every_option_beside_the_presets(plugins: Registry) ->
     config = with_settings(plugins, "training.batch_size=16", "runtime.device=cpu")
     told = describe(config, "demo", plugins)
     options = {option["name"]: option for option in told.options}
-    assert set(options) == set(flatten(config.model_dump(exclude={"runtime"})))
+    assert set(options) == set(flatten(config.model_dump(exclude=UNTOLD)))
     assert all(option["description"] for option in options.values())
     assert (options["training.batch_size"]["value"], options["training.batch_size"]["preset"]) == (
         "16", "32",

@@ -11,7 +11,7 @@ import lusgan_core
 
 STAGES = (
     "ingestion", "preprocessing", "selection", "encoder", "training", "generation", "evaluation",
-    "promotion", "reporting",
+    "classification", "usefulness", "promotion", "reporting",
 )  # fmt: skip
 """Rooms of stages, in the order of the data."""
 FILES = {

@@ -178,6 +178,19 @@ def show_section(board: Board, score: int, section: Section, pictures: Pictures)
             )
 
 
+def show_tables(board: Board, key: str, section: Section) -> None:
+    """Show the named tables of a section that is about no score.
+
+    Args:
+        board: Where to show them.
+        key: Start of the artifacts' keys.
+        section: The section.
+    """
+    for figure in (figure for group in section.groups for figure in group.figures):
+        if isinstance(figure, Table) and figure.name:
+            board.table(f"{key}-{figure.name}", table_rows(figure), figure.title)
+
+
 def table_rows(figure: Table) -> list[dict[str, str]]:
     """Write the rows of a table that names no patient, each cell as a report spells it."""
     return [

@@ -31,6 +31,7 @@ DEPLOYMENTS = (
     "train-score",
     "generate",
     "evaluate",
+    "useful",
     "verify",
     "training",
 )

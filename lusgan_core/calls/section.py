@@ -167,6 +167,25 @@ class Bars(Record):
     series: tuple[Series, ...]
 
 
+class IntervalRow(Record):
+    """A value with its range; ``kind`` as in ``Series``."""
+
+    name: str
+    kind: Literal["a", "b"]
+    value: float | None
+    interval: tuple[float, float] | None = None
+
+
+class Intervals(Record):
+    """Values with their ranges, one below the other on one scale."""
+
+    kind: Literal["intervals"] = "intervals"
+    title: str
+    label: str
+    """Label of the horizontal axis."""
+    rows: tuple[IntervalRow, ...]
+
+
 class Patient(Record):
     """A cell that names a patient, by code."""
 
@@ -211,7 +230,7 @@ class Table(Record):
 
 
 Figure = Annotated[
-    Sheet | Strip | Animation | FramePairs | Curves | Histograms | Bars | Table,
+    Sheet | Strip | Animation | FramePairs | Curves | Histograms | Bars | Intervals | Table,
     Field(discriminator="kind"),
 ]
 

@@ -21,9 +21,10 @@ from torch.nn import functional
 
 from lusgan_core.calls.call import Product, StageCall, StageContext, earlier, stored
 from lusgan_core.encoder.accuracy import judged
-from lusgan_core.encoder.network import SHAPES, Encoder, changed, to_levels
+from lusgan_core.encoder.network import SHAPES, Encoder, changed
 from lusgan_core.encoder.stage import EncoderOptions, EncoderRecord, check_enough, datasets
 from lusgan_core.networks.device import device_name, pick_device
+from lusgan_core.networks.residual import to_levels
 from lusgan_core.networks.seeding import derive, generator
 from lusgan_core.networks.weights import network_bytes
 from lusgan_core.progress import track

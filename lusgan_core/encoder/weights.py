@@ -17,8 +17,9 @@ from lusgan_core.api import FeatureExtractor
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.records import whole
-from lusgan_core.encoder.network import Encoder, to_levels
+from lusgan_core.encoder.network import Encoder
 from lusgan_core.encoder.stage import FEATURES, EncoderRecord
+from lusgan_core.networks.residual import to_levels
 from lusgan_core.networks.weights import load_network
 from lusgan_core.registry import Provider, Registry
 from lusgan_core.store import Store

@@ -8,11 +8,11 @@ imports Prefect.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lusgan_core.calls.call import StageCall, data_of, lookup
 from lusgan_core.calls.provenance import Manifest
@@ -25,6 +25,7 @@ from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion import stage as ingest
 from lusgan_core.ingestion.discover import Discovery
 from lusgan_core.pipeline.runner import OF_ONE_SCORE, Runner
+from lusgan_core.pipeline.studies import newest_study
 from lusgan_core.preprocessing import stage as preprocess
 from lusgan_core.promotion import stage as promote
 from lusgan_core.registry import Registry
@@ -34,6 +35,7 @@ from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
 from lusgan_core.training import stage as train
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 MOST_DAMAGES = 50
 """Times that a run begins again; more damage than that is a disk to replace."""
@@ -118,18 +120,59 @@ def run_chain(
         StoreError: The store cannot be read or written.
         DamagedError: What was made again is damaged once more.
     """
+    outcome, healed = healing(lambda: _once(runner, found, config, registry, preset, strict, until))
+    outcome.healed = healed
+    return outcome
+
+
+def healing(once: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """Walk a chain of calls, and begin again where something proves damaged.
+
+    Args:
+        once: Walks the chain. Who reads something damaged sets it aside, so it is made again.
+
+    Returns:
+        What the walk returned, and what was damaged on the way.
+
+    Raises:
+        DamagedError: What was made again is damaged once more.
+    """
     healed: list[str] = []
     while True:
         try:
-            outcome = _once(runner, found, config, registry, preset, strict, until)
+            return once(), tuple(healed)
         except DamagedError as error:
             if str(error) in healed or len(healed) == MOST_DAMAGES:
                 raise
             LOG.warning("%s", error)
             healed.append(str(error))
-        else:
-            outcome.healed = tuple(healed)
-            return outcome
+
+
+def prepare(
+    runner: Runner, found: Discovery, config: RunConfig, registry: Registry
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Ingest and preprocess every exam.
+
+    Args:
+        runner: Makes the calls.
+        found: The exams.
+        config: Options of these stages.
+        registry: Registry with the readers.
+
+    Returns:
+        Manifests of ingestion and of preprocessing, one an exam.
+    """
+    ingested = runner.each(
+        [ingest.call(exam, n, config.ingestion, registry) for n, exam in enumerate(found.exams, 1)]
+    )
+    canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
+    preprocessed = runner.each(
+        [
+            preprocess.call(manifest, config.preprocessing, canvas, n, registry)
+            for n, manifest in enumerate(ingested, 1)
+        ]
+    )
+    return ingested, preprocessed
 
 
 def _once(
@@ -143,16 +186,7 @@ def _once(
 ) -> Outcome:
     outcome = Outcome(exams=len(found.exams))
     description = describe(config, preset, registry)  # first of all, it looks the preset up
-    ingested = runner.each(
-        [ingest.call(exam, n, config.ingestion, registry) for n, exam in enumerate(found.exams, 1)]
-    )
-    canvas = preprocess.whole_canvas([data_of(m, ExamRecord) for m in ingested])
-    preprocessed = runner.each(
-        [
-            preprocess.call(manifest, config.preprocessing, canvas, n, registry)
-            for n, manifest in enumerate(ingested, 1)
-        ]
-    )
+    ingested, preprocessed = prepare(runner, found, config, registry)
     outcome.clips = sum(m.counts["shards"] for m in preprocessed)
     outcome.rejected = all_rejections(found, ingested, preprocessed)
     if strict and outcome.rejected:
@@ -181,6 +215,7 @@ def _once(
             rejected=outcome.rejected,
             registry=registry,
             encoder=outcome.encoder,
+            study=newest_study(runner.store, config),
         )
         outcome.report = runner.one(call)
     return outcome
@@ -270,7 +305,7 @@ def all_rejections(
     return (*found.rejected, *of_exams, *decoded)
 
 
-class _NewError(Exception):
+class NewError(Exception):
     """A call whose result is not in the store."""
 
 
@@ -278,7 +313,9 @@ LOOKS = 8
 """Results looked up in parallel."""
 
 
-class _Peek(Runner):
+class Peek(Runner):
+    """Looks results up, and makes none: raises ``NewError`` where one is missing."""
+
     def __init__(self, store: Store) -> None:
         self.store = store
 
@@ -291,12 +328,14 @@ class _Peek(Runner):
         return self._shards.get(key) if key.startswith("shards/") else self.store.size(key)
 
     def one(self, call: StageCall) -> Manifest:
+        """See Runner.one."""
         manifest = lookup(call, self.store, self._size)
         if manifest is None:
-            raise _NewError
+            raise NewError
         return manifest
 
     def each(self, calls: Sequence[StageCall]) -> list[Manifest]:
+        """See Runner.each."""
         with ThreadPoolExecutor(LOOKS) as threads:  # a bucket is slow to answer
             return list(threads.map(self.one, calls))
 
@@ -324,6 +363,6 @@ def peek(
         RejectedError: A clip cannot be used and ``strict`` is set.
     """
     try:
-        return run_chain(_Peek(store), found, config, registry, **options)
-    except _NewError:
+        return run_chain(Peek(store), found, config, registry, **options)
+    except NewError:
         return None

@@ -21,7 +21,16 @@ MANIFEST = re.compile(r"^(?!withdrawals/).*/(manifest|[0-9a-f]{8})\.json$")
 """Keys of manifests."""
 
 
-MADE_LAST = ("reports", "evaluations", "samples", "models", "datasets", "shards", "exams")
+MADE_LAST = (
+    "reports",
+    "studies",
+    "evaluations",
+    "samples",
+    "models",
+    "datasets",
+    "shards",
+    "exams",
+)
 """Where manifests lie; each kind is made from some that come behind it."""
 
 

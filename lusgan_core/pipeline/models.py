@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import UTC, datetime
 
 from lusgan_core.calls.call import data_of
@@ -9,6 +10,7 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import UnknownNameError
 from lusgan_core.pipeline import index
+from lusgan_core.pipeline.studies import study_datasets
 from lusgan_core.promotion.current import current_model, promote
 from lusgan_core.promotion.history import CurrentModel, HistoryEntry
 from lusgan_core.promotion.stage import PromotionRecord
@@ -23,7 +25,7 @@ class ListedModel(Record):
     score: int
     model: str
     state: str
-    """current, promoted (once), held back, withdrawn, or not judged."""
+    """current, promoted (once), held back, withdrawn, of a study, or not judged."""
     reason: str = ""
     held_back: str = ""
     """Why the gates held it back, also where a person made it current; empty if they did not."""
@@ -51,7 +53,8 @@ def list_models(store: Store, score: int | None = None) -> list[ListedModel]:
     """
     prefix = "models/" if score is None else f"models/score-{score}/"
     trained = [m for m in index.manifests(store, prefix) if m.stage == "train"]
-    listed = [_listed(store, manifest) for manifest in trained]
+    folds = {data.frames_digest for _, _, data in study_datasets(store)}
+    listed = [_listed(store, manifest, folds) for manifest in trained]
     newest = sorted(listed, key=lambda m: m.created.timestamp() if m.created else 0, reverse=True)
     return sorted(newest, key=lambda m: m.score)
 
@@ -89,9 +92,10 @@ def known_score(score: int) -> None:
         raise UnknownNameError("score", str(score), map(str, SCORES))
 
 
-def _listed(store: Store, manifest: Manifest) -> ListedModel:
+def _listed(store: Store, manifest: Manifest, folds: Set[str]) -> ListedModel:
     model, current = data_of(manifest, ModelRecord), current_model(store, manifest.data["score"])
-    state, reason, held_back = "not judged", "", ""
+    of_study = manifest.inputs.get("frames") in folds
+    state, reason, held_back = "of a study" if of_study else "not judged", "", ""
     decision = _decision(store, model.folder)
     if decision:
         state = "promoted" if decision.promoted else "held back"

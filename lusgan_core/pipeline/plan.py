@@ -26,6 +26,7 @@ from lusgan_core.pipeline import index
 from lusgan_core.pipeline.chain import run_chain
 from lusgan_core.pipeline.runner import RUNS, Runner
 from lusgan_core.pipeline.stand_ins import ARTIFACTS, STAND_INS, UNKNOWN, score_of
+from lusgan_core.pipeline.study import run_study
 from lusgan_core.progress import track
 from lusgan_core.registry import Registry
 from lusgan_core.selection.stage import ScoreDataset
@@ -93,34 +94,57 @@ def make_plan(
     """
     planner = _Planner(store, source, registry)
     outcome = run_chain(planner, found, config, registry, preset=preset, until=until)
-    if any(call.stage == "train" for call in planner.planned):
-        from lusgan_core.training.sizes import check_sizes  # loads torch, as the training will
+    plan = planner.plan(config)
+    return plan.model_copy(update={"withdrawn": withdrawn, "failures": outcome.failures})
 
-        sizes = config.preprocessing
-        check_sizes(config.training, sizes.image_size, sizes.channels, registry)
-    return Plan(
-        calls=tuple(planner.planned),
-        done=planner.done,
-        withdrawn=withdrawn,
-        failures=outcome.failures,
-    )
+
+def plan_study(
+    store: Store, source: ExamSource, found: Discovery, config: RunConfig, registry: Registry
+) -> Plan:
+    """Work out what a study over these exams would do; see ``make_plan``.
+
+    Args:
+        store: Store with earlier results; nothing is written to it.
+        source: Source of the exams; headers of new ones are read.
+        found: The exams.
+        config: Options of every stage.
+        registry: Registry with the plugins that the options name.
+
+    Returns:
+        The calls that would be made, with the reason for each.
+
+    Raises:
+        ConfigError: Nothing can be studied, or the backbone cannot be built in these sizes.
+    """
+    planner = _Planner(store, source, registry)
+    run_study(planner, found, config, registry)
+    return planner.plan(config)
 
 
 class _Planner(Runner):
     """Makes stand-ins for the results of a run, and records why each call would be made."""
 
     def __init__(self, store: Store, source: ExamSource, registry: Registry) -> None:
-        self._store = _Overlay(store)
-        self._context = StageContext(self._store, source, registry=registry)
+        self.store = self._overlay = _Overlay(store)
+        self._context = StageContext(self.store, source, registry=registry)
         self.planned: list[PlannedCall] = []
         self.done = 0
         self._to_come: dict[str, str] = {}
         """Cache keys and manifests of what would be made -> the label of what makes it."""
 
+    def plan(self, config: RunConfig) -> Plan:
+        """What was planned for; raises ConfigError where networks cannot be built."""
+        if any(call.stage == "train" for call in self.planned):
+            from lusgan_core.training.sizes import check_sizes  # loads torch, as the training will
+
+            sizes = config.preprocessing
+            check_sizes(config.training, sizes.image_size, sizes.channels, self._context.registry)
+        return Plan(calls=tuple(self.planned), done=self.done)
+
     def one(self, call: StageCall) -> Manifest:
         """The earlier result of the call, or a stand-in for it."""
-        left = left_by(call, self._store)
-        broken = damaged(left, self._store) if left else ""
+        left = left_by(call, self.store)
+        broken = damaged(left, self.store) if left else ""
         if left is not None and not broken:
             self.done += 1
             return left
@@ -156,7 +180,7 @@ class _Planner(Runner):
         """The least different earlier result on the same exam or score; the latest of several."""
         found = [
             manifest
-            for manifest in index.manifests(self._store.below, _place(call))
+            for manifest in index.manifests(self._overlay.below, _place(call))
             if manifest.stage == call.stage
         ]
         if not found:
@@ -203,7 +227,7 @@ class _Planner(Runner):
         score = score_of(call)
         before: dict[str, str] = {}
         newest = 0.0
-        for manifest, dataset in index.datasets(self._store.below):
+        for manifest, dataset in index.datasets(self._overlay.below):
             when = manifest.created.timestamp() if manifest.created else 0.0
             if dataset.score == score and when >= newest:
                 newest, before = when, {clip.clip: clip.digest for clip in dataset.training}
@@ -217,7 +241,7 @@ class _Planner(Runner):
         return f"its training frames change ({words or 'other'} clips)"
 
     def _dataset(self, key: str) -> ScoreDataset:
-        manifest = Manifest.model_validate_json(self._store.get(key))
+        manifest = Manifest.model_validate_json(self.store.get(key))
         return ScoreDataset.model_validate(manifest.data)
 
     def _stand_in(self, call: StageCall) -> Manifest:
@@ -243,7 +267,7 @@ class _Planner(Runner):
             },
             data=data.model_dump(mode="json"),
         )
-        self._store.put(call.manifest, manifest.model_dump_json().encode())
+        self.store.put(call.manifest, manifest.model_dump_json().encode())
         return manifest
 
 

@@ -4,7 +4,8 @@ A *plan* lists what would be deleted and why, so that a person can see it first.
 
 ``plan_withdrawn``  everything that was made from exams which were withdrawn since.
 ``plan_old``        models that are neither current, nor the target of a rollback, nor the newest of
-                    their score and hyper-parameters, with what was made of them; datasets,
+                    their score and hyper-parameters, nor of the newest study of usefulness, with
+                    what was made of them; older studies; datasets,
                     shards and features that nothing which is kept needs; what runs and prunes
                     that were cut off have left, and what was set aside as damaged.
 
@@ -25,6 +26,7 @@ from lusgan_core.calls.provenance import Manifest, digest_json
 from lusgan_core.domain import Record
 from lusgan_core.encoder.stage import EncoderRecord
 from lusgan_core.pipeline import index
+from lusgan_core.pipeline.studies import study_datasets
 from lusgan_core.pipeline.withdrawal import withdrawals
 from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion.current import current_model
@@ -32,6 +34,7 @@ from lusgan_core.promotion.history import lineage, read_history
 from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.reporting.runs import INDEX, write_index
 from lusgan_core.reporting.stage import ReportRecord
+from lusgan_core.selection.stage import ScoreDataset
 from lusgan_core.store import Store
 from lusgan_core.store.base import ASIDE
 
@@ -45,6 +48,7 @@ What = Literal[
     "features",
     "exam record",
     "damaged",
+    "study",
 ]
 T = TypeVar("T")
 KINDS_OF_FOLDERS: tuple[tuple[What, str, int], ...] = (
@@ -120,8 +124,10 @@ def plan_withdrawn(store: Store) -> PrunePlan:
 def plan_old(store: Store) -> PrunePlan:
     """Plan for models that were replaced, and for datasets and shards that nothing kept needs."""
     plan = _Planner(store)
+    studied, folds = _studies(store, plan)
     trained = [m for m in index.manifests(store, "models/") if m.stage == "train"]
-    kept = _kept_models(store, trained)
+    kept = _kept_models(store, [m for m in trained if m.inputs["frames"] not in folds])
+    kept |= {_folder(m) for m in trained if m.inputs["frames"] in studied}
     old = {_folder(m) for m in trained} - kept
     busy = {folder for folder in old if index.in_training(store, folder)}
     plan.models(old - busy, "another model of its score and options is newer, or current")
@@ -130,6 +136,8 @@ def plan_old(store: Store) -> PrunePlan:
         "it shows a model that goes",
     )
     needed = _old_datasets(store, plan, [m for m in trained if _folder(m) in kept | busy])
+    for data in studied.values():
+        needed |= {clip.key for clip in data.clips}
     for manifest in index.manifests(store, "encoders/"):
         needed |= data_of(manifest, EncoderRecord).seen
     _old_shards(store, plan, needed)
@@ -137,6 +145,32 @@ def plan_old(store: Store) -> PrunePlan:
     _without_manifest(store, plan)
     _set_aside(store, plan)
     return PrunePlan(items=tuple(plan.items), busy=tuple(sorted(busy)))
+
+
+def _studies(store: Store, plan: _Planner) -> tuple[dict[str, ScoreDataset], set[str]]:
+    """Plan for studies of which there is a newer one with as many folds.
+
+    Returns:
+        Digests of the training frames of folds: of studies that stay, with the frames; and of all
+        folds whose frames are those of no ordinary dataset.
+    """
+    made: dict[str, list[tuple[Manifest, ScoreDataset]]] = {}
+    for folder, manifest, data in study_datasets(store):
+        made.setdefault(folder, []).append((manifest, data))
+    firsts = {folder: min(of, key=lambda pair: _when(pair[0]))[0] for folder, of in made.items()}
+    newest = _newest(firsts.values(), lambda m: (len(made[_study_of(m)]), digest_json(m.options)))
+    stay = {_study_of(manifest) for manifest in newest}
+    for folder in made.keys() - stay:
+        why = "another study of its options is newer"
+        plan.add("study", folder, why, f"{folder}/")
+    ordinary = {data.frames_digest for _, data in index.datasets(store)}
+    studied = {d.frames_digest: d for folder in stay for _, d in made[folder]}
+    every = {d.frames_digest for of in made.values() for _, d in of}
+    return studied, every - ordinary
+
+
+def _study_of(manifest: Manifest) -> str:
+    return "/".join(manifest.manifest_key.split("/")[:2])
 
 
 def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:

@@ -2,6 +2,7 @@
 
     ingest -> preprocess -> select -> train -> generate -> evaluate -> promote -> report
                          -> encode ----------------------->
+                         -> select -> train -> generate -> classify -> useful: fold by fold
 
 Each module has a ``call`` (what would be done, with its cache key) and a ``run`` (doing it).
 """
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from lusgan_core.calls.call import Stage, StageCall, StageContext, earlier, execute
 from lusgan_core.calls.provenance import Manifest
+from lusgan_core.classification import stage as classify
 from lusgan_core.encoder import stage as encode
 from lusgan_core.errors import (
     ConfigError,
@@ -35,7 +37,9 @@ from lusgan_core.promotion import stage as promote
 from lusgan_core.registry import Registry
 from lusgan_core.reporting import stage as report
 from lusgan_core.selection import stage as select
+from lusgan_core.store import Store
 from lusgan_core.training import stage as train
+from lusgan_core.usefulness import stage as useful
 
 RUNS: dict[str, Stage] = {
     "ingest": ingest.run,
@@ -45,6 +49,8 @@ RUNS: dict[str, Stage] = {
     "train": train.run,
     "generate": generate.run,
     "evaluate": evaluate.run,
+    "classify": classify.run,
+    "useful": useful.run,
     "promote": promote.run,
     "report": report.run,
 }
@@ -57,6 +63,8 @@ VERSIONS: dict[str, int] = {
     "train": train.VERSION,
     "generate": generate.VERSION,
     "evaluate": evaluate.VERSION,
+    "classify": classify.VERSION,
+    "useful": useful.VERSION,
     "promote": promote.VERSION,
     "report": report.VERSION,
 }
@@ -161,6 +169,9 @@ the model of one need not happen with those of another."""
 class Runner(ABC):
     """Makes stage calls."""
 
+    store: Store
+    """Where results are."""
+
     @abstractmethod
     def one(self, call: StageCall) -> Manifest:
         """Make one call, in the main thread."""
@@ -187,7 +198,7 @@ class Inline(Runner):
     """Makes every call in this process, without Prefect."""
 
     def __init__(self, context: StageContext) -> None:
-        self.context = context
+        self.context, self.store = context, context.store
 
     def one(self, call: StageCall) -> Manifest:
         """See Runner.one."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 from lusgan_core.calls.call import StageCall
+from lusgan_core.classification.stage import Judged
 from lusgan_core.domain import ExamRecord, ScoreCount, ShardRecord
 from lusgan_core.encoder.stage import EncoderRecord
 from lusgan_core.evaluation.stage import EvaluationRecord
@@ -21,6 +22,7 @@ from lusgan_core.preprocessing.stage import ExamShards
 from lusgan_core.promotion.stage import PromotionRecord
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.training.stage import ModelRecord, folder_of
+from lusgan_core.usefulness.stage import StudyRecord
 
 UNKNOWN = "not made yet"
 """Stands for the digest of what would be made."""
@@ -29,6 +31,7 @@ ARTIFACTS = {
     "train": ("generator", "progress", "history"),
     "generate": ("frames",),
     "evaluate": ("evaluation",),
+    "useful": ("table", "study"),
     "report": ("page",),
 }
 """Stage -> artifacts that later calls look up in its manifest."""
@@ -122,6 +125,23 @@ def _evaluation(call: StageCall) -> Facts:
     return data, {}
 
 
+def _judged(call: StageCall) -> Facts:
+    told = call.arguments
+    data = Judged(
+        arm=call.inputs["arm"], fold=told["fold"], seed=told["seed"], scores=(), real={},
+        synthetic={}, patients=(),
+    )  # fmt: skip
+    return data, {}
+
+
+def _study(call: StageCall) -> Facts:
+    data = StudyRecord(
+        verdict="cannot tell", text=UNKNOWN, scores=(), minority=0, folds=0, seeds=0, patients=0,
+        frames=0, arms=(),
+    )  # fmt: skip
+    return data, {}
+
+
 def _decision(call: StageCall) -> Facts:
     data = PromotionRecord(
         score=score_of(call) or 0,
@@ -144,6 +164,8 @@ STAND_INS: dict[str, Callable[[StageCall], Facts]] = {
     "train": _model,
     "generate": _samples,
     "evaluate": _evaluation,
+    "classify": _judged,
+    "useful": _study,
     "promote": _decision,
     "report": _report,
 }

@@ -1,10 +1,10 @@
 """Withdraws exams that left the source, e.g. because a patient's consent ended.
 
-Their records, shards and features are deleted, and so are LUS encoders that saw them; they are in
-no dataset any more. Models that saw them are marked, and where one was current, its score has no
-current model from then on: having none is better than using that one. The next run finds datasets
-without the exam, so it trains the affected scores again by itself, and the gates decide whether the
-new models become current.
+Their records, shards and features are deleted, and so are LUS encoders and studies of usefulness
+that saw them; they are in no dataset any more. Models that saw them are marked, and where one was
+current, its score has no current model from then on: having none is better than using that one. The
+next run finds datasets without the exam, so it trains the affected scores again by itself, and the
+gates decide whether the new models become current.
 
 What was made from an exam (samples, evaluations, reports, checkpoints) is listed in a record,
 ``withdrawals/<exam8>.json``, and deleted by ``lusgan prune --withdrawn``. The record names the exam
@@ -28,7 +28,7 @@ from lusgan_core.errors import ExamError, MissingArtifactError
 from lusgan_core.exporting.key import forget
 from lusgan_core.exporting.record import exports
 from lusgan_core.ingestion.discover import Discovery, no_exam
-from lusgan_core.pipeline import index
+from lusgan_core.pipeline import index, studies
 from lusgan_core.pipeline.encoders import erase, that_saw
 from lusgan_core.pipeline.heal import heal_current
 from lusgan_core.promotion.current import current_model, empty
@@ -62,6 +62,8 @@ class Withdrawal(Sealed):
     """Names of exported data sets with its frames, or with frames of models that saw it."""
     encoders: tuple[str, ...] = ()
     """LUS encoders that saw it; they are deleted."""
+    studies: tuple[str, ...] = ()
+    """Folders of studies of usefulness with its patient; they are deleted."""
 
 
 def settle(
@@ -127,6 +129,8 @@ def described(store: Store, done: Sequence[Withdrawal]) -> tuple[str, ...]:
         said += "promoted"
     if any(one.encoders for one in done):
         said += "; the LUS encoder saw them, and the next run makes another"
+    if any(one.studies for one in done):
+        said += "; studies with their patients are deleted: `lusgan useful` makes another"
     said += "; `lusgan prune --withdrawn` lists what was made from them"
     exported = sorted({name for one in done for name in one.exports})
     if exported:
@@ -164,6 +168,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
             reports=tuple(found.reports),
             exports=_exported(store, own[1], found.models),
             encoders=that_saw(store, own[1]),
+            studies=studies.that_saw(store, own[1]),
         ),
     )
     put_kept(store, _key(record.exam), record)
@@ -173,6 +178,7 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
         empty(store, score, "withdrawal", f"it saw exam {record.exam}, which was withdrawn")
     _reopen(store, scores)
     erase(store, record.encoders)
+    index.erase(store, index.below(store, *(f"{folder}/" for folder in record.studies)))
     features = f"features/{place}"
     aside = [key for key in index.below(store, ASIDE) if not key.startswith(OF_MODELS)]
     index.erase(store, [*index.below(store, *own, features), *found.datasets, *aside])
@@ -246,7 +252,16 @@ def _merged(store: Store, record: Withdrawal) -> Withdrawal:
         before = _record(store, _key(record.exam))
     except MissingArtifactError:
         return record
-    names = ("scores", "emptied", "models", "evaluations", "reports", "exports", "encoders")
+    names = (
+        "scores",
+        "emptied",
+        "models",
+        "evaluations",
+        "reports",
+        "exports",
+        "encoders",
+        "studies",
+    )
     both = {n: tuple(sorted({*getattr(before, n), *getattr(record, n)})) for n in names}
     return record.model_copy(update={"at": before.at, **both})
 

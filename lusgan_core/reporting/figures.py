@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from lusgan_core.calls.section import Bars, Curves, Histograms, Measured, Series
+from lusgan_core.calls.section import Bars, Curves, Histograms, Intervals, Measured, Series
 from lusgan_core.domain import SCORES
 from lusgan_core.reporting.svg import Chart
 from lusgan_core.reporting.wording import compact, number, ten
@@ -105,6 +105,27 @@ def histograms(figure: Histograms) -> Markup:
             words.append(f"{series.name}: mean about {number(mean)}")
     chart.x_axis(figure.metric)
     return chart.render(f"Histograms of {figure.metric}. {'; '.join(words) or 'No values'}.")
+
+
+def intervals(figure: Intervals) -> Markup:
+    """Values with their ranges, one below the other: a bar from end to end, a tick at the value."""
+    known = [(row, row.value) for row in figure.rows if row.value is not None]
+    ends = [end for row, value in known for end in (*(row.interval or ()), value)]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.5
+    chart = Chart((low - margin, high + margin), (0, max(len(known), 1)))
+    thick, words = 0.11, []
+    for place, (row, value) in enumerate(known):
+        middle = len(known) - place - 0.7
+        first, last = row.interval or (value, value)
+        chart.bar((first + last) / 2, last - first, middle - thick, middle + thick, row.kind)
+        tick = (chart.x_high - chart.x_low) / 150
+        chart.bar(value, tick, middle - 2 * thick, middle + 2 * thick, row.kind)
+        chart.text(chart.x(chart.x_low), chart.y(middle + 0.35), row.name, "start")
+        ends_ = f" ({number(first)} to {number(last)})" if row.interval else ""
+        words.append(f"{row.name}: {number(value)}{ends_}")
+    chart.x_axis(figure.label)
+    return chart.render(f"{figure.title}. {'; '.join(words) or 'No values'}.")
 
 
 def whisker(row: Mapping[str, Measured], rows: Sequence[Mapping[str, Measured]]) -> Markup:

@@ -33,6 +33,7 @@ from lusgan_core.reporting.stage import ReportOptions, ReportRecord, RunDescript
 from lusgan_core.selection import stage as selection
 from lusgan_core.store import Store
 from lusgan_core.training import stage as training
+from lusgan_core.usefulness import stage as usefulness
 
 Stages = Mapping[str, Manifest]
 """Manifests of one score by stage."""
@@ -59,6 +60,7 @@ def make_report(call: StageCall, context: StageContext) -> Product:
             *told["ingested"],
             *told["preprocessed"],
             *told.get("encoder", ()),
+            *told.get("study", ()),
             *(key for of in told["scores"].values() for key in of.values()),
         ),
         claims={page.score: page.claims for page in content.scores if page.claims},
@@ -82,6 +84,9 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
     ingested = [earlier(context, key) for key in told["ingested"]]
     preprocessed = [earlier(context, key) for key in told["preprocessed"]]
     encoder = [earlier(context, key) for key in told.get("encoder", ())]
+    studies = [
+        data_of(earlier(context, key), usefulness.StudyRecord) for key in told.get("study", ())
+    ]
     scores = {
         int(score): {stage: earlier(context, key) for stage, key in of.items()}
         for score, of in told["scores"].items()
@@ -107,12 +112,16 @@ def gather(call: StageCall, context: StageContext) -> ReportContent:
             selection.section(shards, held_out, len(rejected)),
             ingestion.section(rejected),
             *(encoders.section(data_of(m, encoders.EncoderRecord)) for m in encoder),
+            *(usefulness.section(record) for record in studies),
         ),
         scores=tuple(
             ScorePage(
                 score,
                 told["failures"].get(str(score), ""),
-                score_sections(of, context.store, told["promotions"].get(str(score))),
+                (
+                    *score_sections(of, context.store, told["promotions"].get(str(score))),
+                    *(usefulness.claims(s, score) for s in studies if score in s.scores),
+                ),
             )
             for score, of in scores.items()
         ),

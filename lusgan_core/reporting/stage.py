@@ -62,6 +62,7 @@ def call(
     rejected: Sequence[Rejection],
     registry: Registry,
     encoder: Manifest | None = None,
+    study: Manifest | None = None,
 ) -> StageCall:
     """Make the call that reports on a whole run.
 
@@ -75,6 +76,7 @@ def call(
         rejected: Clips that cannot be used.
         registry: Installed plugins, with the presets.
         encoder: Manifest of the store's LUS encoder; None without one.
+        study: Manifest of the newest study of these options; None without one.
 
     Returns:
         The call, for ``run``.
@@ -89,8 +91,10 @@ def call(
         },
     }
     made = [] if encoder is None else [encoder]
+    studied = [] if study is None else [study]
     manifests = [
         *made,
+        *studied,
         *ingested,
         *preprocessed,
         *(m for of in scores.values() for m in of.values()),
@@ -108,6 +112,7 @@ def call(
         arguments={
             **told,
             "encoder": [m.manifest_key for m in made],
+            "study": [m.manifest_key for m in studied],
             "ingested": [m.manifest_key for m in ingested],
             "preprocessed": [m.manifest_key for m in preprocessed],
             "scores": {

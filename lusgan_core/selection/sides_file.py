@@ -8,10 +8,13 @@ whole number; the option ``fold`` says which one is held out). Patients are call
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from lusgan_core.errors import ConfigError
 
+T = TypeVar("T")
 SIDES = {
     "training": False, "train": False,
     "held_out": True, "held-out": True, "held out": True, "test": True,
@@ -33,8 +36,32 @@ def read_sides(path: Path, fold: int | None = None) -> dict[str, bool]:
         ConfigError: The file cannot be read, lacks a column, says something else in a line, says
             two things of a patient, or holds nobody of that fold. No message names a patient.
     """
-    column = "side" if fold is None else "fold"
-    told: dict[str, bool] = {}
+    if fold is None:
+        return _read(path, "side", _held_out)
+    told = {patient: own == fold for patient, own in read_folds(path).items()}
+    if not any(told.values()):
+        raise ConfigError(f"{path}: no patient is in fold {fold}, which selection.fold holds out")
+    return told
+
+
+def read_folds(path: Path) -> dict[str, int]:
+    """Read the fold of each patient.
+
+    Args:
+        path: The CSV file.
+
+    Returns:
+        Code of each patient of the file -> number of the fold.
+
+    Raises:
+        ConfigError: As for ``read_sides``.
+    """
+    return _read(path, "fold", _fold)
+
+
+def _read(path: Path, column: str, meaning: Callable[[str, str], T]) -> dict[str, T]:
+    """Read what a column says of each patient."""
+    told: dict[str, T] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -43,10 +70,10 @@ def read_sides(path: Path, fold: int | None = None) -> dict[str, bool]:
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
                 patient, text = (row["patient"] or "").strip(), (row[column] or "").strip()
-                held_out = _held_out(text, fold, where)
+                said = meaning(text, where)
                 if not patient:
                     raise ConfigError(f"{where}: no patient")
-                if told.setdefault(patient, held_out) != held_out:
+                if told.setdefault(patient, said) != said:
                     raise ConfigError(
                         f"{where}: an earlier line says something else of this patient"
                     )
@@ -54,8 +81,6 @@ def read_sides(path: Path, fold: int | None = None) -> dict[str, bool]:
         raise ConfigError(f"selection.sides: {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} is no CSV file in UTF-8") from error
-    if fold is not None and not any(told.values()):
-        raise ConfigError(f"{path}: no patient is in fold {fold}, which selection.fold holds out")
     if not told:
         raise ConfigError(f"{path} names no patient")
     return told
@@ -72,12 +97,14 @@ def _check_columns(path: Path, columns: list[str], column: str) -> None:
     )
 
 
-def _held_out(text: str, fold: int | None, where: str) -> bool:
-    if fold is None:
-        if text.lower() in SIDES:
-            return SIDES[text.lower()]
-        raise ConfigError(f"{where}: a side is training or held_out")
+def _held_out(text: str, where: str) -> bool:
+    if text.lower() in SIDES:
+        return SIDES[text.lower()]
+    raise ConfigError(f"{where}: a side is training or held_out")
+
+
+def _fold(text: str, where: str) -> int:
     try:
-        return int(text) == fold
+        return int(text)
     except ValueError:
         raise ConfigError(f"{where}: a fold is a whole number") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -130,13 +130,22 @@ def told_sides(options: SelectionOptions) -> dict[str, bool] | None:
     return read_sides(Path(options.sides), options.fold) if options.sides else None
 
 
-def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions) -> StageCall:
+def call(
+    preprocessed: Sequence[Manifest],
+    score: int,
+    options: SelectionOptions,
+    told: Mapping[str, bool] | None = None,
+    folder: str = "datasets",
+) -> StageCall:
     """Make the call for one score, over the shards of all exams.
 
     Args:
         preprocessed: Manifests of the preprocessing of each exam.
         score: Severity score, 0..3.
         options: How patients are split.
+        told: Code of each patient -> whether that patient is held out; None for what the options
+            say.
+        folder: Prefix of keys in the store.
 
     Returns:
         The call; its result is a ``ScoreDataset``.
@@ -144,7 +153,7 @@ def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions
     Raises:
         ConfigError: The file of sides cannot be used.
     """
-    told = told_sides(options)
+    told = told_sides(options) if told is None else dict(told)
     sides = {} if told is None else {"sides": digest_json(sorted(told.items()))}
     return new_call(
         "select",
@@ -161,7 +170,7 @@ def call(preprocessed: Sequence[Manifest], score: int, options: SelectionOptions
             "preprocessed": [m.manifest_key for m in preprocessed],
             "sides": told,
         },
-        manifest=lambda key: f"datasets/score-{score}/{key[:8]}.json",
+        manifest=lambda key: f"{folder}/score-{score}/{key[:8]}.json",
         unkeyed={"sides", "fold"},
     )
 

@@ -213,8 +213,8 @@ def test_stages_without_a_source_say_so(context: StageContext) -> None:
 def test_every_stage_has_a_name_and_a_run() -> None:
     """The stages are listed in the order of the data, and no other name is run."""
     assert list(RUNS) == [
-        "ingest", "preprocess", "select", "encode", "train", "generate", "evaluate", "promote",
-        "report",
+        "ingest", "preprocess", "select", "encode", "train", "generate", "evaluate", "classify",
+        "useful", "promote", "report",
     ]  # fmt: skip
     with pytest.raises(KeyError):
         run_stage(make_call().model_copy(update={"stage": "other"}), StageContext(store=NoStore()))

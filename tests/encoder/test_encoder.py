@@ -15,7 +15,7 @@ from lusgan_core.calls.ledger import ExamLedger, record_tried
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.config import RunConfig, resolve
 from lusgan_core.encoder.accuracy import judged
-from lusgan_core.encoder.network import SHAPES, Encoder, changed, to_levels
+from lusgan_core.encoder.network import SHAPES, Encoder, changed
 from lusgan_core.encoder.stage import EncoderOptions, EncoderRecord
 from lusgan_core.encoder.training import Frames, fitted
 from lusgan_core.encoder.weights import load_encoder, with_encoder
@@ -26,6 +26,7 @@ from lusgan_core.evaluation.sides import FrameSets
 from lusgan_core.evaluation.stage import ENCODER, FIDELITY, EvaluationOptions, EvaluationRecord
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.measures.features import build_extractor
+from lusgan_core.networks.residual import to_levels
 from lusgan_core.pipeline.chain import peek
 from lusgan_core.pipeline.encoders import list_encoders, unpin
 from lusgan_core.pipeline.plan import make_plan

@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 import torch
 from golden_inputs import context, exam_shards, exam_source, frames, left, plain, reader_source
 from golden_table import Rows
@@ -18,6 +19,15 @@ from lusgan_core.calls.call import Product, StageContext, reference_to
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.calls.section import REAL, SYNTHETIC, Measured
+from lusgan_core.classification import stage as classification
+from lusgan_core.classification import training as classifier
+from lusgan_core.classification.stage import (
+    TITLES,
+    ClassifierOptions,
+    Judged,
+    PatientTally,
+    synthetic_frames,
+)
 from lusgan_core.domain import ExamRecord
 from lusgan_core.encoder import stage as encoder
 from lusgan_core.encoder.stage import EncoderOptions
@@ -46,6 +56,8 @@ from lusgan_core.selection import stage as selection
 from lusgan_core.selection.stage import ScoreDataset, SelectionOptions
 from lusgan_core.store import LocalStore
 from lusgan_core.training.stage import ModelRecord
+from lusgan_core.usefulness import stage as usefulness
+from lusgan_core.usefulness.stage import UsefulnessOptions
 from sample_content import draw, sample_content, sample_store
 
 PREPROCESSING: dict[str, dict[str, Any]] = {
@@ -117,6 +129,17 @@ ENCODER: dict[str, dict[str, Any]] = {
     "learning_rate": {"learning_rate": 1e-2},
     "frames": {"frames": 4},
     "seed": {"seed": 5},
+}
+CLASSIFIER: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "steps": {"steps": 2},
+    "batch_size": {"batch_size": 6},
+    "learning_rate": {"learning_rate": 1e-2},
+    "frames": {"frames": 4},
+}
+STUDY: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "worth": {"worth": 0.9},
 }
 UNSTABLE = ("digest", "size")
 """Fields of records that depend on a library's compression, and not on us."""
@@ -238,6 +261,93 @@ def _encoded(where: StageContext, manifests: list[Manifest], options: dict[str, 
         "counts": done.counts,
         "clips": {score: [clip.clip for clip in clips] for score, clips in done.data.clips.items()},
     }
+
+
+def classify_rows() -> Rows:
+    """Chances that a classifier gives three frames, a row an option and an arm; whom it judged."""
+    rows: dict[str, Any] = {}
+    counts = {f"900{number}": [[0, 1, 1], [2, 0, 3]] for number in range(1, 7)}
+    with tempfile.TemporaryDirectory() as folder:
+        where = context(Path(folder))
+        where.runtime = Runtime(device="cpu", threads=1)
+        exams = exam_shards(where.store, counts)
+        manifests = [left(where.store, "preprocess", f"p/{n}", e) for n, e in enumerate(exams)]
+        told = {code: code > "9004" for code in counts}
+        datasets = []
+        for score in range(4):
+            call = selection.call(manifests, score, SelectionOptions(), told)
+            datasets.append(
+                left(where.store, "select", call.manifest, selection.run(call, where).data)
+            )
+        for name, options in CLASSIFIER.items():
+            rows[name] = _classified(where, datasets, "real", options)
+        for arm in ("augmented", "oversampled"):
+            rows[arm] = _classified(where, datasets, arm, {})
+    real = {0: 100, 1: 60, 3: 10}
+    rows["synthetic frames"] = {arm: synthetic_frames(arm, real) for arm in TITLES}
+    return rows
+
+
+def _classified(
+    where: StageContext, datasets: list[Manifest], arm: Any, options: dict[str, Any]
+) -> Any:
+    chosen = ClassifierOptions.model_validate(
+        {"steps": 3, "batch_size": 4, "learning_rate": 2e-3} | options
+    )
+    call = classification.call(datasets, {}, chosen, arm=arm, fold=0, seed=3, folder="studies/a")
+    given: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        judge = classifier.judged_chances
+
+        def kept(network: Any, images: Any, device: Any) -> Any:
+            given.append(judge(network, images, device))
+            return given[-1]
+
+        patch.setattr(classifier, "judged_chances", kept)
+        done = classification.run(call, where)
+    return {
+        "chances": given[0][:3],
+        "counts": done.counts,
+        "real": {str(score): count for score, count in done.data.real.items()},
+        "judged": {t.patient: [sum(row) for row in t.confusion] for t in done.data.patients},
+    }
+
+
+def useful_rows() -> Rows:
+    """Values, changes and verdict of made-up judgements, a row an option."""
+    return {name: _compared(options) for name, options in STUDY.items()}
+
+
+def _compared(options: dict[str, Any]) -> Any:
+    rng = np.random.default_rng(4)
+    with tempfile.TemporaryDirectory() as folder:
+        where, manifests = context(Path(folder)), []
+        for arm, right in (("real", 0.5), ("oversampled", 0.6), ("synthetic-1", 0.7)):
+            for seed in (1, 2):
+                judged = Judged(
+                    arm=arm, fold=0, seed=seed, scores=(0, 2), real={0: 30, 2: 9},  # type: ignore[arg-type]
+                    synthetic={2: 21} if arm == "synthetic-1" else {},
+                    patients=tuple(_tally(f"p{n}", rng, right) for n in range(8)),
+                )  # fmt: skip
+                manifests.append(left(where.store, "classify", f"c/{arm}-{seed}.json", judged))
+        call = usefulness.call(
+            manifests,
+            UsefulnessOptions.model_validate(options),
+            configuration="0" * 64,
+            raters=[],
+            notes=["a note"],
+            folder="studies/a",
+        )
+        done = usefulness.run(call, where)
+        table = where.store.get(done.artifacts["table"].key).decode().splitlines()
+    return {"study": plain(done.data), "table": table}
+
+
+def _tally(patient: str, rng: np.random.Generator, right: float) -> PatientTally:
+    confusion = tuple((int(n := rng.binomial(9, right)), 9 - int(n))[::step] for step in (1, -1))
+    bins = [(0.0, 0.0, 0.0)] * 15
+    bins[10], bins[14] = (10.0, 7.0, 6.0), (8.0, 7.6, float(rng.integers(9)))
+    return PatientTally(patient=patient, confusion=confusion, bins=tuple(bins))
 
 
 GENERATOR = GeneratorRecord(

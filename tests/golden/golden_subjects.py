@@ -22,11 +22,13 @@ ROOMS: dict[str, tuple[str, Callable[[], Rows]]] = {
     "train": ("training", training.train_rows),
     "generate": ("generation", stages.generate_rows),
     "evaluate": ("evaluation", stages.evaluate_rows),
+    "classify": ("classification", stages.classify_rows),
+    "useful": ("usefulness", stages.useful_rows),
     "promote": ("promotion", stages.promote_rows),
     "report": ("reporting", stages.report_rows),
 }
 """Stage -> its room, and what makes its rows."""
-TOLERANCES = {"evaluate": 1e-5, "encode": 1e-3, "feature": 1e-5}
+TOLERANCES = {"evaluate": 1e-5, "encode": 1e-3, "classify": 1e-3, "feature": 1e-5}
 """Relative; the all-pairs engine counts some sums in single precision, and features are single."""
 PLUGIN_ROWS: dict[str, Callable[[Any], Rows]] = {
     "backbone": training.backbone_rows,

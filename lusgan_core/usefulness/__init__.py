@@ -1,0 +1,1 @@
+"""Usefulness: whether synthetic frames help a classifier of severity."""
