@@ -30,6 +30,8 @@ class Board:
 
     def __init__(self, run: UUID, client: SyncPrefectClient) -> None:
         self.run, self._client = run, client
+        self.named = ""
+        """The name that the run was given last."""
         self._tags: set[str] = set()
         self._logger = get_run_logger()
 
@@ -41,6 +43,7 @@ class Board:
             tags: Added to the tags that the run has.
         """
         self._tags |= set(tags)
+        self.named = name
         with self._surviving("its name"):
             known = set(self._client.read_flow_run(self.run).tags)
             self._client.update_flow_run(self.run, name=name, tags=sorted(known | self._tags))

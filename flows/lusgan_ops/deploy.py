@@ -31,6 +31,7 @@ DEPLOYMENTS = (
     "train-score",
     "generate",
     "evaluate",
+    "approve",
     "verify",
     "training",
 )

@@ -10,8 +10,8 @@ from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.pipeline.models import (
-    ListedModel,
     find_model,
+    known_score,
     list_models,
     promote_by_hand,
     reject_by_hand,
@@ -72,7 +72,7 @@ def decide_by_hand(
         decision: ``promote`` or ``reject``.
         score: Severity score, 0 to 3.
         name: Name of the model, or the end of it, as in ``find_model``.
-        review: Who decided, as ``reviewed`` makes it.
+        review: Who decided, as ``review_of`` makes it.
 
     Returns:
         The entry in the score's history.
@@ -85,14 +85,15 @@ def decide_by_hand(
     return made(store, score, name, review)
 
 
-def reviewed(
-    store: Store, model: ListedModel | None, who: str = "", why: str = "", report: str = ""
+def review_of(
+    store: Store, score: int, name: str, who: str = "", why: str = "", report: str = ""
 ) -> Review:
-    """Put together who answers for a decision, why, and which report was looked at.
+    """Put together who answers for a decision on a model, why, and which report was looked at.
 
     Args:
         store: Store with models and reports.
-        model: The model that is decided on; None where that is not known yet.
+        score: Severity score, 0 to 3.
+        name: Name of the model, or the end of it, as in ``find_model``.
         who: The person; empty for the user of this process.
         why: The reason; empty where none is given, and that is what is recorded.
         report: Eight digits of the report, or its address; empty for the newest one that shows the
@@ -102,39 +103,43 @@ def reviewed(
         The review.
 
     Raises:
+        UnknownNameError: There is no such model, or several.
         ConfigError: There is no such report.
     """
-    page = find_run(store, report).page if report else ""
-    if not page and model:
-        page = _pages(store).get(model.manifest, "")
-    return Review(
-        who=who.strip() or account().partition("@")[0],
-        why=why.strip() or NO_REASON,
-        report=_page(store, page) if page else None,
-    )
+    return _reviewed(store, find_model(store, score, name).manifest, who, why, report)
 
 
-def review_of(
-    store: Store, score: int, name: str, who: str = "", why: str = "", report: str = ""
+def review_of_current(
+    store: Store, score: int, who: str = "", why: str = "", report: str = ""
 ) -> Review:
-    """As ``reviewed``, of a model by its name.
+    """As ``review_of``, of leaving the current model of a score, if it has one.
 
     Args:
         store: Store with models and reports.
         score: Severity score, 0 to 3.
-        name: Name of the model, or the end of it, as in ``find_model``.
-        who: As in ``reviewed``.
-        why: As in ``reviewed``.
-        report: As in ``reviewed``.
+        who: As in ``review_of``.
+        why: As in ``review_of``.
+        report: As in ``review_of``.
 
     Returns:
         The review.
 
     Raises:
-        UnknownNameError: There is no such model, or several.
+        UnknownNameError: There is no such score.
         ConfigError: There is no such report.
     """
-    return reviewed(store, find_model(store, score, name), who, why, report)
+    known_score(score)
+    current = current_model(store, score)
+    return _reviewed(store, current.trained if current else "", who, why, report)
+
+
+def _reviewed(store: Store, trained: str, who: str, why: str, report: str) -> Review:
+    page = find_run(store, report).page if report else _pages(store).get(trained, "")
+    return Review(
+        who=who.strip() or account().partition("@")[0],
+        why=why.strip() or NO_REASON,
+        report=_page(store, page) if page else None,
+    )
 
 
 def held_back(store: Store, outcome: Outcome) -> dict[int, str]:

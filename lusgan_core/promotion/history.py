@@ -1,12 +1,12 @@
 """The history of each score's current model: a log of numbered entries, each written once.
 
 ``current/history/score-N/00001.json`` and so on, and ``current/history/withdrawals/`` for exams
-that were withdrawn. A number is taken by a conditional put, so changes made at the same time by two runs
-come in one order, and the last one names the current model.
+that were withdrawn. A number is taken by a conditional put, so changes made at the same time by two
+runs come in one order, and the last one names the current model.
 
 Each entry says who answers for it and holds the digest of the one before; ``current/heads/``
-repeats number and digest of the last one. So an entry that was changed or removed is found (``broken``).
-Whoever writes the whole log and its head anew leaves no trace in them.
+repeats number and digest of the last one. So an entry that was changed or removed is found
+(``broken``). Whoever writes the whole log and its head anew leaves no trace in them.
 """
 
 from __future__ import annotations
