@@ -13,6 +13,8 @@ from lusgan_core.calls.provenance import short_digest
 NEW, CHANGED, WITHDRAWN = "lusgan.exam.new", "lusgan.exam.changed", "lusgan.exam.withdrawn"
 REJECTED = "lusgan.exam.rejected"
 HELD_BACK = "lusgan.model.held-back"
+LOOKED = "lusgan.exams.looked"
+"""The exam source is looked at: once an hour, whatever is found."""
 
 
 def resource(source: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from lusgan_core.exporting.record import StoredExport
 from lusgan_core.pipeline.arrivals import Announcements
 from lusgan_core.pipeline.heal import heal_current, leave_lost
 from lusgan_core.pipeline.index import MANIFEST
+from lusgan_core.pipeline.last_look import LastLook
 from lusgan_core.pipeline.withdrawal import Withdrawal
 from lusgan_core.progress import track
 from lusgan_core.promotion.current import publish
@@ -57,6 +58,7 @@ RECORDS: tuple[tuple[re.Pattern[str], type[Sealed], bool], ...] = (
     (re.compile(r"^current/heads/.*\.json$"), Head, False),
     (re.compile(r"^exams/known-\w+\.json$"), ExamLedger, True),
     (re.compile(r"^exams/announced-\w+\.json$"), Announcements, False),
+    (re.compile(r"^exams/looked-\w+\.json$"), LastLook, False),
     (re.compile(r"^withdrawals/\w+\.json$"), Withdrawal, True),
     (re.compile(r"^models/.*/withdrawn\.json$"), Mark, True),
     (re.compile(r"^exports/[^/]+/record\.json$"), StoredExport, True),
