@@ -18,6 +18,7 @@ from lusgan_core.store.source import open_source
 from lusgan_ops.prefect_api import ask
 from lusgan_ops.up import status as module
 from lusgan_ops.up.home import Home, UpSettings
+from lusgan_ops.up.services import POOL
 from lusgan_ops.up.status import Run, Status, gpus, status
 
 
@@ -29,6 +30,8 @@ def stack(prefect_server: dict[str, str], tmp_path: Path) -> tuple[Home, UpSetti
     port = urlsplit(prefect_server["PREFECT_API_URL"]).port
     settings = UpSettings(exams=str(exams), store=str(tmp_path / "store"), port=port or 0)
     home.remember(settings)
+    pool = {"name": POOL, "type": "process"}
+    httpx.post(f"{settings.api}/work_pools/", json=pool, timeout=30)  # it may be there
     return home, settings
 
 
@@ -56,6 +59,7 @@ def test_runs_are_told_with_progress_waits_and_ends(stack: tuple[Home, UpSetting
         ask(api, "/artifacts/", {"key": "rejected", "type": "table", "data": json.dumps(rows)})
     try:
         found = status(home, settings, 6.0)
+        assert found.problems == ["no worker is online: `lusgan doctor` says what to do"]
         (running,) = [one for one in found.running if one.name == "retrain score 2"]
         assert [(p.what, p.percent, p.left_s) for p in running.progress] == [
             ("train score 2", 25.0, 90.0)
