@@ -36,13 +36,17 @@ COMMANDS = {
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",
     "compare": "Put runs side by side: options that differ, samples, and values with their floors.",
     "promote": "Make a model the current one of its score, whatever the gates say.",
+    "reject": "Note that a held-back model is not to be used: it waits no more, and gates do not "
+    "promote it.",
     "rollback": "Go back to the model that was current before.",
+    "history": "Show who made which model current, or withdrew an exam, when, why and by which "
+    "report.",
     "prune": "List what a store could do without: old models, and shards that nothing needs.",
     "verify": "Check a whole store: is everything what was written there?",
     "options": "List the options of a run: value in the preset, what it may be, what it does.",
     "plugins": "List installed plugins of every kind, and broken ones; `plugins new` starts one.",
     "up": "Run Prefect's server, a worker, and what retrains by itself when exams arrive.",
-    "status": "Show what a running `lusgan up` is doing: runs, workers, current models.",
+    "status": "Show what `lusgan up` is doing, what waits and why, and what needs a person.",
     "doctor": "Check server, worker, store, GPU, plugins and versions: what is wrong, and what to "
     "do.",
     "notify": "Say that an exam has arrived completely; a run starts without waiting for the next "
@@ -51,7 +55,7 @@ COMMANDS = {
     "work": "Run a worker of the Prefect server at PREFECT_API_URL.",
 }
 """Every command with the first line of its help, so that ``--help`` need not load any of them."""
-MODULES = {"rollback": "promote", "options": "option_list"}
+MODULES = {"rollback": "promote", "reject": "promote", "options": "option_list"}
 """Commands whose module has another name."""
 
 

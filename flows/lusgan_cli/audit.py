@@ -48,9 +48,9 @@ def audit(
     from lusgan_core.calls.runtime import Runtime
     from lusgan_core.pipeline.audits import evaluations, model_audit
     from lusgan_core.pipeline.audits import self_test as test
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
-    context = StageContext(open_store(store), runtime=Runtime(device=device))
+    context = StageContext(existing_store(store), runtime=Runtime(device=device))
     made = evaluations(context.store, score, model)
     with progress_shown():
         found = [test(context, m, copies) if self_test else model_audit(m) for m in made]

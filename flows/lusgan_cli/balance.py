@@ -64,13 +64,13 @@ def balance(
     `--plan` shows how many of which model, and why.
     """
     from lusgan_core.pipeline.data_sets import Request, plan_balance
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
     if have is not None and include_real:
         raise ConfigError(
             "--have tells of a training set of your own: --include-real would add the store's"
         )
-    kept, asked = open_store(store), chosen_scores(scores)
+    kept, asked = existing_store(store), chosen_scores(scores)
     wanted = plan_balance(kept, asked, _have(have), target)
     if plan:
         _show_plan(wanted, json)

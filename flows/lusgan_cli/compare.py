@@ -35,9 +35,9 @@ def compare(
     """
     from lusgan_core.reporting.compare import compare_runs, comparison_page
     from lusgan_core.reporting.runs import find_run, list_runs
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
-    kept = open_store(store)
+    kept = existing_store(store)
     if not runs:
         listed = list_runs(kept)
         if json:

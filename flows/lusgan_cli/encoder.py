@@ -28,9 +28,9 @@ def encoder(
     It is made once and kept, so that a new exam redoes no score.
     """
     from lusgan_core.pipeline.encoders import list_encoders, unpin
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
-    opened = open_store(store)
+    opened = existing_store(store)
     listed = list_encoders(opened)
     gone = unpin(opened, listed) if renew else ()
     if json:

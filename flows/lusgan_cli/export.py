@@ -75,10 +75,10 @@ def export(
     letter is whose stays in the store.
     """
     from lusgan_core.pipeline.data_sets import Request, wanted_frames
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
     target = target_folder(folder)
-    kept, asked = open_store(store), chosen_scores(scores)
+    kept, asked = existing_store(store), chosen_scores(scores)
     if model and scores:
         raise ConfigError("--scores and --model are both given: a model's name says its score")
     wanted = wanted_frames(kept, asked, number, model or ())

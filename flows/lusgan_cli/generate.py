@@ -58,9 +58,9 @@ def generate(
     from lusgan_core.pipeline.runner import Inline
     from lusgan_core.pipeline.sampling import choose_model, remark, sample
     from lusgan_core.registry import installed
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
-    kept, registry = open_store(store), installed()
+    kept, registry = existing_store(store), installed()
     if folder is not None:
         check_empty(folder)
     asked = options.generation(number, seed, formats, settings)

@@ -11,9 +11,9 @@ from lusgan_cli.console import out, print_json, visible
 def models(store: options.Store = options.DEFAULT_STORE, json: options.Json = False) -> None:
     """List the models of a store: trained on how much, promoted, held back or withdrawn."""
     from lusgan_core.pipeline.models import list_models
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
-    listed = list_models(open_store(store))
+    listed = list_models(existing_store(store))
     if json:
         print_json([model.model_dump(mode="json") for model in listed])
         return

@@ -146,6 +146,9 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
         store: Address of the store, as the user gave it.
         as_json: Whether to print JSON rather than text.
     """
+    from lusgan_core.pipeline.approval import held_back, in_a_line
+    from lusgan_core.store import existing_store
+
     report = f"{store}/{outcome.report.artifacts['page'].key}" if outcome.report else None
     if as_json:
         print_json(
@@ -185,6 +188,9 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:
         out.print(f"report: {visible(report)}")
+    said = in_a_line(outcome, held_back(existing_store(store), outcome))
+    if said:
+        out.print(f"[bold yellow]{visible(said)}[/]", soft_wrap=True)
 
 
 def done(outcome: Outcome) -> dict[int, dict[str, Any]]:

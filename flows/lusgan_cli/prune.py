@@ -40,10 +40,10 @@ def prune(
     Nothing is deleted without `--yes`.
     """
     from lusgan_core.pipeline.pruning import carry_out, plan_old, plan_withdrawn
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
     from lusgan_core.store.base import KEEPS_DELETED
 
-    where = open_store(store)
+    where = existing_store(store)
     make = plan_withdrawn if withdrawn else plan_old
     plan = make(where)
     if yes and plan.busy:

@@ -28,10 +28,10 @@ def verify(
     not repaired. With `--json` the full keys are shown, which hold codes of patients.
     """
     from lusgan_core.pipeline.verify import verify as look
-    from lusgan_core.store import open_store
+    from lusgan_core.store import existing_store
 
     with progress_shown():
-        found = look(open_store(store), repair=repair)
+        found = look(existing_store(store), repair=repair)
     if json:
         print_json(found.model_dump(mode="json"))
     else:

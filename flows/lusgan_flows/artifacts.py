@@ -12,6 +12,7 @@ from lusgan_core.calls.provenance import Manifest
 from lusgan_core.calls.section import ExamFile, FramePairs, Patient, Range, Section, Sheet, Table
 from lusgan_core.domain import SCORES
 from lusgan_core.errors import LusganError
+from lusgan_core.pipeline.approval import Waiting, waiting
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.reporting.gather import score_sections
 from lusgan_core.reporting.pictures import Pictures
@@ -25,6 +26,7 @@ REPORTS_VARIABLE = "LUSGAN_REPORTS_URL"
 """Environment variable with the address under which reports are served; `lusgan up` sets it."""
 COLUMNS = 8
 PAIRS = 6
+REJECTED_CLIPS = "Clips that cannot be used; the report names them"
 SIDE = 96
 """Pixels to which the UI's frames are reduced."""
 
@@ -44,18 +46,60 @@ def show_outcome(board: Board, outcome: Outcome, context: StageContext) -> None:
     trained = training_rows(outcome)
     if trained:
         board.table("training", trained, "How each score's training went")
-    if outcome.rejected:
-        reasons = sorted({rejection.reason for rejection in outcome.rejected})
-        rows = [
-            {"reason": reason, "clips": sum(r.reason == reason for r in outcome.rejected)}
-            for reason in reasons
-        ]
-        board.table("rejected", rows, "Clips that cannot be used; the report names them")
+    board.table("rejected", rejected_rows(outcome), REJECTED_CLIPS)
     for score, sections in shown.items():
         for section in sections:
             show_section(board, score, section, pictures)
     if outcome.report:
         board.markdown("report", report_text(outcome.report, context.store), "The report")
+    show_waiting(board, context.store)
+
+
+def rejected_rows(outcome: Outcome) -> list[dict[str, str | int]]:
+    """Write a row for each reason why clips cannot be used: clips and exams, by number alone."""
+    reasons = sorted({rejection.reason for rejection in outcome.rejected})
+    rows: list[dict[str, str | int]] = []
+    for reason in reasons:
+        of_it = [r for r in outcome.rejected if r.reason == reason]
+        exams = len({r.codes for r in of_it})
+        rows.append({"reason": reason, "clips": len(of_it), "exams": exams})
+    return rows or [{"reason": "none", "clips": 0, "exams": 0}]
+
+
+def show_waiting(board: Board, store: Store) -> None:
+    """Show which models wait for a person, each with a link to its report.
+
+    Args:
+        board: Where to show it.
+        store: Store with the models.
+    """
+    board.markdown("waiting", waiting_text(waiting(store), store), "What waits for a person")
+
+
+def waiting_text(models: Sequence[Waiting], store: Store) -> str:
+    """Write which models wait for a person.
+
+    Args:
+        models: The models.
+        store: The store that holds them.
+
+    Returns:
+        Markdown: a table, and how to decide.
+    """
+    if not models:
+        return "Nothing waits: no model is held back."
+    lines = ["| score | model | held back by | report |", "|---|---|---|---|"]
+    for one in models:
+        by = f"{', '.join(one.gates)}: {one.reason}" if one.gates else one.reason
+        report = _link(one.report, store) if one.report else "none yet"
+        lines.append(f"| {one.score} | `{one.model}` | {by.replace('|', '/')} | {report} |")
+    lines += ["", "Look at the report, then run the deployment `approve`: promote or reject."]
+    return "\n".join(lines)
+
+
+def _link(key: str, store: Store) -> str:
+    base = os.environ.get(REPORTS_VARIABLE, "")
+    return f"[open]({base}/{key})" if base else f"`{store.uri.rstrip('/')}/{key}`"
 
 
 def _sections(outcome: Outcome, store: Store) -> dict[int, tuple[Section, ...]]:
@@ -260,7 +304,25 @@ def retraining(scores: Collection[int], new: int, withdrawn: int = 0) -> str:
         The name, e.g. ``retrain scores 0, 2 (1 new exam)``.
     """
     which = ", ".join(map(str, sorted(scores)))
+    return f"retrain score{'s' * (len(scores) > 1)} {which}{_because(new, withdrawn)}"
+
+
+def tried(until: str, exams: int, new: int, withdrawn: int = 0) -> str:
+    """Make a run's name before it is known which scores it trains; a run that fails keeps it.
+
+    Args:
+        until: Last stage of the run.
+        exams: Number of exams.
+        new: Number of new or changed exams.
+        withdrawn: Number of withdrawn exams.
+
+    Returns:
+        The name, e.g. ``report of 12 exams (1 new exam)``.
+    """
+    return f"{until} of {exams} exam{'s' * (exams != 1)}{_because(new, withdrawn)}"
+
+
+def _because(new: int, withdrawn: int) -> str:
     reasons = [f"{new} new exam{'s' * (new != 1)}"] if new else []
     reasons += [f"{withdrawn} withdrawn"] if withdrawn else []
-    because = f" ({', '.join(reasons)})" if reasons else ""
-    return f"retrain score{'s' * (len(scores) > 1)} {which}{because}"
+    return f" ({', '.join(reasons)})" if reasons else ""

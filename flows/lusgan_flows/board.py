@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,8 @@ from prefect.logging import get_run_logger
 
 from lusgan_core.progress import Task, listening
 
+LEFT_S = "left_s"
+"""Name, in a progress artifact's metadata, of the seconds that the work will take still."""
 PROGRESS_S = 2.0
 """Interval between two updates of progress artifacts, seconds."""
 
@@ -30,6 +33,8 @@ class Board:
 
     def __init__(self, run: UUID, client: SyncPrefectClient) -> None:
         self.run, self._client = run, client
+        self.named = ""
+        """The name that the run was given last."""
         self._tags: set[str] = set()
         self._logger = get_run_logger()
 
@@ -41,6 +46,7 @@ class Board:
             tags: Added to the tags that the run has.
         """
         self._tags |= set(tags)
+        self.named = name
         with self._surviving("its name"):
             known = set(self._client.read_flow_run(self.run).tags)
             self._client.update_flow_run(self.run, name=name, tags=sorted(known | self._tags))
@@ -111,6 +117,8 @@ class _Progress:
     def __init__(self, run: UUID) -> None:
         self._run = run
         self._tasks: dict[int, Task] = {}
+        self._began: dict[int, tuple[float, int]] = {}
+        """When each task was first heard of (monotonic), and how far it was then."""
         self._shown: dict[int, tuple[UUID, float]] = {}
         self._logged: dict[int, int] = {}
         self._logger = get_run_logger()
@@ -120,6 +128,7 @@ class _Progress:
     def __call__(self, task: Task) -> None:
         if task.total:
             self._tasks[id(task)] = task
+            self._began.setdefault(id(task), (time.monotonic(), task.done))
 
     def __enter__(self) -> _Progress:
         self._thread.start()
@@ -151,23 +160,33 @@ class _Progress:
             if finished:
                 self._tasks.pop(number, None)
                 self._shown.pop(number, None)
+                self._began.pop(number, None)
                 self._logged.pop(number, None)
 
     def _tell(self, client: SyncPrefectClient, number: int, task: Task, percent: float) -> None:
         artifact, before = self._shown.get(number, (None, -1.0))
+        said: dict[str, Any] = {"data": percent, "metadata_": self._left(number, task)}
         if artifact is None:
             made = client.create_artifact(
                 ArtifactCreate(
                     type="progress",
-                    data=percent,
+                    **said,
                     description=f"{task.label}, {task.total:,} {task.unit}",
                     flow_run_id=self._run,
                 )
             )
             self._shown[number] = made.id, percent
         elif percent != before:
-            client.update_artifact(artifact, ArtifactUpdate(data=percent))
+            client.update_artifact(artifact, ArtifactUpdate(**said))
             self._shown[number] = artifact, percent
+
+    def _left(self, number: int, task: Task) -> dict[str, str]:
+        """How long the task will take still, at the rate it has had here, in seconds."""
+        since, first = self._began.get(number, (0.0, 0))
+        if task.done <= first:
+            return {}
+        left_s = (time.monotonic() - since) * (task.total - task.done) / (task.done - first)
+        return {LEFT_S: f"{left_s:.0f}"}
 
 
 __all__ = ["Board", "board"]

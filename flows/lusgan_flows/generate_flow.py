@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prefect import flow
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from lusgan_core.calls.runtime import Runtime
 from lusgan_core.generation import stage
@@ -19,9 +23,15 @@ from lusgan_flows.board import board
 from lusgan_flows.tasks import Place, PrefectRunner
 
 
+def named(asked: Mapping[str, Any]) -> str:
+    """Make the name of a run from what it was asked for; a run that fails keeps it."""
+    which = f"of {asked['model']}" if asked["model"] else f"of score {asked['score']}"
+    return f"generate {asked['number']} {which}"
+
+
 @flow(
     name="generate",
-    flow_run_name="generate",
+    flow_run_name=lambda: named(flow_run.parameters),
     description="Synthetic frames from a model: the current one of a score, or one that is named",
     persist_result=False,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from lusgan_core.pipeline import parameters
@@ -34,7 +35,7 @@ def pipeline(
     settle_s: parameters.Seconds = 0.0,
     withdraw_all: bool = False,
     train_on: str = "",
-) -> Outcome:
+) -> Outcome | State[Outcome]:
     """Run the whole pipeline; what was done before and has not changed is not done again.
 
     Args:
@@ -51,7 +52,7 @@ def pipeline(
             ("training/training" of `lusgan up`). Empty: one after the other, in this run.
 
     Returns:
-        The result of the run.
+        The result of the run; as the data of a state where there is something to say.
     """
     return run_flow(
         exams,

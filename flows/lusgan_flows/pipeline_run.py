@@ -7,8 +7,10 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import httpx
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.states import Completed
 
 from lusgan_core.calls.call import StageCall, lookup
 from lusgan_core.calls.ledger import ExamLedger, record_tried
@@ -18,6 +20,7 @@ from lusgan_core.domain import ExamCodes, ExamFiles
 from lusgan_core.errors import ExamError, LusganError, StoreError, TrainingStopped
 from lusgan_core.ingestion.discover import Discovery
 from lusgan_core.networks.device import pick_device
+from lusgan_core.pipeline.approval import held_back, in_a_line
 from lusgan_core.pipeline.arrivals import StillChangingError, find_settled
 from lusgan_core.pipeline.chain import Outcome, peek, run_chain
 from lusgan_core.pipeline.endpoints import check_endpoints
@@ -27,7 +30,7 @@ from lusgan_core.registry import installed
 from lusgan_core.store import Store, check_writable, open_store
 from lusgan_core.store.source import open_source
 from lusgan_core.training.sizes import check_sizes
-from lusgan_flows.artifacts import retraining, show_outcome
+from lusgan_flows.artifacts import retraining, show_outcome, tried
 from lusgan_flows.board import Board, board
 from lusgan_flows.events import tell_held_back, tell_rejected
 from lusgan_flows.remote_training import RemoteTraining
@@ -48,8 +51,11 @@ def run_flow(
     settle_s: float = 0.0,
     withdraw_all: bool = False,
     train_on: str = "",
-) -> Outcome:
+) -> Outcome | State[Outcome]:
     """Run the pipeline inside a flow. In a deployment, a run that finds nothing new ends early.
+
+    A run of which no model became current, or that trained nothing because frames are too few, says
+    so in its name and its state.
 
     Args:
         exams: Address of the exam source.
@@ -64,7 +70,7 @@ def run_flow(
         train_on: Deployment that trains the scores, as FLOW/DEPLOYMENT; empty trains in this run.
 
     Returns:
-        The result of the run.
+        The result of the run; as the data of a state where there is something to say.
 
     Raises:
         ScoresFailedError: A score has no model; raised in runs of deployments alone. On the command
@@ -106,20 +112,37 @@ def run_flow(
         changes = ledger.compare(everything.exams, everything.rejected, everything.readers)
         new = _those(changes.new + changes.changed, found)
         with _remembering(kept, source, found, new) if until == "report" else nullcontext():
+            ended = None
             done = peek(kept, found, config, registry, **options) if deployed else None
             if done is not None:
                 shown.name(f"nothing new ({done.clips} clips)")
                 outcome = done
             else:
-                shown.name(f"{until} of {len(found.exams)} exams", "lusgan")
+                shown.name(tried(until, len(found.exams), len(new), withdrawn), "lusgan")
                 runner = _FlowRunner(place, shown, kept, (len(new), withdrawn), train_on)
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())
                 _tell_held_back(source, runner.decided)
+                ended = _ending(outcome, kept)
+                if ended:
+                    shown.name(f"{shown.named}: {ended.message}")
         if deployed:
             _tell_rejected(source, new, outcome)
             outcome.check()
-        return outcome
+        return ended or outcome
+
+
+def _ending(outcome: Outcome, store: Store) -> State[Outcome] | None:
+    """The state of a run that must not look like any other: what it trained is not used."""
+    held = held_back(store, outcome)
+    said = in_a_line(outcome, held)
+    if not said:
+        return None
+    judged = sum("promote" in stages for stages in outcome.scores.values())
+    name = "Held back" if held and len(held) == judged else "Completed"
+    if not any("train" in stages for stages in outcome.scores.values()):
+        name = "Nothing trained"
+    return Completed(name=name, message=said, data=outcome)
 
 
 def is_deployed() -> bool:

@@ -11,6 +11,7 @@ from lusgan_core.pipeline import parameters
 from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.runner import check_here, check_training, run_stage
 from lusgan_core.store import open_store
+from lusgan_flows.board import board
 
 
 @flow(name="training", flow_run_name="{call.label}", persist_result=False)
@@ -31,4 +32,5 @@ def training(call: StageCall, store: parameters.Store, runtime: Runtime, device:
     context = StageContext(open_store(store), runtime=runtime)
     check_here(call, context.registry)
     check_training(call, context)
-    run_stage(call, context)
+    with board():  # shows how far it is
+        run_stage(call, context)

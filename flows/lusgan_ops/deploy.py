@@ -32,6 +32,7 @@ DEPLOYMENTS = (
     "generate",
     "evaluate",
     "useful",
+    "approve",
     "verify",
     "training",
 )

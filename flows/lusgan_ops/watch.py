@@ -19,9 +19,10 @@ from lusgan_core.ingestion.discover import hiding, no_exam
 from lusgan_core.pipeline import parameters
 from lusgan_core.pipeline.arrivals import Announcements, last_changes, to_wait_for
 from lusgan_core.pipeline.endpoints import check_endpoints
-from lusgan_core.pipeline.events import CHANGED, NEW, WITHDRAWN, exam_event
+from lusgan_core.pipeline.events import CHANGED, LOOKED, NEW, WITHDRAWN, exam_event, resource
 from lusgan_core.pipeline.exam_digests import find_exams
-from lusgan_core.store import open_store
+from lusgan_core.pipeline.last_look import record_look
+from lusgan_core.store import Store, open_store
 from lusgan_core.store.source import open_source
 from lusgan_flows.board import board
 from lusgan_flows.flow_runs import (
@@ -83,6 +84,7 @@ def _look(exams: str, store: str, settle_s: float, readers: Mapping[str, Any]) -
     found = find_exams(exams, store, readers)
     if not found.exams and ledger.exams:
         get_run_logger().warning(NONE_LEFT, len(ledger.exams), source.uri)
+        _remember(kept, source.uri, 0, 0, 0)
         return 0
     if not found.exams:
         if hiding(found.rejected):
@@ -103,10 +105,17 @@ def _look(exams: str, store: str, settle_s: float, readers: Mapping[str, Any]) -
     announced = announced.keeping(codes for _, codes, _ in _events(changes))
     if announced != before:
         announced.save(kept, source.uri)
+    _remember(kept, source.uri, len(found.exams), told, len(waiting))
     with board() as shown:
         late = f", {len(waiting)} still arriving" if waiting else ""
         shown.name(f"announced {told} exams{late}" if told or late else NOTHING_NEW)
     return told
+
+
+def _remember(store: Store, source: str, exams: int, announced: int, arriving: int) -> None:
+    """Record the look; now and then tell the server, whose automation misses it."""
+    if record_look(store, source, exams, announced, arriving):
+        emit_event(LOOKED, resource(source))
 
 
 def _events(changes: Changes) -> Iterator[tuple[str, ExamCodes, str]]:

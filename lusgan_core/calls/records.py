@@ -199,7 +199,8 @@ def read_kept(
     except (MissingArtifactError, ValueError) as error:
         first: Exception = error
     try:
-        record = _parsed(store.get(f"{key}{COPY}"), kind, fits)
+        copy = store.get(f"{key}{COPY}")
+        record = _parsed(copy, kind, fits)
     except (MissingArtifactError, ValueError) as error:
         broken = next((e for e in (first, error) if isinstance(e, ValueError)), None)
         if broken is None:
@@ -208,8 +209,28 @@ def read_kept(
         raise damage(store, key, f"a {kind.__name__}", _first(broken), then) from None
     with contextlib.suppress(StoreError):  # who may only read gets the record, too
         set_aside(store, key)
-        store.put(key, record.sealed())
+        store.put(key, copy)
     return record
+
+
+def peek(
+    store: Store, key: str, kind: type[S], fits: Callable[[S], bool] = lambda _: True
+) -> S | None:
+    """Read a record, or its second copy, and leave everything as it is.
+
+    Args:
+        store: Store with the record.
+        key: Its key.
+        kind: What it must be.
+        fits: Whether a record is the one of this key, and not another's.
+
+    Returns:
+        The record; None where no copy of it is whole.
+    """
+    for copy in (key, f"{key}{COPY}"):
+        with contextlib.suppress(MissingArtifactError, ValueError):
+            return _parsed(store.get(copy), kind, fits)
+    return None
 
 
 def delete_kept(store: Store, key: str) -> None:

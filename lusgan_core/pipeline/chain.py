@@ -77,6 +77,10 @@ class Outcome:
         """
         self.failures[score], self.errors[score] = str(error), error
 
+    def too_few(self, score: int) -> bool:
+        """Whether a score has no model because it has too few frames."""
+        return isinstance(self.errors.get(score), TooFewFramesError)
+
     def check(self) -> None:
         """Raise ScoresFailedError if a score has no model."""
         if self.failures:

@@ -20,6 +20,8 @@ REJECTED = "lusgan.exam.rejected"
 """A run could not use clips of a new exam. `exam`, the number of `clips`, and their `reasons`."""
 HELD_BACK = "lusgan.model.held-back"
 """A gate holds a score's new model back. `score`, and the `reason` that the gate gives."""
+LOOKED = "lusgan.exams.looked"
+"""The exam source is looked at: once an hour, whatever is found."""
 
 
 def resource(source: str) -> dict[str, str]:

@@ -18,16 +18,29 @@ from dataclasses import dataclass, field
 from lusgan_core.calls.call import SUMS, listed_digests
 from lusgan_core.calls.ledger import ExamLedger
 from lusgan_core.calls.provenance import Manifest, Sealed, digest_file, digest_json
-from lusgan_core.calls.records import digits, put_kept, read_kept, set_aside
-from lusgan_core.domain import Record
+from lusgan_core.calls.records import digits, peek, put_kept, read_kept, set_aside
+from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import DamagedError, MissingArtifactError, TrainingError
 from lusgan_core.exporting.record import StoredExport
 from lusgan_core.pipeline.arrivals import Announcements
 from lusgan_core.pipeline.heal import heal_current, leave_lost
 from lusgan_core.pipeline.index import MANIFEST
+from lusgan_core.pipeline.last_look import LastLook
 from lusgan_core.pipeline.withdrawal import Withdrawal
 from lusgan_core.progress import track
-from lusgan_core.promotion.history import CurrentModel, HistoryEntry
+from lusgan_core.promotion.current import publish
+from lusgan_core.promotion.history import (
+    CurrentModel,
+    Head,
+    HistoryEntry,
+    Review,
+    append,
+    as_they_are,
+    broken,
+    current_key,
+    head_key,
+    write_head,
+)
 from lusgan_core.promotion.withdrawal_marks import Mark
 from lusgan_core.store import Store
 from lusgan_core.store.base import ASIDE, COPY, StoredObject, shown
@@ -42,8 +55,10 @@ NIGHT_S = 86_400
 RECORDS: tuple[tuple[re.Pattern[str], type[Sealed], bool], ...] = (
     (re.compile(r"^current/score-\d+\.json$"), CurrentModel, False),
     (re.compile(r"^current/history/.*\.json$"), HistoryEntry, True),
+    (re.compile(r"^current/heads/.*\.json$"), Head, False),
     (re.compile(r"^exams/known-\w+\.json$"), ExamLedger, True),
     (re.compile(r"^exams/announced-\w+\.json$"), Announcements, False),
+    (re.compile(r"^exams/looked-\w+\.json$"), LastLook, False),
     (re.compile(r"^withdrawals/\w+\.json$"), Withdrawal, True),
     (re.compile(r"^models/.*/withdrawn\.json$"), Mark, True),
     (re.compile(r"^exports/[^/]+/record\.json$"), StoredExport, True),
@@ -102,15 +117,17 @@ def verify(store: Store, *, repair: bool = False, share: float = 1.0, part: int 
     Raises:
         StoreError: The store cannot be read, or with ``repair`` written.
     """
-    look = _Look(store, repair, max(1, round(1 / share)), part)
+    checked = _Look(store, repair, max(1, round(1 / share)), part)
     items = [item for item in store.list() if not item.key.startswith(UNCHECKED)]
     with track("verifying", sum(item.size for item in items), "B") as task:
         for item in items:
-            look.at(item)
+            checked.at(item)
             task.advance(item.size)
+    for score in (*SCORES, None):
+        checked.history(score)
     if repair:
         heal_current(store)
-    return Verified(objects=look.objects, size=look.size, damages=tuple(look.damages))
+    return Verified(objects=checked.objects, size=checked.size, damages=tuple(checked.damages))
 
 
 @dataclass
@@ -240,6 +257,45 @@ class _Look:
                 return digest_file(path)
         except MissingArtifactError:
             return ""
+
+    def history(self, score: int | None) -> None:
+        """Check that no entry of a history was changed or removed; with ``repair`` note those.
+
+        Histories are short, and each part of a store's looks includes them.
+        """
+        lost = [one for one in broken(self.store, score) if not one.noted]
+        entries, head = as_they_are(self.store, score)
+        last = entries[max(entries)] if entries else None
+        if lost and self.repair:
+            numbers = tuple(one.number for one in lost)
+            why = Review(why=f"entries {', '.join(map(str, numbers))} are not what was written")
+            append(self.store, score, "noted", "damage", review=why, lost=numbers)
+        for one in lost:
+            then = "noted in the history" if self.repair else "`lusgan history` shows it"
+            expected = digits(one.expected) if one.expected else "an entry"
+            found = digits(one.found) if one.found else "nothing"
+            self._found(one.key, expected, found, then)
+        if last and head is None and last.before is not None and last.number > 1:
+            if self.repair:
+                write_head(self.store, score)
+            then = "made from the last entry" if self.repair else "`--repair` makes it"
+            self._found(head_key(score), "a Head", "nothing", then)
+        untouched = last and last.number not in {one.number for one in lost}
+        if last and untouched and score is not None and not (head and head.number > last.number):
+            self._current(score, last)
+
+    def _current(self, score: int, last: HistoryEntry) -> None:
+        """Check that the current model is the one that the history names."""
+        current = peek(self.store, current_key(score), CurrentModel)
+        entries, _ = as_they_are(self.store, score)
+        if current == last.model or last.number != max(entries):  # or it is changed just now
+            return
+        if self.repair:
+            publish(self.store, score)
+        then = "it was made" if self.repair else "`--repair` makes it"
+        names = [model.model if model else "none" for model in (last.model, current)]
+        expected = f"{names[0]}, the last in the history"
+        self._found(current_key(score), expected, names[1], f"{then} from the history")
 
     def _turn(self, key: str) -> bool:
         return self.parts == 1 or int(digest_json(key)[:8], 16) % self.parts == self.part

@@ -32,6 +32,7 @@ from lusgan_core.pipeline import index, studies
 from lusgan_core.pipeline.encoders import erase, that_saw
 from lusgan_core.pipeline.heal import heal_current
 from lusgan_core.promotion.current import current_model, empty
+from lusgan_core.promotion.history import Action, Review, append, read_history
 from lusgan_core.promotion.withdrawal_marks import mark, mark_of, unmark
 from lusgan_core.reporting.stage import ReportRecord
 from lusgan_core.store import Store
@@ -174,6 +175,10 @@ def withdraw(store: Store, exam: LedgerEntry) -> Withdrawal:
     put_kept(store, _key(record.exam), record)
     for folder in found.models:
         mark(store, folder, record.exam, record.at)
+    scored = (
+        f"; models of scores {', '.join(map(str, record.scores))} saw it" if record.scores else ""
+    )
+    _log(store, "withdrawn", record.exam, f"it left the exam source{scored}")
     for score in emptied:
         empty(store, score, "withdrawal", f"it saw exam {record.exam}, which was withdrawn")
     _reopen(store, scores)
@@ -283,7 +288,15 @@ def _take_back(store: Store, found: Discovery) -> None:
             for folder in record.models:
                 unmark(store, folder, record.exam)
             _reopen(store, record.scores)
+            _log(store, "returned", record.exam, "it is in the exam source again")
             delete_kept(store, _key(record.exam))
+
+
+def _log(store: Store, action: Action, exam: str, why: str) -> None:
+    """Enter a withdrawal, or its end, in the history, unless an attempt before this one has."""
+    of_it = [entry.action for entry in read_history(store, None) if entry.about == exam]
+    if of_it[-1:] != [action]:
+        append(store, None, action, "withdrawal", review=Review(why=why), about=exam)
 
 
 def _key(exam: str) -> str:

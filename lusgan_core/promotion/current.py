@@ -12,11 +12,14 @@ from contextlib import suppress
 from lusgan_core.calls.records import read_record
 from lusgan_core.errors import ConfigError, DamagedError, MissingArtifactError, StoreError
 from lusgan_core.promotion.history import (
+    UNREVIEWED,
     Action,
     By,
     CurrentModel,
     HistoryEntry,
+    Review,
     append,
+    current_key,
     last_entry,
     lineage,
     read_history,
@@ -25,11 +28,6 @@ from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.store import Store
 
 LOG = logging.getLogger(__name__)
-
-
-def current_key(score: int) -> str:
-    """Key of the object that names the current model of a score."""
-    return f"current/score-{score}.json"
 
 
 def current_model(store: Store, score: int) -> CurrentModel | None:
@@ -54,12 +52,12 @@ def current_model(store: Store, score: int) -> CurrentModel | None:
     entry = last_entry(store, score)
     if entry and entry.model:
         with suppress(StoreError):  # who may only read gets it, too
-            _publish(store, score)
+            publish(store, score)
         return entry.model
     return None
 
 
-def promote(store: Store, model: CurrentModel) -> HistoryEntry:
+def promote(store: Store, model: CurrentModel, review: Review = UNREVIEWED) -> HistoryEntry:
     """Make a model the current one of its score.
 
     If it is current already, by the same evaluation, the history stays as it is.
@@ -67,6 +65,7 @@ def promote(store: Store, model: CurrentModel) -> HistoryEntry:
     Args:
         store: Store with the model.
         model: The model, its evaluation and who promotes it.
+        review: Who answers for it, why, and which report was looked at.
 
     Returns:
         The entry in the score's history, new or the last one.
@@ -77,12 +76,12 @@ def promote(store: Store, model: CurrentModel) -> HistoryEntry:
     refuse_marked(store, model.folder)
     last = last_entry(store, model.score)
     if last and last.model and _same(last.model, model):
-        _publish(store, model.score)  # the run that wrote the entry may have ended just then
+        publish(store, model.score)  # the run that wrote the entry may have ended just then
         return last
-    return _change(store, model.score, "promoted", model.by, model)
+    return _change(store, model.score, "promoted", model.by, model, review)
 
 
-def roll_back(store: Store, score: int) -> HistoryEntry:
+def roll_back(store: Store, score: int, review: Review = UNREVIEWED) -> HistoryEntry:
     """Make the model current that was so before; if none is current, the one that was so last.
 
     The model that is left is not promoted again except by hand. Models that are gone or marked are
@@ -91,6 +90,7 @@ def roll_back(store: Store, score: int) -> HistoryEntry:
     Args:
         store: Store with the models.
         score: Severity score, 0 to 3.
+        review: Who answers for it, why, and which report was looked at.
 
     Returns:
         The new entry in the score's history.
@@ -103,7 +103,7 @@ def roll_back(store: Store, score: int) -> HistoryEntry:
         stack = [model for model in stack if model.model != now.model]
     for model in reversed(stack):
         if store.exists(model.trained) and mark_of(store, model.folder) is None:
-            return _change(store, score, "rolled back", "hand", model)
+            return _change(store, score, "rolled back", "hand", model, review)
     raise ConfigError(
         f"score {score} has no earlier model to go back to: `lusgan models` lists what there is, "
         "`lusgan promote` makes any of them current"
@@ -128,8 +128,8 @@ def give_up(store: Store, score: int, folder: str, reason: str) -> HistoryEntry 
     for model in reversed(lineage(read_history(store, score))):
         usable = store.exists(model.trained) and mark_of(store, model.folder) is None
         if model.folder != folder and usable:
-            return _change(store, score, "rolled back", "damage", model, reason)
-    return _change(store, score, "emptied", "damage", None, reason)
+            return _change(store, score, "rolled back", "damage", model, Review(why=reason))
+    return _change(store, score, "emptied", "damage", None, Review(why=reason))
 
 
 def empty(store: Store, score: int, by: By, reason: str) -> HistoryEntry:
@@ -144,7 +144,7 @@ def empty(store: Store, score: int, by: By, reason: str) -> HistoryEntry:
     Returns:
         The new entry in the score's history.
     """
-    return _change(store, score, "emptied", by, None, reason)
+    return _change(store, score, "emptied", by, None, Review(why=reason))
 
 
 def refuse_marked(store: Store, folder: str) -> None:
@@ -170,15 +170,20 @@ def _change(
     action: Action,
     by: By,
     model: CurrentModel | None,
-    reason: str = "",
+    review: Review,
 ) -> HistoryEntry:
-    entry = append(store, score, action, by, model, reason)
-    _publish(store, score)
+    entry = append(store, score, action, by, model, review)
+    publish(store, score)
     return entry
 
 
-def _publish(store: Store, score: int) -> None:
-    """Bring ``current`` in line with the history's last entry, though others write meanwhile."""
+def publish(store: Store, score: int) -> None:
+    """Bring ``current`` in line with the history's last entry, though others write meanwhile.
+
+    Args:
+        store: Store with the models.
+        score: Severity score, 0 to 3.
+    """
     entry = last_entry(store, score)
     while entry:
         if entry.model:

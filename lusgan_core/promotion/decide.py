@@ -88,8 +88,9 @@ def _held_back(
         return "no gate gave an answer: `lusgan plugins` lists those that are installed"
     if mark_of(context.store, model.folder) is not None:
         return "it saw an exam that was withdrawn since"
-    if model.name in barred(read_history(context.store, model.score)):
-        return "it was rolled back by hand; `lusgan promote` makes it current again"
+    done = barred(read_history(context.store, model.score)).get(model.name)
+    if done:
+        return f"it was {done} by hand; `lusgan promote` makes it current again"
     if not options.automatic:
         return "it passed its gates and waits for `lusgan promote` (promotion.automatic is off)"
     return ""

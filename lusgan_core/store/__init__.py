@@ -14,6 +14,7 @@ __all__ = [
     "StoredObject",
     "absolute_address",
     "check_writable",
+    "existing_store",
     "open_store",
 ]
 
@@ -32,6 +33,34 @@ def open_store(uri: str | Path) -> Store:
         kind = text.partition("://")[0]
         raise ConfigError(f"stores of the kind {kind}:// are unknown: give a folder or s3://...")
     return LocalStore(Path(text.removeprefix("file://")))
+
+
+def existing_store(uri: str | Path) -> Store:
+    """Open a store that is there: a folder, or a place in S3 with something in it.
+
+    Args:
+        uri: Address of the store, as for ``open_store``, which would make a folder.
+
+    Returns:
+        The store.
+
+    Raises:
+        ConfigError: There is no such folder, or nothing below the prefix; nothing was made.
+        StoreError: The place cannot be used.
+    """
+    text = str(uri)
+    if "://" not in text or text.startswith("file://"):
+        folder = Path(text.removeprefix("file://"))
+        if not folder.is_dir():
+            raise ConfigError(f"there is no store in {folder.absolute()}: {_WHICH}")
+        return open_store(text)
+    store = open_store(text)
+    if store.uri.removeprefix("s3://").count("/") and next(store.list(), None) is None:
+        raise ConfigError(f"there is nothing in {text}: {_WHICH}")
+    return store
+
+
+_WHICH = "name with --store the one that `lusgan run` or `lusgan up` was given"
 
 
 def absolute_address(address: str) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from lusgan_core.calls.ledger import ExamLedger, record_tried
+from lusgan_core.calls.provenance import digest_bytes
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.promotion.current import current_model
+from lusgan_core.promotion.history import account
 from tiny_runs import CODES, SETTINGS, Pipeline, tiny_config, write_exams
 
 OPEN = ("promotion.min_diversity=0", "promotion.keep_diversity=0")
@@ -60,7 +62,57 @@ def test_models_are_listed_with_their_state(lusgan, folder: Path) -> None:
         assert model["model"] in shown.out
         assert f"{model['frames']} frames of 2 patients" in shown.out
     assert not any(code in shown.out + json.dumps(models) for code in CODES)
+    (folder / "empty").mkdir()
     assert lusgan("models", "--store", folder / "empty").out == "no models\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("models",), ("promote", 2, "x"), ("reject", 2, "x"), ("rollback", 2), ("history",),
+        ("verify",), ("prune",), ("compare",), ("encoder",), ("generate", "--score", 2),
+        ("balance", "--plan"), ("export",),
+    ],
+)  # fmt: skip
+def test_a_store_that_is_not_there_is_told(
+    lusgan, tmp_path: Path, command: tuple[object, ...]
+) -> None:
+    """A mistyped store is bad usage in each command that reads one, and no folder is made of it."""
+    said = lusgan(*command, "--store", tmp_path / "typo")
+    assert said.code == 2
+    assert f"there is no store in {tmp_path / 'typo'}" in said.last
+    assert not (tmp_path / "typo").exists()
+
+
+def test_decisions_are_answered_for(lusgan, folder: Path) -> None:
+    """Reviewer, reason and the newest report that shows the model are in the history, also where
+    none is given; a rejected model waits no more; an entry changed later is named, with exit 1."""
+    second, at = now(folder), ("--store", folder / "store")
+    back = lusgan("rollback", 2, *at, "--why", "grey bands", "--reviewer", "Dr. Lee", "--json")
+    entry = json.loads(back.out)
+    assert (entry["who"], entry["reason"]) == ("Dr. Lee", "grey bands")
+    page = entry["report"]
+    assert page["digest"] == digest_bytes(pipeline(folder).store.get(page["key"]))
+    assert "is rejected" in lusgan("reject", 2, second, *at).out
+    assert {m["model"]: m["state"] for m in listed(lusgan, folder)}[second] == "rejected"
+    assert "is current: `lusgan rollback 2`" in lusgan("reject", 2, now(folder), *at).last
+    shown = lusgan("history", 2, *at)
+    assert shown.code == 0
+    first, _, third, last = shown.out.splitlines()
+    assert "by its gates" in first
+    assert "grey bands" in third
+    assert f"report {page['key'].split('/')[1]}" in third
+    assert f"rejected {second}; by {account().split('@')[0]}" in last
+    assert "none given" in last
+    assert not any(code in shown.out for code in CODES)
+    store = pipeline(folder).store
+    for item in list(store.list("current/history/score-2/00003")):
+        text = store.get(item.key).replace(b"grey bands", b"well done!")
+        store.put(item.key, re.sub(rb',\s*"sha256": "[0-9a-f]+"', b"", text))
+    shown = lusgan("history", *at)
+    assert shown.code == 1
+    assert "the first one of score 2, number 3" in shown.last
+    assert "changed since it was written" in shown.out.splitlines()[2]
 
 
 def test_rollback_and_promote_by_hand(lusgan, folder: Path) -> None:

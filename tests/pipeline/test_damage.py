@@ -24,7 +24,7 @@ from lusgan_core.pipeline.index import manifests
 from lusgan_core.pipeline.verify import tonight, verify
 from lusgan_core.pipeline.withdrawal import settle
 from lusgan_core.promotion.current import current_model
-from lusgan_core.promotion.history import read_history
+from lusgan_core.promotion.history import CHANGES, read_history
 from lusgan_core.store import LocalStore
 from tiny_runs import CODES, Pipeline, tiny_config, write_exams
 
@@ -85,7 +85,8 @@ def what_counts(folder: Path, outcome: Outcome) -> dict[str, object]:
                     found[f"{place} {name}"] = ref.digest
         current = current_model(store, score)
         found[f"{score} current"] = current.model if current else None
-        found[f"{score} history"] = [e.model.model for e in read_history(store, score) if e.model]
+        changes = [e for e in read_history(store, score) if e.action in CHANGES]
+        found[f"{score} history"] = [e.model.model for e in changes if e.model]
     ledger = ExamLedger.load(store, Pipeline(folder / "exams", folder / "store").source.uri)
     found["ledger"] = sorted(entry.codes for entry in ledger.exams)
     return found

@@ -9,7 +9,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-from lusgan_core.pipeline.events import HELD_BACK, REJECTED
+from lusgan_core.pipeline.events import HELD_BACK, LOOKED, REJECTED
+from lusgan_core.pipeline.last_look import SILENT_H
 from lusgan_ops.email_block import Email
 from lusgan_ops.up.home import UpError, UpSettings
 
@@ -71,7 +72,16 @@ def notifications(block: str, block_id: Any) -> list[AutomationCore]:
     }
     if block.startswith("email/"):
         del news["an exam is rejected"]
-    return [
+    looks = EventTrigger(
+        expect={LOOKED}, posture=Posture.Proactive, threshold=1, within=timedelta(hours=SILENT_H)
+    )
+    silent = SendNotification(
+        block_document_id=block_id,
+        subject=f"lusgan: no look for new exams for {SILENT_H:g} hours",
+        body="The deployment `watch` looks no more: `lusgan status` and `lusgan doctor` say why.",
+    )
+    name = f"{PREFIX}nobody looks for new exams, to {block}"
+    return [AutomationCore(name=name, trigger=looks, actions=[silent])] + [
         AutomationCore(
             name=f"{PREFIX}{what}, to {block}",
             trigger=EventTrigger(
