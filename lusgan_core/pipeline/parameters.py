@@ -95,8 +95,10 @@ class _Readers:
 
 
 if TYPE_CHECKING:
+    Score = int
     OptionalScore = int | None
 else:
+    Score = Literal[SCORES]
     OptionalScore = Annotated[Literal[SCORES] | None, _Optional()]
 Preset = Annotated[str, _Presets()]
 Formats = Annotated[tuple[str, ...], _Formats()]

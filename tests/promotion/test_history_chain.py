@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -178,9 +179,9 @@ def test_writers_at_once_lose_no_entry(store: LocalStore) -> None:
     chosen = [model(store, name) for name in "wxyz"]
     work = [threading.Thread(target=promote, args=(store, one)) for one in chosen]
     work += [
-        threading.Thread(target=append, args=(store, 2, "rejected", "hand"), kwargs={"about": str(n)})
+        threading.Thread(target=partial(append, store, 2, "rejected", "hand", about=str(n)))
         for n in range(12)
-    ]  # fmt: skip
+    ]
     for thread in work:
         thread.start()
     for thread in work:
