@@ -177,10 +177,11 @@ def test_writers_at_once_lose_no_entry(store: LocalStore) -> None:
     """Twelve rejections and four promotions at once: all are there, in one chain."""
     chosen = [model(store, name) for name in "wxyz"]
     work = [threading.Thread(target=promote, args=(store, one)) for one in chosen]
-    work += [
-        threading.Thread(target=append, args=(store, 2, "rejected", "hand"), kwargs={"about": str(n)})
-        for n in range(12)
-    ]  # fmt: skip
+    for n in range(12):
+        said = {"about": str(n)}
+        work.append(
+            threading.Thread(target=append, args=(store, 2, "rejected", "hand"), kwargs=said)
+        )
     for thread in work:
         thread.start()
     for thread in work:
