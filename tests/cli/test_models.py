@@ -71,7 +71,7 @@ def test_models_are_listed_with_their_state(lusgan, folder: Path) -> None:
     [
         ("models",), ("promote", 2, "x"), ("reject", 2, "x"), ("rollback", 2), ("history",),
         ("verify",), ("prune",), ("compare",), ("encoder",), ("generate", "--score", 2),
-        ("balance", "--plan"), ("export",),
+        ("balance", "--plan"), ("export", "--out", "unused"),
     ],
 )  # fmt: skip
 def test_a_store_that_is_not_there_is_told(

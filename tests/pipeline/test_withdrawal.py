@@ -117,6 +117,9 @@ def test_models_that_saw_it_are_marked_and_nobody_is_current(hospital: Hospital)
         assert hospital.store.exists(f"{folder}/generator.safetensors")  # until it is pruned
         with pytest.raises(ConfigError, match="no earlier model"):
             roll_back(hospital.store, score)
+    (entry,) = read_history(hospital.store, None)
+    assert (entry.action, entry.about, entry.before) == ("withdrawn", record.exam, "")
+    assert entry.reason == "it left the exam source; models of scores 0, 2 saw it"
 
 
 def test_its_shards_records_and_datasets_are_gone(hospital: Hospital) -> None:
