@@ -4,6 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# installed without what only developers need
+RUNS := $(VENV)/.runs
+# PyTorch's build for machines without a GPU, where your package index has it: torch==2.14.1+cpu
+TORCH =
+PIP = $(BIN)/python -m pip --disable-pip-version-check
 
 # One thread for each of two test processes beats two threads in one, and results repeat.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
@@ -13,7 +18,7 @@ NAME =
 N =
 SEED = 0
 
-.PHONY: help install demo test test313 golden live campaign containers docs lint bench lock sbom clean
+.PHONY: help install demo shell wheel test test313 golden live campaign containers docs lint bench lock sbom clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,11 +27,26 @@ install: $(STAMP)  ## Make the environment (.venv) with tested versions
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(if $(TORCH),$(PIP) install $(TORCH))
+	$(PIP) install --quiet --progress-bar on --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(RUNS)
+
+$(RUNS): pyproject.toml constraints.txt
+	@echo "Installing lusgan into $(VENV). With PyTorch for NVIDIA GPUs, as pip takes it on Linux, that"
+	@echo "downloads 3.2 GB and takes 7 GB of disk; docs/how-to/install.md has a smaller way."
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH),$(PIP) install $(TORCH))
+	$(PIP) install --progress-bar on --constraint constraints.txt --editable .
 	touch $@
 
-demo: install  ## Phantom exams through the whole pipeline on the CPU; prints the report's path
+demo: $(RUNS)  ## Phantom exams through the whole pipeline on the CPU; prints the report's path
 	$(BIN)/lusgan demo
+
+shell: $(RUNS)  ## A shell in which `lusgan` is found
+	@PATH="$(abspath $(BIN)):$$PATH" "$${SHELL:-/bin/sh}"
+
+wheel: install  ## The wheel that a release would be: dist/lusgan-VERSION-py3-none-any.whl
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 test: install  ## Run the tests
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile

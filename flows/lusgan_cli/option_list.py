@@ -25,8 +25,6 @@ def options(
 
     Those of plugins are among them; where a plugin is not chosen, its options have no value.
     """
-    from rich.padding import Padding
-
     from lusgan_core.option_list import listed
     from lusgan_core.registry import installed
 
@@ -36,8 +34,8 @@ def options(
         return
     for row in rows:
         value = f" = {row.value}" if row.value else ""
-        out.print(f"[bold]{visible(row.name)}[/]{visible(value)}  [dim]{visible(row.allowed)}[/]")
-        out.print(Padding(visible(row.description), (0, 0, 0, 4)))
+        title = f"[bold]{visible(row.name)}[/]{visible(value)}  [dim]{visible(row.allowed)}[/]"
+        out.print(title, f"    {visible(row.description)}", sep="\n", soft_wrap=True)
     err.print(
         visible(
             "`--set NAME=VALUE` of run, train and others changes one; the section may be left "

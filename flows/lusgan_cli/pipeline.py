@@ -10,6 +10,9 @@ from lusgan_cli.console import err, out, print_json, progress_shown, visible
 from lusgan_core.errors import TrainingStopped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lusgan_core.calls.provenance import Manifest
     from lusgan_core.calls.runtime import Runtime
     from lusgan_core.config import RunConfig
     from lusgan_core.pipeline.chain import Outcome
@@ -168,29 +171,49 @@ def show(outcome: Outcome, store: str, as_json: bool = False) -> None:
             }
         )
         return
+    held = held_back(existing_store(store), outcome)
     out.print(f"{outcome.exams} exams, {outcome.clips} clips", end="")
     rejected = len(outcome.rejected)
     out.print(f", {rejected} rejected (see the report)" if rejected else "")
     for score, manifests in done(outcome).items():
-        model = manifests["train"]
-        out.print(
-            f"score {score}: {model.counts['frames']:,} frames of {model.counts['patients']} "
-            f"patients, {model.counts['iterations']:,} iterations"
-        )
-        for warning in model.data["warnings"]:
-            out.print(f"  [yellow]{visible(warning)}[/]")
-        if "promote" in manifests and not manifests["promote"].data["promoted"]:
-            reason = manifests["promote"].data["held_back"]
-            out.print(f"  [yellow]held back: {visible(reason)}[/]")
+        out.print(visible(in_words(score, manifests, held.get(score))), soft_wrap=True)
     for what in outcome.healed:
         out.print(f"[yellow]made again:[/] {visible(what)}")
     for score, reason in outcome.failures.items():
         out.print(f"score {score}: [red]no model:[/] {visible(reason)}")
     if report:
-        out.print(f"report: {visible(report)}")
-    said = in_a_line(outcome, held_back(existing_store(store), outcome))
+        out.print(f"report: {visible(report)}", soft_wrap=True)
+        out.print("its first screen says what is claimed of each score: open it in a browser")
+    said = in_a_line(outcome, held)
     if said:
         out.print(f"[bold yellow]{visible(said)}[/]", soft_wrap=True)
+
+
+def in_words(score: int, manifests: Mapping[str, Manifest], held: str | None = None) -> str:
+    """Say in a line what became of a score, for who reads frames rather than numbers.
+
+    Args:
+        score: The score.
+        manifests: Its manifests by stage, from the training on.
+        held: The gates that hold it back; None if none does.
+
+    Returns:
+        How much it was trained on, what its evaluation claims, and whether gates hold it back.
+    """
+    from lusgan_core.calls.call import data_of
+    from lusgan_core.evaluation.claims import claims
+    from lusgan_core.evaluation.stage import EvaluationRecord
+
+    model = manifests["train"]
+    parts = [f"{model.counts['frames']:,} frames of {model.counts['patients']} patients"]
+    if "evaluate" in manifests:
+        found = claims(data_of(manifests["evaluate"], EvaluationRecord))
+        parts += [f"{claim.question.lower()} {claim.answer.lower()}" for claim in found]
+    else:
+        parts += model.data["warnings"]
+    if "promote" in manifests:
+        parts.append(f"held back ({held})" if held is not None else "promoted")
+    return f"score {score}: {'; '.join(parts)}"
 
 
 def done(outcome: Outcome) -> dict[int, dict[str, Any]]:
