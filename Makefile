@@ -49,13 +49,14 @@ wheel: install  ## The wheel that a release would be: dist/lusgan-VERSION-py3-no
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 test: install  ## Run the tests
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile $(SOME)
 
 golden: install  ## Write the tables of results anew, after a version was raised
 	$(BIN)/python tests/golden/renew.py
 
-test313:  ## Run the tests under Python 3.13 as well, in an environment of their own (.venv313)
-	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)"
+test313:  ## Run the tests under Python 3.13 as well, but for the longest, in an environment of their own (.venv313)
+	$(MAKE) --no-print-directory test VENV=.venv313 PYTHON="$$(tests/find_python 3.13)" \
+	  SOME="-m 'not live and not containers and not once'"
 
 live: install  ## Tests with a real S3 server, Prefect server and worker on this machine (20 minutes)
 	$(TEST_ENV) $(BIN)/python -m pytest -m live -n 2 --dist loadfile tests/live tests/attacks

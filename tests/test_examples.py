@@ -22,6 +22,8 @@ from documents import KINDS, ROOT, SHELL, Block, blocks, check_line
 from lusgan_cli import demo, main
 from tiny_runs import PHANTOM, SETTINGS
 
+pytestmark = pytest.mark.once
+
 ELSEWHERE = ("docs/plugins.md", "docs/using-frames.md")
 """Pages whose examples have tests of their own."""
 PAGES = ("README.md", *(

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from documents import ROOT
+
+pytestmark = pytest.mark.once
 
 NOTEBOOK = ROOT / "docs/notebook.ipynb"
 

@@ -17,6 +17,8 @@ from lusgan_core.store.source import open_source
 from lusgan_core.usefulness.stage import StudyRecord
 from study_phantoms import COMMON, RARE, write_study
 
+pytestmark = pytest.mark.once
+
 SETTINGS = (
     "preprocessing.image_size=32",
     'training.backbone_options={"width": 8, "dropout": 0.0, "discriminator_norm": "none"}',
