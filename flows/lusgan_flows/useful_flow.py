@@ -49,12 +49,12 @@ def useful(
     Returns:
         The study.
     """
+    check_endpoints(exams, store)
     registry = installed()
     config = completed(config, registry, preset)
     pick_device(config.runtime.device)
     sizes = config.preprocessing
     check_sizes(config.training, sizes.image_size, sizes.channels, registry)
-    check_endpoints(exams, store)
     kept = open_store(store)
     check_writable(kept)
     with board() as shown:
