@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lusgan_core.errors import ConfigError
-from lusgan_core.layered_options import OPEN, Whole
+from lusgan_core.layered_options import OPEN, Whole, merge
 from lusgan_core.registry import Registry
 
 FIRST = "training"
@@ -174,6 +174,8 @@ def _respelt(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [_respelt(one, known) for one in value]
     if isinstance(value, Mapping):
-        own = {_respelt(name, known): given for name, given in value.items()}
+        own: dict[str, Any] = {}
+        for name, given in value.items():  # one plugin may be spelt in two ways
+            merge(own, {_respelt(name, known): given}, lays_over=False)
         return Whole(own) if isinstance(value, Whole) else own
     return value

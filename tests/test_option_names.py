@@ -47,6 +47,12 @@ def test_both_ways_of_writing_an_option_mean_the_same(short: str, full: str) -> 
     assert chosen(full) != chosen()
 
 
+def test_a_plugin_that_is_spelt_in_two_ways_is_one() -> None:
+    """What either spelling sets is kept."""
+    both = chosen("penalties.r1.weight=3", "penalties.R1.every=4")
+    assert both == chosen("penalties.r1.weight=3", "penalties.r1.every=4")
+
+
 def test_a_name_of_several_sections_is_not_guessed() -> None:
     """The training's comes first; where it has none, the error lists them all."""
     with pytest.raises(ConfigError, match=r"encoder\.frames and training\.monitor\.frames"):

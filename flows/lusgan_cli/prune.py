@@ -36,8 +36,8 @@ def prune(
 ) -> None:
     """List what a store could do without: old models, and shards that nothing needs.
 
-    A model stays if it is current, was so before, or is the newest of its score and options.
-    Nothing is deleted without `--yes`.
+    A model stays if it is current, was so before, is the newest of its score and options, or
+    belongs to the newest study of usefulness. Nothing is deleted without `--yes`.
     """
     from lusgan_core.pipeline.pruning import carry_out, plan_old, plan_withdrawn
     from lusgan_core.store import existing_store

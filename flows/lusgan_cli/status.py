@@ -100,9 +100,11 @@ def lines(found: Status, home: Path) -> Iterator[str]:
         by = f" by {', '.join(one.gates)}" if one.gates else ""
         yield f"held back{by}: score {one.score}: {visible(one.model)}: {visible(one.reason)}"
         yield f"  report {visible(one.report) or 'none yet'}; `lusgan promote` or `lusgan reject`"
-    for row in found.rejected:
+    for row in found.rejected or ():
         yield f"rejected: {row['clips']} clips of {row['exams']} exams: {visible(row['reason'])}"
-    if not found.rejected:
+    if found.rejected is None:
+        yield "rejected: not known, no run on the server has a table of it; see the last report"
+    elif not found.rejected:
         yield "rejected: no clip"
     for score, model in sorted(found.models.items()):
         yield f"score {score}: {visible(model)}"

@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from lusgan_core.calls.call import StageCall, lookup
-from lusgan_core.calls.ledger import ExamLedger, record_tried
+from lusgan_core.calls.ledger import ExamLedger, record_read, record_tried
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.config import RunConfig, completed
 from lusgan_core.domain import ExamCodes, ExamFiles
@@ -119,6 +119,7 @@ def run_flow(
                 outcome = done
             else:
                 shown.name(tried(until, len(found.exams), len(new), withdrawn), "lusgan")
+                record_read(kept, source, found.exams)
                 runner = _FlowRunner(place, shown, kept, (len(new), withdrawn), train_on)
                 outcome = run_chain(runner, found, config, registry, **options)
                 show_outcome(shown, outcome, place.context())

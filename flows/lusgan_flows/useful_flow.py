@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 from prefect.logging import get_run_logger
 
+from lusgan_core.calls.ledger import record_read
 from lusgan_core.config import completed
 from lusgan_core.networks.device import pick_device
 from lusgan_core.pipeline import parameters
@@ -13,6 +14,7 @@ from lusgan_core.pipeline.endpoints import check_endpoints
 from lusgan_core.pipeline.study import Study, peek_study, run_study
 from lusgan_core.registry import installed
 from lusgan_core.store import check_writable, open_store
+from lusgan_core.store.source import open_source
 from lusgan_core.training.sizes import check_sizes
 from lusgan_core.usefulness import stage
 from lusgan_flows.artifacts import show_tables
@@ -49,12 +51,12 @@ def useful(
     Returns:
         The study.
     """
+    check_endpoints(exams, store)
     registry = installed()
     config = completed(config, registry, preset)
     pick_device(config.runtime.device)
     sizes = config.preprocessing
     check_sizes(config.training, sizes.image_size, sizes.channels, registry)
-    check_endpoints(exams, store)
     kept = open_store(store)
     check_writable(kept)
     with board() as shown:
@@ -62,6 +64,7 @@ def useful(
         study = peek_study(kept, found, config, registry)
         if study is None:
             shown.name(f"study of {len(found.exams)} exams", "lusgan")
+            record_read(kept, open_source(exams).uri, found.exams)
             runner = PrefectRunner(Place(store=store, exams=exams, runtime=config.runtime))
             study = run_study(runner, found, config, registry)
         record = study.record

@@ -22,7 +22,7 @@ from lusgan_ops.up.home import UpSettings
 
 TRAINING = "training/training"
 """Flow and deployment that a pipeline sends trainings to."""
-THAT_TRAIN = ("training", "train-score")
+THAT_TRAIN = ("training", "train-score", "useful")
 """Deployments that train, and run in the pool for trainings where there is one."""
 DEPLOYMENTS = (
     "pipeline",

@@ -1,7 +1,9 @@
 """The ledger of exams: which exams of a source were tried, and what differs from them now.
 
-An exam is *in the ledger* when a run has tried it, whatever became of it; it is tried again when
-its content changes, or by hand. A source's ledger is one object in the store,
+An exam is *tried* when a whole run has had it, whatever became of it; it is tried again when its
+content changes, or by hand. It is in the ledger before that, as *read*, from when a run or a study
+begins to make something of it: so what is left of it is found, though the run was killed, or ended
+before the report. A source's ledger is one object in the store,
 ``exams/known-<source8>.json``, where ``source8`` are eight digits of the digest of the source's
 address. It is what a watch compares a source with, and how a run notices that an exam was
 withdrawn: it is in the ledger, and no longer in the source.
@@ -24,19 +26,20 @@ from lusgan_core.domain import ExamCodes, ExamFiles, Record, Rejection
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.store import Store
 
-State = Literal["tried", "failed"]
+State = Literal["read", "tried", "failed"]
 FIRST_READERS = ("mat",)
 
 
 class LedgerEntry(Record):
-    """One exam that a run has tried."""
+    """One exam that a run or a study has read."""
 
     patient: str
     exam: str
     digest: str
     """Digest of its content when it was last tried, as ``ExamFiles.digest``."""
     state: State
-    """``failed``: the last run that tried it ended with an error."""
+    """``read``: no run has tried it yet, so it is new. ``failed``: the last run that tried it ended
+    with an error."""
     first_seen: datetime
     changed: datetime
     """When it got this digest and this state."""
@@ -126,16 +129,16 @@ class ExamLedger(Sealed):
         Returns:
             The differences.
         """
-        known = {entry.codes: entry for entry in self.exams}
+        known, tried = {entry.codes: entry for entry in self.exams}, self.tried_before()
         there = {exam.codes for exam in exams}
         # whose clip is still there, but not its row in a table, nobody has withdrawn
         still_there = {short_digest(one.file) for one in rejected}
         return Changes(
-            new=tuple(exam for exam in exams if exam.codes not in known),
+            new=tuple(exam for exam in exams if exam.codes not in tried),
             changed=tuple(
                 exam
                 for exam in exams
-                if exam.codes in known and known[exam.codes].digest != exam.digest
+                if exam.codes in tried and tried[exam.codes].digest != exam.digest
             ),
             withdrawn=tuple(
                 entry
@@ -146,6 +149,25 @@ class ExamLedger(Sealed):
                 and (readers is None or set(entry.readers or FIRST_READERS) <= set(readers))
             ),
         )
+
+    def tried_before(self) -> dict[ExamCodes, LedgerEntry]:
+        """The exams that a run has tried, by their codes."""
+        return {entry.codes: entry for entry in self.exams if entry.state != "read"}
+
+    def read(self, exams: Iterable[ExamFiles]) -> ExamLedger:
+        """Record that something is made of exams, before it is.
+
+        Args:
+            exams: The exams.
+
+        Returns:
+            The new ledger; entries that there are stay as they are.
+        """
+        now, known = datetime.now(UTC), {entry.codes: entry for entry in self.exams}
+        for exam in exams:
+            known.setdefault(exam.codes, _entry(None, exam, "read", now))
+        entries = tuple(entry for _, entry in sorted(known.items()))
+        return self.model_copy(update={"exams": entries})
 
     def tried(self, exams: Iterable[ExamFiles], failed: Set[ExamCodes] = frozenset()) -> ExamLedger:
         """Record a run over some exams.
@@ -191,6 +213,23 @@ def record_tried(
     """
     ledger = ExamLedger.load(store, source)
     after = ledger.tried(exams, failed)
+    if after != ledger:
+        after.save(store)
+
+
+def record_read(store: Store, source: str, exams: Iterable[ExamFiles]) -> None:
+    """Record in the store that something is made of exams, before it is; see ``ExamLedger.read``.
+
+    Args:
+        store: Where the ledger is kept.
+        source: Address of the exam source.
+        exams: The exams.
+
+    Raises:
+        StoreError: The ledger cannot be read or written.
+    """
+    ledger = ExamLedger.load(store, source)
+    after = ledger.read(exams)
     if after != ledger:
         after.save(store)
 

@@ -10,6 +10,7 @@ from lusgan_core.domain import SCORES, Record
 from lusgan_core.errors import MissingArtifactError
 from lusgan_core.pipeline.chain import Outcome
 from lusgan_core.pipeline.models import (
+    OF_STUDY,
     find_model,
     known_score,
     list_models,
@@ -40,13 +41,15 @@ class Waiting(Record):
 def waiting(store: Store) -> tuple[Waiting, ...]:
     """List the models that wait for a person: of each score the newest, if it was held back.
 
+    Models of studies, which no gate judges, do not count.
+
     Args:
         store: Store with the models.
 
     Returns:
         The models by rising score.
     """
-    models = list_models(store)
+    models = [model for model in list_models(store) if model.state != OF_STUDY]
     newest = (next((m for m in models if m.score == score), None) for score in SCORES)
     held = [model for model in newest if model and model.state == "held back"]
     pages = _pages(store) if held else {}

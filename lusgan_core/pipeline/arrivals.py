@@ -288,7 +288,7 @@ def find_settled(
         # listed after discovery: whatever came in between shows as a change
         changes = last_changes(source, found)
         unsettled = arriving(found, changes, Announcements.load(kept, source.uri), settle_s)
-        known = {exam.codes: exam for exam in ExamLedger.load(kept, source.uri).exams}
+        known = ExamLedger.load(kept, source.uri).tried_before()
         changing = [
             codes
             for codes, exam in unsettled.items()

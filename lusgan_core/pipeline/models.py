@@ -26,6 +26,9 @@ from lusgan_core.promotion.withdrawal_marks import mark_of
 from lusgan_core.store import Store
 from lusgan_core.training.stage import ModelRecord
 
+OF_STUDY = "of a study"
+"""State of a model that was trained in a fold, and that neither gates nor a person judged."""
+
 
 class ListedModel(Record):
     """One finished model, as it is listed."""
@@ -112,7 +115,7 @@ def _listed(
 ) -> ListedModel:
     model, current = data_of(manifest, ModelRecord), current_model(store, manifest.data["score"])
     of_study = manifest.inputs.get("frames") in folds
-    state, reason, held_back = "of a study" if of_study else "not judged", "", ""
+    state, reason, held_back = OF_STUDY if of_study else "not judged", "", ""
     gates: tuple[str, ...] = ()
     decision = _decision(store, model.folder)
     if decision:

@@ -23,7 +23,7 @@ from typing import Literal, TypeVar
 
 from lusgan_core.calls.call import data_of
 from lusgan_core.calls.provenance import Manifest, digest_json
-from lusgan_core.domain import Record
+from lusgan_core.domain import SCORES, Record
 from lusgan_core.encoder.stage import EncoderRecord
 from lusgan_core.pipeline import index
 from lusgan_core.pipeline.studies import study_datasets
@@ -178,7 +178,7 @@ def _kept_models(store: Store, trained: Iterable[Manifest]) -> set[str]:
     by_kind = _newest(trained, lambda m: (m.data["score"], m.data["name"].rpartition("-")[0],
                                           digest_json(m.options)))  # fmt: skip
     kept = {_folder(manifest) for manifest in by_kind}
-    for score in {int(manifest.data["score"]) for manifest in by_kind}:
+    for score in SCORES:  # a model of a study may be current, by hand
         current = current_model(store, score)
         if current:
             kept.add(current.folder)

@@ -18,7 +18,7 @@ from lusgan_core.classification import stage as classify
 from lusgan_core.classification.stage import TITLES, Arm, real_frames, synthetic_frames
 from lusgan_core.config import RunConfig
 from lusgan_core.domain import ExamRecord, Rejection
-from lusgan_core.errors import ConfigError, LusganError
+from lusgan_core.errors import ConfigError, LeaseError, LusganError, WeightsLostError
 from lusgan_core.generation import stage as generate
 from lusgan_core.ingestion.agreement import agreements
 from lusgan_core.ingestion.discover import Discovery
@@ -97,6 +97,8 @@ def run_study(runner: Runner, found: Discovery, config: RunConfig, registry: Reg
     Raises:
         ConfigError: Patients or scores are too few, or the file of folds cannot be used.
         DamagedError: What was made again is damaged once more.
+        LeaseError: Another process trains one of the GANs.
+        WeightsLostError: A GAN is damaged, and has to be trained again, which nobody has asked for.
         StoreError: The store cannot be read or written.
     """
     study, healed = healing(lambda: _once(runner, found, config, registry))
@@ -283,6 +285,8 @@ def _generate(
         new = lookup(call, runner.store) is None
         made = runner.trainings({score: call})[score]
         clock.trained(made, new)
+        if isinstance(made, LeaseError | WeightsLostError):
+            raise made  # the GAN can be had: a verdict without its frames would be another
         if isinstance(made, LusganError):
             plan.notes.append(_without(fold, score, made))
             continue

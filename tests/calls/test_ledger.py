@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusgan_core.calls.ledger import Changes, ExamLedger, ledger_key, record_tried
+from lusgan_core.calls.ledger import Changes, ExamLedger, ledger_key, record_read, record_tried
 from lusgan_core.domain import ExamFiles, Rejection
 from lusgan_core.errors import DamagedError
 from lusgan_core.ingestion.discover import Discovery, discover, hiding
@@ -62,6 +62,25 @@ def test_what_was_tried_is_known_and_kept(tmp_path: Path, found: Discovery) -> N
     before = store.get(ledger_key(SOURCE))
     record_tried(store, SOURCE, found.exams)
     assert store.get(ledger_key(SOURCE)) == before
+
+
+def test_what_was_read_is_new_until_it_is_tried(tmp_path: Path, found: Discovery) -> None:
+    """Of a study, or a run that was killed: a run takes it, and its withdrawal is noticed."""
+    store = LocalStore(tmp_path)
+    record_tried(store, SOURCE, some(found, 0).exams)
+    record_read(store, SOURCE, found.exams)
+    known = ExamLedger.load(store, SOURCE)
+    assert [exam.state for exam in known.exams] == ["tried", "read", "read"]
+    changes = known.compare(found.exams, found.rejected)
+    assert (changes.new, changes.changed) == (found.exams[1:], ())
+    assert [gone.patient for gone in known.compare(some(found, 0, 1).exams, ()).withdrawn] == codes(
+        found.exams[2:]
+    )
+    record_tried(store, SOURCE, found.exams)
+    record_read(store, SOURCE, found.exams)
+    known = ExamLedger.load(store, SOURCE)
+    assert {exam.state for exam in known.exams} == {"tried"}
+    assert not known.compare(*whole(found))
 
 
 def test_new_changed_and_withdrawn_are_told_apart(found: Discovery) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lusgan_core.calls.ledger import ExamLedger
+from lusgan_core.ingestion.discover import discover
+from lusgan_core.pipeline.withdrawal import settle
+from lusgan_core.store import LocalStore
+from lusgan_core.store.source import open_source
 from tiny_runs import SETTINGS, write_exams
 
 TINY = (
@@ -22,7 +28,10 @@ ASKED = ("--preset", "demo", "--scores", "0,2", "--folds", "2", *(
 
 @pytest.mark.usefixtures("prefect_server")
 def test_a_study_is_planned_made_and_shown(lusgan, tmp_path: Path, monkeypatch) -> None:
-    """A plan first; then verdict, values and experts; the second time from the store at once."""
+    """A plan first; then verdict, values and experts; the second time from the store at once.
+
+    A patient who is withdrawn before any run is taken out of what the study left.
+    """
     monkeypatch.chdir(tmp_path)
     write_exams(tmp_path / "exams", patients=4)
     planned = lusgan("useful", "exams", *ASKED, "--plan")
@@ -48,6 +57,12 @@ def test_a_study_is_planned_made_and_shown(lusgan, tmp_path: Path, monkeypatch) 
     assert [arm["arm"] for arm in study["arms"]] == ["real", "oversampled", "synthetic-1"]
     assert "nothing to do" in lusgan("useful", "exams", *ASKED, "--plan").out
     assert "9001" not in made.out + made.err + told.out
+    store = LocalStore(tmp_path / "lusgan-store")
+    ledger = ExamLedger.load(store, open_source("exams").uri)
+    assert {entry.state for entry in ledger.exams} == {"read"}
+    shutil.rmtree(tmp_path / "exams" / "9001")
+    settle(store, ledger.source, discover(open_source("exams")))
+    assert list(store.list("shards/9001/")) == list(store.list("studies/")) == []
 
 
 def test_what_cannot_be_studied_is_told_in_a_line(lusgan, tmp_path: Path) -> None:

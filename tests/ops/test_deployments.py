@@ -130,7 +130,9 @@ def test_trainers_take_the_trainings() -> None:
     assert "train_on" not in alone["pipeline"]["parameters"]
     assert helped["pipeline"]["parameters"]["train_on"] == "training/training"
     pools = {name: deployment["work_pool"]["name"] for name, deployment in helped.items()}
-    assert {name for name, pool in pools.items() if pool == GPU_POOL} == {"training", "train-score"}
+    assert {name for name, pool in pools.items() if pool == GPU_POOL} == {
+        "training", "train-score", "useful"
+    }  # fmt: skip
     assert {d["work_pool"]["name"] for d in alone.values()} == {POOL}
 
 

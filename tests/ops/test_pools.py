@@ -129,7 +129,7 @@ def test_trainings_go_to_the_gpu() -> None:
     """With GPUs, pipelines stay where there is none and send their trainings to where they are."""
     for kind in Kind:
         found = {d["name"]: d for d in prefect_file(S3, kind, True)["deployments"]}
-        for name in ("training", "train-score"):
+        for name in ("training", "train-score", "useful"):
             assert found[name]["work_pool"] == {"name": pool_name(kind, True)}
         assert found["training"]["parameters"] == {"device": "cuda"}
         assert found["train-score"]["parameters"]["config"]["runtime"]["device"] == "cuda"

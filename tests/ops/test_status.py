@@ -141,6 +141,7 @@ def test_a_server_that_is_away_hides_nothing_else(tmp_path: Path) -> None:
     assert found.last_look is not None
     assert found.last_look.exams == 3
     assert len(found.free_gb) == 2
+    assert found.rejected is None
 
 
 def test_the_server_takes_the_automation_that_misses_looks(prefect_server: dict[str, str]) -> None:
@@ -169,6 +170,9 @@ def test_a_state_is_shown_in_words(tmp_path: Path) -> None:
     shown = list(lines(found, tmp_path))
     assert "no worker is online" in shown[0]
     assert "held back: retrain score 2, 2026-11-27 02:00 UTC: all 4 held back" in shown
-    for said in ("running: nothing", "rejected: no clip", "GPU: no GPU"):
+    for said in ("running: nothing", "GPU: no GPU"):
         assert said in shown
+    assert "rejected: not known" in "\n".join(shown)
+    found.rejected = ()
+    assert "rejected: no clip" in list(lines(found, tmp_path))
     assert "last look for new exams: none yet" in shown

@@ -17,11 +17,12 @@ from lusgan_core.calls.ledger import record_tried
 from lusgan_core.calls.provenance import Manifest
 from lusgan_core.classification.stage import TITLES, Judged
 from lusgan_core.config import RunConfig
-from lusgan_core.errors import ConfigError
+from lusgan_core.errors import ConfigError, WeightsLostError
 from lusgan_core.ingestion.discover import discover
 from lusgan_core.phantom.tree import plan_clips
 from lusgan_core.pipeline import index
-from lusgan_core.pipeline.models import list_models
+from lusgan_core.pipeline.approval import waiting
+from lusgan_core.pipeline.models import list_models, promote_by_hand
 from lusgan_core.pipeline.plan import plan_study
 from lusgan_core.pipeline.pruning import carry_out, plan_old
 from lusgan_core.pipeline.studies import newest_study, study_datasets
@@ -275,18 +276,44 @@ def test_models_of_a_study_are_told_from_others(copied: Studies) -> None:
     assert [item for item in plan.items if item.what in ("model", "study", "shards")] == []
 
 
+def test_a_later_study_hides_no_model_that_waits(copied: Studies) -> None:
+    """GANs of folds are newer than the model that was held back, which waits all the same."""
+    copied.run(options(scores=(0,)))
+    (held,) = [model for model in list_models(copied.store) if model.state == "held back"]
+    arms = 'usefulness.arms=["real", "synthetic-only"]'
+    copied.study(options(arms, "training.iterations=3"))
+    assert list_models(copied.store, 0)[0].state == "of a study"
+    assert [one.model for one in waiting(copied.store)] == [held.model]
+
+
+def test_a_study_waits_for_a_gan_that_can_be_had(copied: Studies) -> None:
+    """Weights that are lost need a person: no verdict is given without the frames of that GAN."""
+    (folder, *_) = index.model_folders(copied.store)
+    lost = ("generator.safetensors", "/checkpoints/")
+    index.erase(
+        copied.store, [k for k in index.below(copied.store, folder) if any(x in k for x in lost)]
+    )
+    index.erase(copied.store, index.below(copied.store, "samples/", "studies/"))
+    with pytest.raises(WeightsLostError, match="--repair"):
+        copied.study()
+    assert copied.study(options("runtime.repair=true")).record.notes == ()
+
+
 def test_a_study_of_other_patients_takes_the_place_of_an_older_one(copied: Studies) -> None:
-    """After a new exam the older study goes, with the GANs that were trained for it alone."""
+    """After a new exam the older study goes, with the GANs that were trained for it alone; one
+    that a person made current stays."""
     old = {model.model for model in list_models(copied.store)}
+    current = promote_by_hand(copied.store, 0, list_models(copied.store, 0)[0].model).model
+    assert current is not None
     extra = write_exams(copied.source.path.parent / "more", patients=5)
     shutil.copytree(extra / "9005", copied.source.path / "9005")
     copied.study(options('usefulness.arms=["real", "synthetic-only"]'))
     plan = plan_old(copied.store)
     gone = [item.what for item in plan.items]
     assert gone.count("study") == 1
-    assert gone.count("model") == len(old)
+    assert gone.count("model") == len(old) - 1
     carry_out(copied.store, plan)
-    assert not old & {model.model for model in list_models(copied.store)}
+    assert old & {model.model for model in list_models(copied.store)} == {current.model}
     copied.study(options('usefulness.arms=["real", "synthetic-only"]'))
     assert copied.made == []
 

@@ -61,7 +61,7 @@ def notifications(block: str, block_id: Any) -> list[AutomationCore]:
             {HELD_BACK},
             "lusgan: the new model of score {{ event.payload.score }} is held back",
             "{{ event.payload.reason }}\nThe current model stays. `lusgan models` lists both; "
-            "`lusgan promote` takes the new one all the same.",
+            "`lusgan promote` or `lusgan reject`, or the deployment `approve`, decides on it.",
         ),
         "an exam is rejected": (
             {REJECTED},

@@ -74,8 +74,9 @@ class Status:
     waiting: tuple[Wait, ...] = ()
     recent: tuple[Run, ...] = ()
     """The last pipeline runs, newest first."""
-    rejected: tuple[dict[str, Any], ...] = ()
-    """Why clips cannot be used: reason, clips and exams, as the last run has it."""
+    rejected: tuple[dict[str, Any], ...] | None = None
+    """Why clips cannot be used: reason, clips and exams, as the last run has it that read any; None
+    where the server does not answer, or has deleted that run since."""
     models: dict[int, str] = field(default_factory=dict)
     """Score -> the current model."""
     held_back: tuple[Waiting, ...] = ()
