@@ -96,7 +96,15 @@ def full_name(name: str, model: type[BaseModel]) -> str:
 
 
 def sections(model: type[BaseModel], above: str = "") -> list[str]:
-    """Dotted names of the sections below a model, at any depth."""
+    """List the sections below a model, at any depth.
+
+    Args:
+        model: The model, e.g. ``RunConfig``.
+        above: What to put before each name, ending in a dot.
+
+    Returns:
+        Their dotted names.
+    """
     found: list[str] = []
     for name, field in model.model_fields.items():
         inner = section_of(field.annotation)

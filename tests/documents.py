@@ -115,7 +115,7 @@ def check_line(line: str, whole: bool) -> None:
 def check_command(words: list[str], whole: bool) -> None:
     """Raise ValueError unless lusgan's own parser takes a command line. Nothing is executed."""
     name, *given = ["1" if word == "N" else word for word in words]
-    if name in ("--help", "--version") and not given:
+    if name in ("--help", "--version", "--install-completion") and not given:
         return
     if name not in COMMANDS:
         raise ValueError(f"lusgan has no command {name!r}: {', '.join(COMMANDS)}")

@@ -30,7 +30,8 @@ COMMANDS = {
     "recall ...",
     "audit": "Show whether a model's frames are copies of training frames, and what would be "
     "found.",
-    "useful": "Find out whether synthetic frames help a classifier, in folds of patients.",
+    "useful": "Find out whether synthetic frames help a classifier of severity on patients it has "
+    "not seen.",
     "encoder": "Show the LUS encoder that a store measures with, and how well it judges held-out "
     "patients.",
     "models": "List the models of a store: trained on how much, promoted, held back or withdrawn.",

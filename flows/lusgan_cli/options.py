@@ -187,6 +187,13 @@ def of_section(settings: list[str] | None, section: str) -> dict[str, Any]:
 def within(text: str, section: str) -> str:
     """Put a section before ``NAME=VALUE`` where the name begins with no section of a run's options.
 
+    Args:
+        text: An option as it was given.
+        section: The section, e.g. ``generation``.
+
+    Returns:
+        The option with its whole name.
+
     Raises:
         ConfigError: It begins with another section.
     """

@@ -39,6 +39,9 @@ class NumberedFiles(ABC, Generic[Row]):
         Args:
             frame: (H, W) or (H, W, 3) uint8.
             position: Its place in the set, from 0.
+
+        Returns:
+            What ``file_bytes`` is given of it.
         """
 
     @abstractmethod

@@ -81,6 +81,7 @@ def test_a_self_test_audits_again_with_more_copies(lusgan, finished: Path) -> No
 
 def test_what_cannot_be_audited_is_said(lusgan, finished: Path, tmp_path: Path) -> None:
     """An empty store, a misspelled model, an evaluation or its samples that are gone."""
+    (tmp_path / "empty").mkdir()
     said = lusgan("audit", "--store", tmp_path / "empty")
     assert said.code == 2
     assert "no model is current" in said.last

@@ -138,7 +138,7 @@ def test_another_training_set_can_be_told(lusgan, folder: Path) -> None:
             "--have tells of a training",
         ),
         (("balance", "--out", "x", "--have", "0=9,1=9,2=9,3=9"), "nothing is lacking"),
-        (("balance", "--plan", "--store", "empty"), "the store holds no dataset"),
+        (("balance", "--plan", "--store", "empty"), "there is no store in"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -31,6 +32,12 @@ def call(done: Pipeline) -> StageCall:
     selected = done.run(OPTIONS, until="train").scores[0]["select"]
     sizes = OPTIONS.preprocessing
     return train.call(selected, OPTIONS.training, sizes.image_size, sizes.channels, installed())
+
+
+@pytest.fixture(autouse=True)
+def without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what the flow shows of its progress: there is no run to show it of."""
+    monkeypatch.setattr("lusgan_flows.training.board", nullcontext)
 
 
 def training(call: StageCall, done: Pipeline, **more: Any) -> None:

@@ -112,12 +112,12 @@ def test_what_the_server_refuses_is_raised(
 
 
 def test_automations_mail_what_somebody_must_act_on() -> None:
-    """A failed run and a held-back model, and nothing else; no text of an error is sent."""
-    from lusgan_core.pipeline.events import HELD_BACK
+    """A failed run, a held-back model and looks that stopped; no text of an error is sent."""
+    from lusgan_core.pipeline.events import HELD_BACK, LOOKED
     from lusgan_ops.up.automations import notifications
 
     made = notifications("email/ops", uuid4())
     expected = {event for one in made for event in one.trigger.model_dump()["expect"]}
-    assert expected == {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", HELD_BACK}
+    assert expected == {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", HELD_BACK, LOOKED}
     assert "message" not in "".join(one.actions[0].model_dump_json() for one in made)
     assert len(notifications("slack-webhook/ops", uuid4())) == len(made) + 1
