@@ -251,7 +251,8 @@ def append(
         The entry as written.
     """
     while True:
-        last, head = last_entry(store, score), read_head(store, score)
+        head = read_head(store, score)  # first: it never knows of an entry that is not there yet
+        last = last_entry(store, score)
         at = Head(number=last.number, digest=last.digest) if last else Head(number=0, digest="")
         if head and head.number >= at.number:  # where the last entry is lost, its number is taken
             at = head
@@ -342,9 +343,10 @@ def as_they_are(store: Store, score: int | None) -> tuple[dict[int, HistoryEntry
     Returns:
         Entries by number, without those of which no copy is whole, and the head.
     """
+    head = peek(store, head_key(score), Head)  # first: entries may be added meanwhile
     keys = history_keys(store, score)
     read = (peek(store, key, HistoryEntry, partial(_is_at, key=key)) for key in keys)
-    return {entry.number: entry for entry in read if entry}, peek(store, head_key(score), Head)
+    return {entry.number: entry for entry in read if entry}, head
 
 
 def broken(store: Store, score: int | None) -> tuple[Broken, ...]:

@@ -175,7 +175,7 @@ def _open_partial(folder: Path) -> tuple[int, Path]:
             return descriptor, Path(name)
         except (FileNotFoundError, FileExistsError) as error:
             last = error  # a delete may just have removed the empty folder
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
                 _make_folder(folder)
     raise last
 

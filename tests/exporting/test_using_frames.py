@@ -29,6 +29,11 @@ assert np.array_equal(loaded, np.asarray(Image.open(items[0]["image"])))
 IMPORT = re.compile(r"^(?:from|import) (\w+)", re.M)
 
 
+def runs(block: Block) -> bool:
+    """Whether a block is commands that are run."""
+    return block.kind == "bash" and block.how == "run"
+
+
 @pytest.fixture(scope="module")
 def folder(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder in which the page's commands were run."""
@@ -36,7 +41,7 @@ def folder(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     shutil.copytree(trained_folder / "lusgan-store", folder / "lusgan-store")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for line in [line for block in PAGE if block.kind == "bash" for line in block.commands]:
+        for line in [line for block in PAGE if runs(block) for line in block.commands]:
             patch.setattr(sys, "argv", shlex.split(line))
             try:
                 main()
